@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Per-phone profile keys from one master secret: HKDF (RFC 5869) with SHA-256 over the phone's MAC.
+
+A key is text, since ``--key`` of a profile rule and ``-k`` of ``openssl enc`` take a passphrase: 64 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from .mac import Mac
+
+MINIMUM_LENGTH = 16
+"""Shorter secrets can be guessed from one captured profile: openssl-enc's key derivation is a single hash."""
+
+_SALT = b"voip.preprovision"
+_INFO = b"profile key 1 "
+
+
+class ProfileKeyError(ValueError):
+    """The secret cannot be used as a key; the message never shows it."""
+
+
+def derive_key(master: str, mac: Mac) -> str:
+    """Return the profile key of *mac*: 256 bits as lower-case hexadecimal digits."""
+    if len(master) < MINIMUM_LENGTH:
+        raise ProfileKeyError(f"the master key has {len(master)} characters; use at least {MINIMUM_LENGTH} random ones")
+    extracted = hmac.digest(_SALT, master.encode(), hashlib.sha256)
+    # One block of HKDF-Expand gives the 32 bytes needed, so the counter is always 1.
+    return hmac.digest(extracted, _INFO + mac.plain.encode() + b"\x01", hashlib.sha256).hex()
+
+
+def check_key(key: object) -> str:
+    """Return *key* if a profile rule can carry it and it is long enough; raise ProfileKeyError without showing it otherwise."""
+    if not isinstance(key, str) or not key.isascii() or not key.isprintable() or set(key) & set(" \"'[]"):
+        raise ProfileKeyError("the profile key must be printable ASCII text without spaces, quotes and brackets")
+    if len(key) < MINIMUM_LENGTH:
+        raise ProfileKeyError(f"the profile key has {len(key)} characters; use at least {MINIMUM_LENGTH} random ones")
+    return key

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""MAC addresses: every spelling that labels, scanners and tools use, in and out.
+
+Sources: domain facts of the 19x/SPA/MPP macro tables (``$MA``, ``$MAU``, ``$MAC``); RFC 7042 section 2.1 for the group bit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# Six pairs, three quads or two halves with one kind of separator, or twelve digits without any.
+_SPELLING = re.compile(
+    r"[0-9a-f]{12}"
+    r"|[0-9a-f]{2}(?P<pair>[:\- ])[0-9a-f]{2}(?:(?P=pair)[0-9a-f]{2}){4}"
+    r"|[0-9a-f]{4}(?P<quad>[.:\-])[0-9a-f]{4}(?P=quad)[0-9a-f]{4}"
+    r"|[0-9a-f]{6}-[0-9a-f]{6}",
+    re.IGNORECASE,
+)
+_NOT_HEX = re.compile(r"[^0-9a-f]")
+
+
+class MacError(ValueError):
+    """The text is no MAC address that a phone can have; the message says why."""
+
+
+@dataclass(frozen=True, order=True)
+class Mac:
+    """One unicast MAC address; the attributes are its spellings."""
+
+    plain: str
+    """``00005e005301``: what ``$MA`` expands to and what files are named after."""
+
+    @property
+    def upper(self) -> str:
+        """``00005E005301``: what ``$MAU`` expands to."""
+        return self.plain.upper()
+
+    @property
+    def colon(self) -> str:
+        """``00:00:5e:00:53:01``: what ``$MAC`` expands to."""
+        return ":".join(self._groups(2))
+
+    @property
+    def dash(self) -> str:
+        """``00-00-5e-00-53-01``."""
+        return "-".join(self._groups(2))
+
+    @property
+    def dot(self) -> str:
+        """``0000.5e00.5301``."""
+        return ".".join(self._groups(4))
+
+    def _groups(self, size: int) -> list[str]:
+        return [self.plain[i : i + size] for i in range(0, 12, size)]
+
+    def __str__(self) -> str:
+        return self.colon
+
+
+def parse_mac(text: object) -> Mac:
+    """Read a MAC address in any usual spelling; raise MacError with one finished sentence otherwise.
+
+    YAML reads an unquoted ``00:00:5e:...`` made of decimal digits as a base-60 number, so anything but text is refused.
+    """
+    if not isinstance(text, str):
+        raise MacError(f"the MAC address {text!r} is not text; write it in quotes, as '00:00:5e:00:53:01'")
+    spelling = text.strip()
+    if not _SPELLING.fullmatch(spelling):
+        raise MacError(f"'{text}' is not a MAC address; write twelve hexadecimal digits, as 00:00:5e:00:53:01")
+    plain = _NOT_HEX.sub("", spelling.lower())
+    if int(plain[:2], 16) & 1:
+        raise MacError(f"'{text}' is a group (multicast) address, which no phone has; check the first two digits")
+    if plain == "000000000000":
+        raise MacError(f"'{text}' is the all-zero address, which no phone has")
+    return Mac(plain)
