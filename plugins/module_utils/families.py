@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .macros import expand
 
@@ -43,19 +42,13 @@ class Family:
     firmware: str
     """A firmware version in the family's own spelling, for emulated units."""
     request_message: str
+    """Parameter that holds the template of the log message sent before a resync; the next two: after it."""
     success_message: str
     failure_message: str
     custom_ca: str | None
     """Parameter that names an extra root certificate by URL; None where the family has only its built-in roots."""
-    syslog_server: tuple[str, ...]
-    """Path of the parameter that holds the syslog server's address."""
-    log_defaults: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "request": "$PN $MAC -- Requesting resync $SCHEME://$SERVIP:$PORT$PATH",
-            "success": "$PN $MAC -- Successful resync $SCHEME://$SERVIP:$PORT$PATH",
-            "failure": "$PN $MAC -- Resync failed: $ERR",
-        }
-    )
+    syslog_servers: tuple[str, ...]
+    """Parameters that hold the syslog server's address, sections joined with ``/``; which one counts is unknown, so all are set."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ _FAMILIES = (
         success_message="Log_Resync_Success_Msg",
         failure_message="Log_Resync_Failure_Msg",
         custom_ca="Custom_CA_URL",
-        syslog_server=("router-configuration", "Log_Configuration", "Syslog_Server_IP"),
+        syslog_servers=("Syslog_Server", "router-configuration/Log_Configuration/Syslog_Server_IP"),
     ),
     Family(
         name="spa",
@@ -115,7 +108,7 @@ _FAMILIES = (
         success_message="Log_Resync_Success_Msg",
         failure_message="Log_Resync_Failure_Msg",
         custom_ca=None,
-        syslog_server=("Syslog_Server",),
+        syslog_servers=("Syslog_Server",),
     ),
     Family(
         name="mpp",
@@ -138,7 +131,7 @@ _FAMILIES = (
         success_message="Log_Success_Msg",
         failure_message="Log_Failure_Msg",
         custom_ca="Custom_CA_Rule",
-        syslog_server=("Syslog_Server",),
+        syslog_servers=("Syslog_Server",),
     ),
 )
 

@@ -84,7 +84,7 @@ def _text(value: object, path: str) -> str:
     bad = _BAD_TEXT.search(value)
     if bad:
         raise ProfileError(
-            f"{path} holds the character U+{ord(bad[0]):04X} at position {bad.start() + 1}, which a profile cannot carry to the phone"
+            f"{path} holds the character U+{ord(bad[0]):04X} at position {bad.start() + 1}, which no profile can carry to a phone"
         )
     if value != value.strip():
         raise ProfileError(f"{path} begins or ends with white space, which the phone would drop")
@@ -151,3 +151,18 @@ def flatten(parameters: Parameters, where: str = "") -> dict[str, str]:
         else:
             flat.update(flatten(entry, f"{where}{name}/"))
     return flat
+
+
+def merge(base: Parameters, over: Parameters) -> Parameters:
+    """Return *base* with *over* laid on it; sections are merged, parameters replaced."""
+    merged = dict(base)
+    for name, entry in over.items():
+        below = merged.get(name)
+        merged[name] = merge(below, entry) if isinstance(entry, dict) and isinstance(below, dict) else entry
+    return merged
+
+
+def nest(path: str, value: str) -> Parameters:
+    """Return the parameters that hold *value* at *path*, sections joined with ``/``."""
+    name, _, rest = path.partition("/")
+    return {name: nest(rest, value) if rest else Setting(value)}

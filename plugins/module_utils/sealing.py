@@ -35,7 +35,7 @@ class SealingError(ValueError):
 
 
 def compress(data: bytes) -> bytes:
-    """gzip *data* with neither name nor time, and the system byte set to "unknown", so that every controller makes the same bytes."""
+    """gzip *data* without name and time and with the system byte set to "unknown": every controller makes the same bytes."""
     packed = gzip.compress(data, 9, mtime=0)
     return packed[:9] + b"\xff" + packed[10:]
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The syslog messages of a resync: make them as a unit does, and recognise them.
+
+Sources: Log_Resync_*_Msg (ATA19x, SPA) and Log_*_Msg (MPP) of the provisioning guides, with their example lines. Guides print
+dashes of other lengths and leave out the port, so recognising is tolerant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .mac import Mac, parse_mac
+from .macros import expand
+
+DEFAULTS: Mapping[str, str] = {
+    "request": "$PN $MAC -- Requesting resync $SCHEME://$SERVIP:$PORT$PATH",
+    "success": "$PN $MAC -- Successful resync $SCHEME://$SERVIP:$PORT$PATH",
+    "failure": "$PN $MAC -- Resync failed: $ERR",
+}
+"""Factory templates: event -> text with macros."""
+
+_MESSAGE = re.compile(
+    r"(?P<product>\S+) (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) \S{1,3} ?"
+    r"(?P<what>Requesting resync|Successful resync|Resync failed|Requesting upgrade|Successful upgrade|Upgrade failed):? ?"
+    r"(?P<detail>.*)",
+    re.IGNORECASE,
+)
+_EVENTS = {
+    "requesting resync": "request",
+    "successful resync": "success",
+    "resync failed": "failure",
+    "requesting upgrade": "upgrade request",
+    "successful upgrade": "upgrade success",
+    "upgrade failed": "upgrade failure",
+}
+
+
+@dataclass(frozen=True)
+class PhoneMessage:
+    """One recognised message: event is a value of DEFAULTS' keys, or the same with ``upgrade`` before it."""
+
+    product: str
+    mac: Mac
+    event: str
+    detail: str
+
+
+def format_message(template: str, macros: Mapping[str, str]) -> str | None:
+    """Return the text that is sent, or None: a cleared template turns its message off."""
+    return expand(template, macros) or None
+
+
+def recognise(line: str) -> PhoneMessage | None:
+    """Find a resync or upgrade message anywhere in a log line; None when there is none."""
+    match = _MESSAGE.search(line)
+    if not match:
+        return None
+    return PhoneMessage(
+        product=match["product"],
+        mac=parse_mac(match["mac"]),
+        event=_EVENTS[match["what"].lower()],
+        detail=match["detail"].strip(),
+    )
