@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Needs git, make, python3 and root on Debian 12 or 13; fetches the rest itself.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export PREPROVISION_CACHE ?= $(HOME)/.cache/voip-preprovision
+export PIP_CACHE_DIR ?= $(PREPROVISION_CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Set in some environments; every start of Ansible would then compile everything
+unexport PYTHONDONTWRITEBYTECODE
+
+MACHINE := tests/machines/machine
+COLLECTIONS := .cache/collections/ansible_collections
+FROM_WHEEL := community/crypto containers/podman
+SELF := $(COLLECTIONS)/voip/preprovision
+PARTS := lint unit sanity molecule
+READY := .venv/complete .cache/collections/complete
+WHEEL = $(shell sed -n 's/^ansible==/ansible-/p' requirements-collections.txt)
+
+# The wheel holds a hundred collections; installing it whole takes much longer
+define UNPACK
+import sys, zipfile
+wheel, target, *collections = sys.argv[1:]
+wanted = tuple(f"ansible_collections/{name}/" for name in collections)
+with zipfile.ZipFile(wheel) as archive:
+    archive.extractall(target, [name for name in archive.namelist() if name.startswith(wanted)])
+endef
+export UNPACK
+
+.PHONY: help station test $(PARTS) benchmarks clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+station: $(READY) ## run the main job: a station in a container, three emulated phones, their table
+	$(MACHINE) prepare
+	$(MACHINE) up preprovision-station bookworm
+	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.site
+	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check
+
+test: $(READY) ## pass all tests: lint, unit, sanity, molecule
+	@mkdir -p build; table=; passed=0; failed=0; \
+	for part in $(PARTS); do \
+	    printf '\n== %s\n' $$part; start=$$SECONDS; rm -f build/unit.log; \
+	    if $(MAKE) --no-print-directory $$part; then outcome=passed; else outcome=failed; fi; \
+	    if [[ -f build/unit.log ]]; then \
+	        last=$$(tail -n 1 build/unit.log); \
+	        passed=$$((passed + $$(grep -oP '\d+(?= passed)' <<< "$$last" || echo 0))); \
+	        failed=$$((failed + $$(grep -oP '\d+(?= (failed|error))' <<< "$$last" | paste -sd + | sed 's/^$$/0/'))); \
+	    else \
+	        ((++$$outcome)); \
+	    fi; \
+	    table+=$$(printf '%-10s %s in %d s' $$part $$outcome $$((SECONDS - start)))$$'\n'; \
+	    [[ $$outcome = passed ]] || broken=1; \
+	done; \
+	printf '\n%s%d passed, %d failed\n' "$$table" $$passed $$failed; [[ -z $${broken-} ]]
+
+lint: $(READY) ## ansible-lint, yamllint, ruff, mypy
+	ruff check .
+	yamllint --strict .
+	MYPYPATH=.cache/collections mypy $(foreach package,module_utils plugin_utils, \
+	    -p ansible_collections.voip.preprovision.plugins.$(package))
+	ansible-lint --strict
+
+unit: $(READY) ## pytest over tests/unit
+	@mkdir -p build
+	pytest --color=no | tee build/unit.log
+
+molecule: $(READY) ## converge and judge Debian 12 and 13 with the emulated phones
+	$(MACHINE) prepare
+	cd extensions && ../$(MACHINE) run molecule test --scenario-name station
+
+benchmarks: $(READY) ## print the speed ratios
+	$(MACHINE) prepare
+	$(MACHINE) run python tests/benchmarks
+
+clean: ## remove the demo station and what make has built here; the cache outside the checkout stays
+	if command -v podman >/dev/null; then $(MACHINE) down preprovision-station; fi
+	rm -rf .venv .cache build
+
+.venv/complete: requirements.txt
+	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo 'make: installing python3-venv with apt'; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv >/dev/null; \
+	fi
+	@echo 'make: installing Ansible and the test tools into .venv with pip'
+	@python3 -m venv --clear .venv
+	@.venv/bin/pip install --quiet --no-compile --no-deps --requirement requirements.txt
+	@.venv/bin/python -m compileall -q -j 0 .venv
+	@touch $@
+
+.cache/collections/complete: requirements-collections.txt | .venv/complete
+	@echo 'make: unpacking $(FROM_WHEEL) into .cache/collections'
+	@mkdir -p $(PREPROVISION_CACHE)/wheels $(dir $(SELF))
+	@.venv/bin/pip download --quiet --no-deps --dest $(PREPROVISION_CACHE)/wheels --requirement $<
+	@rm -rf $(addprefix $(COLLECTIONS)/,$(FROM_WHEEL))
+	@.venv/bin/python -c "$$UNPACK" $(PREPROVISION_CACHE)/wheels/$(WHEEL)-*.whl .cache/collections $(FROM_WHEEL)
+	@.venv/bin/python -m compileall -q -j 0 $(COLLECTIONS)
+	@ln -sfn ../../../.. $(SELF)
+	@touch $@
