@@ -25,17 +25,23 @@ class ProfileKeyError(ValueError):
 
 def derive_key(master: str, mac: Mac) -> str:
     """Return the profile key of *mac*: 256 bits as lower-case hexadecimal digits."""
-    if len(master) < MINIMUM_LENGTH:
-        raise ProfileKeyError(f"the master key has {len(master)} characters; use at least {MINIMUM_LENGTH} random ones")
-    extracted = hmac.digest(_SALT, master.encode(), hashlib.sha256)
+    extracted = hmac.digest(_SALT, check_secret(master, "master key").encode(), hashlib.sha256)
     # One block of HKDF-Expand gives the 32 bytes needed, so the counter is always 1.
     return hmac.digest(extracted, _INFO + mac.plain.encode() + b"\x01", hashlib.sha256).hex()
 
 
 def check_key(key: object) -> str:
     """Return *key* if a profile rule can carry it and it is long enough; raise ProfileKeyError without showing it otherwise."""
-    if not isinstance(key, str) or not key.isascii() or not key.isprintable() or set(key) & set(" \"'[]"):
-        raise ProfileKeyError("the profile key must be printable ASCII text without spaces, quotes and brackets")
-    if len(key) < MINIMUM_LENGTH:
-        raise ProfileKeyError(f"the profile key has {len(key)} characters; use at least {MINIMUM_LENGTH} random ones")
-    return key
+    text = check_secret(key, "profile key")
+    if not text.isascii() or not text.isprintable() or set(text) & set(" \"'[]$"):
+        raise ProfileKeyError("the profile key must be printable ASCII text without spaces, quotes, brackets and $")
+    return text
+
+
+def check_secret(secret: object, what: str) -> str:
+    """Return *secret* if it is text of enough characters."""
+    if not isinstance(secret, str):
+        raise ProfileKeyError(f"the {what} is not text")
+    if len(secret) < MINIMUM_LENGTH:
+        raise ProfileKeyError(f"the {what} has {len(secret)} characters; use at least {MINIMUM_LENGTH} random ones")
+    return secret

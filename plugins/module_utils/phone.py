@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .families import Model, ModelError, find_model
-from .keys import ProfileKeyError, check_key, derive_key
+from .keys import ProfileKeyError, check_key, check_secret, derive_key
 from .mac import Mac, MacError, parse_mac
 from .profile import Parameters, ProfileError, merge, read_parameters
 
@@ -117,6 +117,11 @@ def read_phone(name: str, variables: Mapping[str, Any], master_key: str | None =
 
 def read_phones(variables: Iterable[tuple[str, Mapping[str, Any]]], master_key: str | None = None) -> list[Phone]:
     """Make all phones; raise one PhoneError that lists every phone that is wrong, and every MAC that two phones share."""
+    if master_key is not None:
+        try:
+            check_secret(master_key, "master key")
+        except ProfileKeyError as error:
+            raise PhoneError(str(error)) from error
     phones: list[Phone] = []
     problems: list[str] = []
     for name, values in variables:
