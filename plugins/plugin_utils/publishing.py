@@ -59,17 +59,21 @@ def _lines(old: Mapping[str, Any], new: Mapping[str, Any], missing: set[str], re
     before: list[str] = []
     after: list[str] = []
     for path in sorted(missing | removed):
-        was = old.get(path, {}).get("parameters")
-        now = new.get(path, {}).get("parameters")
-        note = new.get(path) or old.get(path) or {"owner": path, "kind": "foreign file"}
+        was, now = old.get(path), new.get(path)
+        note = now or was or {"owner": "nobody", "kind": "foreign"}
         title = f"{note['owner']}: {note['kind']} profile {path}"
-        names = sorted(name for name in {**(was or {}), **(now or {})} if (was or {}).get(name) != (now or {}).get(name))
-        if was is not None:
-            before.append(title)
-            before += [f"    {name}: {HIDDEN} (old value)" for name in names if name in was]
-        if now is not None:
-            after.append(title)
-            after += [f"    {name}: {HIDDEN} (new value)" for name in names if name in now]
-            if was is not None and not names:
-                after.append("    content restored")
+        if was is None or now is None:
+            (after if now else before).append(title)
+            continue
+        names = sorted(
+            name
+            for name in {**was["parameters"], **now["parameters"]}
+            if was["parameters"].get(name) != now["parameters"].get(name)
+        )
+        before.append(title)
+        before += [f"    {name}: {HIDDEN} (old value)" for name in names if name in was["parameters"]]
+        after.append(title)
+        after += [f"    {name}: {HIDDEN} (new value)" for name in names if name in now["parameters"]]
+        if not names:
+            after.append("    sealed anew, or restored on the target")
     return before, after
