@@ -13,6 +13,10 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Set in some environments; every start of Ansible would then compile everything
 unexport PYTHONDONTWRITEBYTECODE
+# molecule colours its output even where nobody sees it
+ifndef MAKE_TERMOUT
+export NO_COLOR := 1
+endif
 
 MACHINE := tests/machines/machine
 COLLECTIONS := .cache/collections/ansible_collections
@@ -73,7 +77,7 @@ unit: $(READY) ## pytest over tests/unit
 
 molecule: $(READY) ## converge and judge Debian 12 and 13 with the emulated phones
 	$(MACHINE) prepare
-	cd extensions && ../$(MACHINE) run molecule test --scenario-name station
+	$(MACHINE) run molecule test --scenario-name station --no-command-borders
 
 benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) prepare
