@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters about the bench's DHCP server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import BenchError
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp_options import OptionError, plan_dhcp
+
+
+def dhcp_plan(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the settings of role dhcp_server into everything that its dhcpd.conf prints."""
+    try:
+        plan = plan_dhcp(settings)
+    except (BenchError, OptionError) as error:
+        raise AnsibleFilterError(str(error)) from error
+    return {
+        "interface": plan.interface,
+        "station": plan.bench.address,
+        "network": plan.bench.network,
+        "netmask": plan.bench.netmask,
+        "lease_time": plan.lease_time,
+        "authoritative": plan.authoritative,
+        "options": [{"name": option.name, "value": option.text} for option in plan.options],
+        "pool": [asdict(part) for part in plan.pool],
+        "classes": [
+            {
+                "name": family.family,
+                "condition": family.condition,
+                "options": [{"name": option.name, "value": option.text} for option in family.options],
+            }
+            for family in plan.classes
+        ],
+        "hosts": [
+            {"name": phone.name, "mac": phone.mac.colon, "address": phone.address} for phone in plan.reservations
+        ],
+    }
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"dhcp_plan": dhcp_plan}

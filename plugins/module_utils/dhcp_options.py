@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""DHCP options that phones are preprovisioned with: check, encode, and write for dhcpd.conf; and the plan of a whole server.
+
+Sources: RFC 2132 (options 6, 15, 42, 66), RFC 5859 (150); what phones do with 66, 150, 160: provisioning guides of the
+multiplatform phones. A value reaches dhcpd.conf only after it was checked to be printable ASCII, and quoted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .bench_network import (
+    AddressRange,
+    BenchNetwork,
+    Reservation,
+    ipv4,
+    is_host_name,
+    parse_bench_address,
+    plan_pool,
+    plan_reservations,
+    whole_number,
+)
+from .families import FAMILIES
+
+# The length of an option's value is one byte on the wire.
+LONGEST = 255
+
+_URL = re.compile(r"(?:tftp|https?)://(?P<host>[^/:?#@]+)(?::(?P<port>[0-9]{1,5}))?(?:/.*)?", re.IGNORECASE)
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+_VENDOR_CLASS = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+_FAMILY_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.IGNORECASE)
+_INTERFACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}")
+
+
+class OptionError(ValueError):
+    """An option's value, or a family's settings, cannot be sent to phones; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option with its value as it travels (``data``) and as dhcpd.conf spells it (``text``)."""
+
+    code: int
+    data: bytes
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The option's name in dhcpd.conf."""
+        return OPTION_NAMES[self.code]
+
+
+@dataclass(frozen=True)
+class VendorClass:
+    """A family's DHCP clients, known by prefixes of option 60, and the options that only they get."""
+
+    family: str
+    condition: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class DhcpPlan:
+    """Everything that dhcpd.conf says."""
+
+    bench: BenchNetwork
+    interface: str
+    lease_time: int
+    authoritative: bool
+    options: tuple[Option, ...]
+    pool: tuple[AddressRange, ...]
+    classes: tuple[VendorClass, ...]
+    reservations: tuple[Reservation, ...]
+
+
+# dhcpd knows neither 150 nor 160, so that dhcpd.conf declares them under these names.
+OPTION_NAMES = {
+    6: "domain-name-servers",
+    15: "domain-name",
+    42: "ntp-servers",
+    66: "tftp-server-name",
+    150: "preprovision-tftp-servers",
+    160: "preprovision-url",
+}
+
+_FAMILY_KEYS = ("vendor_classes", "option_66", "option_150", "option_160", "option_42", "option_6")
+
+
+def quote(text: str) -> str:
+    """The text as a string of dhcpd.conf. It must be printable ASCII: dhcpd has no spelling that is safe for the rest."""
+    if not _PRINTABLE.fullmatch(text):
+        raise OptionError(f"{text!r} holds characters other than printable ASCII, which dhcpd.conf cannot carry")
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def name_option(code: int, value: object, variable: str) -> Option:
+    """A domain name (option 15)."""
+    if not is_host_name(value):
+        raise OptionError(f"{variable} is {value!r}, which is no DNS name; write it as bench.example.net")
+    return _string(code, str(value), variable)
+
+
+def server_option(code: int, value: object, variable: str) -> Option:
+    """A provisioning server (options 66, 160): an address, a name or a URL, or two of them joined by ``;``.
+
+    Phones that know the second form ask the second server after the first one failed.
+    """
+    if not isinstance(value, str) or not _PRINTABLE.fullmatch(value) or value != value.strip():
+        raise OptionError(
+            f"{variable} is {value!r}; phones read printable ASCII without spaces around it,"
+            " as prov.example.net or http://prov.example.net/"
+        )
+    if len(value) > LONGEST:
+        raise OptionError(
+            f"{variable} is {len(value)} bytes long, but a DHCP option holds at most {LONGEST};"
+            f" shorten it, for example by a shorter path: {value[:40]}..."
+        )
+    servers = value.split(";")
+    if len(servers) > 2:
+        raise OptionError(f"{variable} is {value!r}; phones know at most two servers, joined by one ';'")
+    for server in servers:
+        if not _is_server(server):
+            raise OptionError(
+                f"{variable} is {value!r}, and {server!r} is no IPv4 address, host name or URL;"
+                " write it as 192.0.2.1, prov.example.net or http://prov.example.net/path"
+            )
+    return _string(code, value, variable)
+
+
+def addresses_option(code: int, values: object, variable: str) -> Option:
+    """One or more IPv4 addresses (options 6, 42, 150)."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or not values:
+        raise OptionError(f"{variable} is {values!r}; it must be a list of IPv4 addresses, as [192.0.2.1]")
+    addresses: list[str] = []
+    for value in values:
+        address = ipv4(value)
+        if address is None:
+            raise OptionError(f"{variable} holds {value!r}, which is no IPv4 address; write it as 192.0.2.1")
+        if address in addresses:
+            raise OptionError(f"{variable} holds {address} twice; name it once")
+        addresses.append(address)
+    data = b"".join(bytes(int(part) for part in address.split(".")) for address in addresses)
+    if len(data) > LONGEST:
+        raise OptionError(
+            f"{variable} holds {len(addresses)} addresses, but a DHCP option holds at most {LONGEST // 4};"
+            f" remove {len(addresses) - LONGEST // 4}"
+        )
+    return Option(code, data, ", ".join(addresses))
+
+
+def vendor_class_condition(prefixes: Sequence[str]) -> str:
+    """dhcpd's expression for "option 60 begins with one of these, in any case"."""
+    return " or ".join(
+        f"lcase(substring(option vendor-class-identifier, 0, {len(prefix)})) = {quote(prefix.lower())}"
+        for prefix in prefixes
+    )
+
+
+def plan_classes(families: Mapping[str, Any], variable: str = "dhcp_server_families") -> tuple[VendorClass, ...]:
+    """The classes of the known families, with the user's overrides and the user's own families."""
+    prefixes: dict[str, tuple[str, ...]] = {name: family.vendor_classes for name, family in FAMILIES.items()}
+    options: dict[str, tuple[Option, ...]] = {}
+    for name, settings in families.items():
+        where = f"{variable}: {name}"
+        if not isinstance(name, str) or not _FAMILY_NAME.fullmatch(name):
+            raise OptionError(f"{variable}: {name!r} is no name of a family; use letters, digits, '_' and '-'")
+        if not isinstance(settings, Mapping):
+            raise OptionError(f"{where}: the settings are {settings!r}; they must be a dictionary")
+        for key in settings:
+            if key not in _FAMILY_KEYS:
+                near = difflib.get_close_matches(str(key), _FAMILY_KEYS, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_FAMILY_KEYS)}"
+                raise OptionError(f"{where}: the key {key!r} is not known; {hint}")
+        if settings.get("vendor_classes") or name not in prefixes:
+            prefixes[name] = _prefixes(settings.get("vendor_classes"), where)
+        options[name] = _family_options(settings, where)
+    _check_ambiguity(prefixes, variable)
+    return tuple(
+        VendorClass(name, vendor_class_condition(prefixes[name]), options.get(name, ())) for name in sorted(prefixes)
+    )
+
+
+def plan_dhcp(settings: Mapping[str, Any], prefix: str = "dhcp_server_") -> DhcpPlan:
+    """Turn the settings of a DHCP server, named as the role's variables without ``prefix``, into the plan of its file."""
+
+    def variable(key: str) -> str:
+        return f"{prefix}{key}"
+
+    bench = parse_bench_address(settings["address"], variable("address"))
+    interface = settings["interface"]
+    if not isinstance(interface, str) or not _INTERFACE.fullmatch(interface):
+        raise OptionError(f"{variable('interface')} is {interface!r}, which is no name of a network interface, as bench0")
+    pool = plan_pool(bench, settings["pool_size"], variable("pool_size"))
+    station = bench.address
+    options = [
+        addresses_option(6, settings["option_6"] or [station], variable("option_6")),
+        addresses_option(42, settings["option_42"] or [station], variable("option_42")),
+        server_option(66, settings["option_66"] or station, variable("option_66")),
+        addresses_option(150, settings["option_150"] or [station], variable("option_150")),
+    ]
+    if settings["option_160"]:
+        options.append(server_option(160, settings["option_160"], variable("option_160")))
+    if settings["domain"]:
+        options.append(name_option(15, settings["domain"], variable("domain")))
+    return DhcpPlan(
+        bench=bench,
+        interface=interface,
+        lease_time=whole_number(settings["lease_time"], variable("lease_time"), 60, 31_536_000),
+        authoritative=bool(settings["authoritative"]),
+        options=tuple(sorted(options, key=lambda option: option.code)),
+        pool=pool,
+        classes=plan_classes(settings["families"], variable("families")),
+        reservations=plan_reservations(settings["reservations"], bench, pool, variable("reservations")),
+    )
+
+
+def _string(code: int, value: str, variable: str) -> Option:
+    data = value.encode("ascii")
+    if len(data) > LONGEST:
+        raise OptionError(f"{variable} is {len(data)} bytes long, but a DHCP option holds at most {LONGEST}; shorten it")
+    return Option(code, data, quote(value))
+
+
+def _is_server(text: str) -> bool:
+    url = _URL.fullmatch(text)
+    if url:
+        return _is_host(url["host"]) and 1 <= int(url["port"] or "1") <= 65535 and " " not in text
+    return _is_host(text)
+
+
+def _is_host(text: str) -> bool:
+    return ipv4(text) is not None or is_host_name(text)
+
+
+def _prefixes(values: object, where: str) -> tuple[str, ...]:
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
+        prefixes = tuple(value for value in values if isinstance(value, str) and _VENDOR_CLASS.fullmatch(value))
+        if prefixes and len(prefixes) == len(values):
+            return prefixes
+    raise OptionError(
+        f"{where}: vendor_classes is {values!r}; it must be a list of texts, in printable ASCII and of at most"
+        f" {LONGEST} bytes, that the family's DHCP option 60 begins with, as ['Acme VP']"
+    )
+
+
+def _family_options(settings: Mapping[str, Any], where: str) -> tuple[Option, ...]:
+    planned: list[Option] = []
+    for code in (6, 42, 66, 150, 160):
+        value = settings.get(f"option_{code}")
+        if value:
+            encode = server_option if code in (66, 160) else addresses_option
+            planned.append(encode(code, value, f"{where}: option_{code}"))
+    return tuple(planned)
+
+
+def _check_ambiguity(prefixes: Mapping[str, Sequence[str]], variable: str) -> None:
+    """A client in two classes would get the options of either, so that no prefix may begin with another family's."""
+    owners = sorted((value.lower(), family) for family, values in prefixes.items() for value in values)
+    for (shorter, first), (longer, second) in itertools.combinations(owners, 2):
+        if longer.startswith(shorter) and first != second:
+            raise OptionError(
+                f"{variable}: a phone whose vendor class begins with '{longer}' would be of the families {first} and"
+                f" {second}; give them prefixes of which none begins with another"
+            )
