@@ -7,7 +7,6 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 export PREPROVISION_CACHE ?= $(HOME)/.cache/voip-preprovision
-export PIP_CACHE_DIR ?= $(PREPROVISION_CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -22,8 +21,13 @@ MACHINE := tests/machines/machine
 COLLECTIONS := .cache/collections/ansible_collections
 FROM_WHEEL := community/crypto containers/podman
 SELF := $(COLLECTIONS)/voip/preprovision
+SANITY := build/ansible_collections/voip/preprovision
+# Holds the virtual environments that ansible-test makes, and what it runs first in each: the pip that Python brings along,
+# in place of one from its own download site
+SANITY_HOME := $(PREPROVISION_CACHE)/sanity
 PARTS := lint unit sanity molecule
 READY := .venv/complete .cache/collections/complete
+WHEELS := $(PREPROVISION_CACHE)/wheels
 WHEEL = $(shell sed -n 's/^ansible==/ansible-/p' requirements-collections.txt)
 
 # The wheel holds a hundred collections; installing it whole takes much longer
@@ -75,6 +79,16 @@ unit: $(READY) ## pytest over tests/unit
 	@mkdir -p build
 	pytest --color=no | tee build/unit.log
 
+sanity: $(READY) ## ansible-test sanity on a copy of the tree
+	@rm -rf $(SANITY)
+	@mkdir -p $(SANITY) $(SANITY_HOME)/.ansible/test/cache
+	@git init --quiet $(SANITY) # else ansible-test asks the repository around it, which ignores build
+	@{ git ls-files -z --cached --others --exclude-standard; git ls-files -z --deleted; } | sort -z | uniq -zu \
+	    | xargs -0 cp --no-dereference --parents --target-directory=$(SANITY)
+	@printf 'import ensurepip\n\nensurepip.bootstrap()\n' > $(SANITY_HOME)/.ansible/test/cache/get_pip_24_2.py
+	cd $(SANITY) && HOME=$(SANITY_HOME) PIP_CONFIG_FILE=$${PIP_CONFIG_FILE-$$HOME/.config/pip/pip.conf} \
+	    ansible-test sanity --local --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
 molecule: $(READY) ## converge and judge Debian 12 and 13 with the emulated phones
 	$(MACHINE) prepare
 	$(MACHINE) run molecule test --scenario-name station --no-command-borders
@@ -95,16 +109,18 @@ clean: ## remove the demo station and what make has built here; the cache outsid
 	fi
 	@echo 'make: installing Ansible and the test tools into .venv with pip'
 	@python3 -m venv --clear .venv
-	@.venv/bin/pip install --quiet --no-compile --no-deps --requirement requirements.txt
+	@mkdir -p $(WHEELS)
+	@install() { .venv/bin/pip install --quiet --no-compile --no-deps --no-index --find-links $(WHEELS) --requirement $<; }; \
+	install 2>/dev/null || { .venv/bin/pip download --quiet --no-deps --dest $(WHEELS) --requirement $<; install; }
 	@.venv/bin/python -m compileall -q -j 0 .venv
 	@touch $@
 
 .cache/collections/complete: requirements-collections.txt | .venv/complete
 	@echo 'make: unpacking $(FROM_WHEEL) into .cache/collections'
-	@mkdir -p $(PREPROVISION_CACHE)/wheels $(dir $(SELF))
-	@.venv/bin/pip download --quiet --no-deps --dest $(PREPROVISION_CACHE)/wheels --requirement $<
+	@mkdir -p $(WHEELS) $(dir $(SELF))
+	@ls $(WHEELS)/$(WHEEL)-*.whl >/dev/null 2>&1 || .venv/bin/pip download --quiet --no-deps --dest $(WHEELS) --requirement $<
 	@rm -rf $(addprefix $(COLLECTIONS)/,$(FROM_WHEEL))
-	@.venv/bin/python -c "$$UNPACK" $(PREPROVISION_CACHE)/wheels/$(WHEEL)-*.whl .cache/collections $(FROM_WHEEL)
+	@.venv/bin/python -c "$$UNPACK" $(WHEELS)/$(WHEEL)-*.whl .cache/collections $(FROM_WHEEL)
 	@.venv/bin/python -m compileall -q -j 0 $(COLLECTIONS)
 	@ln -sfn ../../../.. $(SELF)
 	@touch $@
