@@ -33,8 +33,10 @@ def derive_key(master: str, mac: Mac) -> str:
 def check_key(key: object) -> str:
     """Return *key* if a profile rule can carry it and it is long enough; raise ProfileKeyError without showing it otherwise."""
     text = check_secret(key, "profile key")
-    if not text.isascii() or not text.isprintable() or set(text) & set(" \"'[]$"):
-        raise ProfileKeyError("the profile key must be printable ASCII text without spaces, quotes, brackets and $")
+    if not text.isascii() or not text.isprintable() or set(text) & set(" \"'[]|$") or text.startswith("-"):
+        raise ProfileKeyError(
+            "the profile key must be printable ASCII text without spaces, quotes, brackets, | and $, and must not begin with -"
+        )
     return text
 
 
@@ -42,6 +44,11 @@ def check_secret(secret: object, what: str) -> str:
     """Return *secret* if it is text of enough characters."""
     if not isinstance(secret, str):
         raise ProfileKeyError(f"the {what} is not text")
+    try:
+        secret.encode()
+    except UnicodeEncodeError:
+        # Not "from error": that one carries the secret.
+        raise ProfileKeyError(f"the {what} is not valid Unicode text") from None
     if len(secret) < MINIMUM_LENGTH:
         raise ProfileKeyError(f"the {what} has {len(secret)} characters; use at least {MINIMUM_LENGTH} random ones")
     return secret

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 _MACRO = re.compile(
     r"\$(?:(?P<dollar>\$)"
-    r"|\((?P<quoted>[A-Z][A-Z0-9]*)(?::(?P<start>\d+)(?::(?P<length>\d+))?)?\)"
+    r"|\((?P<quoted>[A-Z][A-Z0-9]*)(?::(?P<start>[0-9]{1,9})(?::(?P<length>[0-9]{1,9}))?)?\)"
     r"|(?P<bare>[A-Z][A-Z0-9]*))"
 )
 

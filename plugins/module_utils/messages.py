@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .mac import Mac, parse_mac
+from .mac import Mac, MacError, parse_mac
 from .macros import expand
 
 DEFAULTS: Mapping[str, str] = {
@@ -22,8 +22,9 @@ DEFAULTS: Mapping[str, str] = {
 }
 """Factory templates: event -> text with macros."""
 
+# Tried at the start of words only: from each letter, a long line without spaces would cost the square of its length.
 _MESSAGE = re.compile(
-    r"(?P<product>\S+) (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) \S{1,3} ?"
+    r"(?<!\S)(?P<product>\S+) (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) \S{1,3} ?"
     r"(?P<what>Requesting resync|Successful resync|Resync failed|Requesting upgrade|Successful upgrade|Upgrade failed):? ?"
     r"(?P<detail>.*)",
     re.IGNORECASE,
@@ -58,9 +59,13 @@ def recognise(line: str) -> PhoneMessage | None:
     match = _MESSAGE.search(line)
     if not match:
         return None
+    try:
+        mac = parse_mac(match["mac"])
+    except MacError:
+        return None
     return PhoneMessage(
         product=match["product"],
-        mac=parse_mac(match["mac"]),
+        mac=mac,
         event=_EVENTS[match["what"].lower()],
         detail=match["detail"].strip(),
     )

@@ -25,6 +25,7 @@ ACCESS = ("na", "ro", "rw")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 # What XML 1.0 cannot carry, and the controls that it can but the phone folds into spaces.
 _BAD_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_NEWLINE = re.compile(r"\r\n?|\n")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 
 
@@ -48,7 +49,8 @@ def read_parameters(values: Mapping[str, Any], where: str = "") -> Parameters:
     """Check parameters as users write them and give them the typed form.
 
     A value is text, a number, a boolean (Yes/No), ``{value: ..., ua: na|ro|rw}``, or a mapping of a section's parameters; None
-    leaves the parameter out. Raise ProfileError naming the parameter (with *where* before it).
+    leaves the parameter out, and a section without any parameter is left out too. Raise ProfileError naming the parameter (with
+    *where* before it).
     """
     parameters: Parameters = {}
     for name, value in values.items():
@@ -59,8 +61,10 @@ def read_parameters(values: Mapping[str, Any], where: str = "") -> Parameters:
             )
         if value is None:
             continue
-        if isinstance(value, Mapping) and not {"value", "ua"} >= set(value):
-            parameters[name] = read_parameters(value, f"{path}/")
+        if isinstance(value, Mapping) and not (value and {"value", "ua"} >= set(value)):
+            section = read_parameters(value, f"{path}/")
+            if section:
+                parameters[name] = section
             continue
         access = None
         if isinstance(value, Mapping):
@@ -118,17 +122,24 @@ def _write(parameters: Parameters, lines: list[str]) -> None:
 def parse(document: bytes) -> Parameters:
     """Read a profile as a phone does; raise ProfileError when it is corrupt.
 
-    A document type is refused: no phone needs one, and entities are a way to exhaust memory.
+    A document type is refused: no phone needs one, and entities are a way to exhaust memory. So is any encoding but UTF-8, in which
+    a document type could hide.
     """
-    if b"<!DOCTYPE" in document:
-        raise ProfileError("the profile has a document type declaration, which no phone needs")
     try:
-        root = ET.fromstring(document)  # noqa: S314 - without a document type there is nothing to expand
-    except (ET.ParseError, ValueError) as error:
+        text = document.decode()
+        if "<!DOCTYPE" in text:
+            raise ProfileError("the profile has a document type declaration, which no phone needs")
+        root = ET.fromstring(text)  # noqa: S314 - without a document type there is nothing to expand
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"the profile is not UTF-8 text: byte {error.start + 1} does not fit") from error
+    except ET.ParseError as error:
         raise ProfileError(f"the profile is not well-formed XML: {error}") from error
     if root.tag != "flat-profile":
         raise ProfileError(f"the profile's root element is <{root.tag}>, not <flat-profile>")
-    return _read(root)
+    try:
+        return _read(root)
+    except RecursionError as error:
+        raise ProfileError("the profile's sections are nested too deep") from error
 
 
 def _read(element: ET.Element) -> Parameters:
@@ -137,7 +148,7 @@ def _read(element: ET.Element) -> Parameters:
         if len(child):
             parameters[child.tag] = _read(child)
         else:
-            text = " ".join((child.text or "").splitlines()).strip()
+            text = _NEWLINE.sub(" ", child.text or "").strip()
             parameters[child.tag] = Setting(text, child.get("ua"))
     return parameters
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 PORTS: Mapping[str, int] = {"tftp": 69, "http": 80, "https": 443}
 """Scheme -> default port."""
 
-_RULE = re.compile(r"(?:\[(?P<options>[^\]]*)\]\s*)?(?P<url>\S+)")
+_RULE = re.compile(r"(?:\[(?P<options>[^\]]*)\]\s*)?(?P<url>[^\s\[\]|]+)")
 _OPTION = re.compile(r"--(?P<name>[a-z]+)(?:\s+(?P<value>\"[^\"]*\"|(?!--)\S+))?\s*")
-_URL = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<server>[^/:\s]*)(?::(?P<port>\d+))?(?P<path>/\S*)", re.IGNORECASE)
+_URL = re.compile(r"(?:(?P<scheme>[A-Za-z]+)://)?(?P<server>[A-Za-z0-9._$-]*)(?::(?P<port>[0-9]{1,5}))?(?P<path>/[^\s|]*)")
+_CREDENTIALS = re.compile(r"//[^/]*@")
 _KNOWN_OPTIONS = ("key", "uid", "pwd")
 
 
@@ -53,18 +54,24 @@ def parse_rule(text: str) -> Rule:
     match = _RULE.fullmatch(text.strip())
     if not match:
         raise RuleError("the rule is not '[--key K] URL'; alternatives (|), conditions and assignments are not supported")
-    return Rule(parse_url(match["url"]), _options(match["options"] or ""))
+    options = _options(match["options"] or "")
+    return Rule(parse_url(match["url"]), options)
 
 
 def parse_url(url: str) -> Target:
     """Read ``[scheme://][server[:port]]/path``: tftp without scheme, the server of DHCP without server."""
+    if _CREDENTIALS.search(url):
+        raise RuleError("the URL holds a user name before @; credentials belong into --uid and --pwd")
     match = _URL.fullmatch(url)
     if not match:
         raise RuleError(f"'{url}' is not [scheme://][server[:port]]/path")
     scheme = (match["scheme"] or "tftp").lower()
     if scheme not in PORTS:
         raise RuleError(f"the scheme of '{url}' is not one of {', '.join(PORTS)}")
-    return Target(scheme, match["server"] or None, int(match["port"] or PORTS[scheme]), match["path"])
+    port = int(match["port"] or PORTS[scheme])
+    if not 1 <= port <= 65535:
+        raise RuleError(f"the port of '{url}' is not between 1 and 65535")
+    return Target(scheme, match["server"] or None, port, match["path"])
 
 
 def _options(text: str) -> dict[str, str]:

@@ -54,6 +54,8 @@ def decompress(data: bytes, limit: int = 16 * 1024 * 1024) -> bytes:
         raise SealingError(f"the gzip data is damaged: {error}") from error
     if not unpacker.eof:
         raise SealingError(f"the gzip data is cut off, or larger than {limit} bytes unpacked")
+    if unpacker.unused_data:
+        raise SealingError("the gzip data is damaged: other bytes follow it")
     return plain
 
 
