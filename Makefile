@@ -40,6 +40,15 @@ with zipfile.ZipFile(wheel) as archive:
 endef
 export UNPACK
 
+# pytest's closing line, as two numbers; a run that ends without one has failed
+define COUNT
+END {
+    for (i = 2; i <= NF; i++) if ($$i ~ /^passed/) good = $$(i - 1); else if ($$i ~ /^(failed|error)/) bad += $$(i - 1)
+    print good + 0, (good + bad) ? bad + 0 : 1
+}
+endef
+export COUNT
+
 .PHONY: help station test $(PARTS) benchmarks clean
 
 help: ## show this
@@ -52,21 +61,17 @@ station: $(READY) ## run the main job: a station in a container, three emulated 
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check
 
 test: $(READY) ## pass all tests: lint, unit, sanity, molecule
-	@mkdir -p build; table=; passed=0; failed=0; \
+	@table= passed=0 failed=0; \
 	for part in $(PARTS); do \
-	    printf '\n== %s\n' $$part; start=$$SECONDS; rm -f build/unit.log; \
-	    if $(MAKE) --no-print-directory $$part; then outcome=passed; else outcome=failed; fi; \
-	    if [[ -f build/unit.log ]]; then \
-	        last=$$(tail -n 1 build/unit.log); \
-	        passed=$$((passed + $$(grep -oP '\d+(?= passed)' <<< "$$last" || echo 0))); \
-	        failed=$$((failed + $$(grep -oP '\d+(?= (failed|error))' <<< "$$last" | paste -sd + | sed 's/^$$/0/'))); \
-	    else \
-	        ((++$$outcome)); \
-	    fi; \
-	    table+=$$(printf '%-10s %s in %d s' $$part $$outcome $$((SECONDS - start)))$$'\n'; \
-	    [[ $$outcome = passed ]] || broken=1; \
+	    printf '\n== %s\n' $$part; \
+	    start=$$SECONDS good=1 bad=0; \
+	    $(MAKE) --no-print-directory $$part || good=0 bad=1; \
+	    printf -v table '%s%-10s%-8s%5d s\n' "$$table" $$part $$( ((bad)) && echo failed || echo passed) $$((SECONDS - start)); \
+	    if [[ $$part = unit ]]; then read -r good bad < <(awk "$$COUNT" build/unit.log); fi; \
+	    ((passed += good, failed += bad)) || true; \
 	done; \
-	printf '\n%s%d passed, %d failed\n' "$$table" $$passed $$failed; [[ -z $${broken-} ]]
+	printf '\n%s%d passed, %d failed\n' "$$table" $$passed $$failed; \
+	[[ $$table != *failed* ]]
 
 lint: $(READY) ## ansible-lint, yamllint, ruff, mypy
 	ruff check .
