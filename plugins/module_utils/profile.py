@@ -125,6 +125,8 @@ def parse(document: bytes) -> Parameters:
     A document type is refused: no phone needs one, and entities are a way to exhaust memory. So is any encoding but UTF-8, in which
     a document type could hide.
     """
+    if b"\0" in document:
+        raise ProfileError("the profile is not UTF-8 text: it holds zero bytes")
     try:
         text = document.decode()
         if "<!DOCTYPE" in text:

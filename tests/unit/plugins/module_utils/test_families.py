@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Models: the first file that each asks for, its macros, vendor class, digest and log parameters."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ansible_collections.voip.preprovision.plugins.module_utils.families import FAMILIES, MODELS, ModelError, find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import DIGESTS
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "product", "series", "factory_file", "vendor_class"),
+    [
+        ("ATA191", "ata19x", "ATA191-MPP", "191", "/ata191.cfg", "CISCO ATA191-MPP"),
+        ("ATA192", "ata19x", "ATA192-MPP", "192", "/ata192.cfg", "CISCO ATA192-MPP"),
+        ("SPA112", "spa", "SPA112", "112", "/spa112.cfg", "Cisco SPA112"),
+        ("SPA122", "spa", "SPA122", "122", "/spa122.cfg", "Cisco SPA122"),
+        ("SPA504G", "spa", "SPA504G", "504G", "/spa504G.cfg", "Cisco SPA504G"),
+        ("SPA525G2", "spa", "SPA525G2", "525G2", "/spa525G2.cfg", "Cisco SPA525G2"),
+        ("SPA2102", "spa", "SPA2102", "2102", "/spa2102.cfg", "Cisco SPA2102"),
+        ("CP-8851-3PCC", "mpp", "CP-8851-3PCC", "8851-3PCC", "/8851-3PCC.xml", "CP-8851-3PCC"),
+        ("CP-7841-3PCC", "mpp", "CP-7841-3PCC", "7841-3PCC", "/7841-3PCC.xml", "CP-7841-3PCC"),
+        ("CP-6821-3PCC", "mpp", "CP-6821-3PCC", "6821-3PCC", "/6821-3PCC.xml", "CP-6821-3PCC"),
+    ],
+)
+def test_models(name, family, product, series, factory_file, vendor_class):
+    model = find_model(name)
+    assert (model.family.name, model.product, model.series) == (family, product, series)
+    assert (model.factory_file, model.vendor_class) == (factory_file, vendor_class)
+
+
+@pytest.mark.parametrize(
+    ("family", "digest", "messages", "custom_ca"),
+    [
+        ("ata19x", "md5", ("Log_Resync_Request_Msg", "Log_Resync_Success_Msg", "Log_Resync_Failure_Msg"), "Custom_CA_URL"),
+        ("spa", "md5", ("Log_Resync_Request_Msg", "Log_Resync_Success_Msg", "Log_Resync_Failure_Msg"), None),
+        ("mpp", "md5", ("Log_Request_Msg", "Log_Success_Msg", "Log_Failure_Msg"), "Custom_CA_Rule"),
+    ],
+)
+def test_families(family, digest, messages, custom_ca):
+    found = FAMILIES[family]
+    assert (found.request_message, found.success_message, found.failure_message) == messages
+    assert (found.digest, found.custom_ca) == (digest, custom_ca)
+
+
+def test_tables_are_complete():
+    assert set(FAMILIES) == {"ata19x", "spa", "mpp"}
+    assert sorted(MODELS) == sorted(model for family in FAMILIES.values() for model in family.models)
+    assert {family.digest for family in FAMILIES.values()} <= set(DIGESTS)
+
+
+def test_no_two_models_ask_for_one_file():
+    files = [model.factory_file.lower() for model in MODELS.values()]
+    assert len(set(files)) == len(files)
+
+
+@pytest.mark.parametrize(
+    ("vendor_class", "family"),
+    [
+        *((model.vendor_class, model.family.name) for model in MODELS.values()),
+        # field captures
+        ("CISCO ATA191-MPP", "ata19x"),
+        ("CP-7841-3PCC", "mpp"),
+        ("Cisco SPA508G", "spa"),
+        ("Cisco SPA525g", "spa"),
+        ("CISCO SPA122", "spa"),
+        ("LINKSYS SPA-942", "spa"),
+    ],
+)
+def test_a_vendor_class_belongs_to_one_family(vendor_class, family):
+    matching = {
+        name
+        for name, candidate in FAMILIES.items()
+        for prefix in candidate.vendor_classes
+        if vendor_class.lower().startswith(prefix.lower())
+    }
+    assert matching == {family}
+
+
+@pytest.mark.parametrize("name", ["ata192", "Ata192", " ATA192 ", "ATA192"])
+def test_case_does_not_matter(name):
+    assert find_model(name) is MODELS["ATA192"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ATA193", "the model 'ATA193' is not known; did you mean ATA192?"),
+        ("ATA192-MPP", "the model 'ATA192-MPP' is not known; did you mean ATA192?"),
+        ("SPA-504G", "the model 'SPA-504G' is not known; did you mean SPA504G?"),
+        ("cp-8851", "the model 'cp-8851' is not known; did you mean CP-8851-3PCC?"),
+        (192, "the model '192' is not known; did you mean ATA192?"),
+        ("T46U", f"the model 'T46U' is not known; known are {', '.join(MODELS)}"),
+        ("", f"the model '' is not known; known are {', '.join(MODELS)}"),
+    ],
+)
+def test_unknown_models(name, message):
+    with pytest.raises(ModelError, match=f"^{re.escape(message)}$"):
+        find_model(name)

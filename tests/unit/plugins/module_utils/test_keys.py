@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Derived keys against another implementation of HKDF, and which secrets are refused without being shown."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.voip.preprovision.plugins.module_utils.keys import (
+    MINIMUM_LENGTH,
+    ProfileKeyError,
+    check_key,
+    derive_key,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.rules import parse_rule
+
+MASTER = "a master key for tests"
+ONE, OTHER = Mac("00005e005301"), Mac("00005e005302")
+FORM = "the profile key must be printable ASCII text without spaces, quotes, brackets, | and $, and must not begin with -"
+
+masters = st.text(st.characters(exclude_categories=["Cs"]), min_size=MINIMUM_LENGTH)
+
+
+@given(masters, st.integers(1, 2**40 - 1).map(lambda number: Mac(f"{number:012x}")))
+def test_derivation_is_hkdf(master, mac):
+    witness = HKDF(SHA256(), 32, salt=b"voip.preprovision", info=b"profile key 1 " + mac.plain.encode())
+    assert derive_key(master, mac) == witness.derive(master.encode()).hex()
+
+
+def test_derived_keys_stay_the_same_for_ever():
+    # Units in the field hold theirs: another value here locks them out.
+    assert derive_key(MASTER, ONE) == "48a660503f3d0c2822602ae5885a89e59bf8b7ea410764177434217d1243065e"
+
+
+def test_keys_differ_by_phone_and_by_master():
+    keys = {derive_key(master, mac) for master in (MASTER, MASTER + "!") for mac in (ONE, OTHER)}
+    assert len(keys) == 4
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef", "CorrectHorseBattery", "a/b+c=d;e(f)g?h!i", derive_key(MASTER, ONE)])
+def test_accepted(key):
+    assert check_key(key) == key
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=MINIMUM_LENGTH))
+def test_a_profile_rule_carries_every_accepted_key(key):
+    try:
+        check_key(key)
+    except ProfileKeyError:
+        return
+    assert parse_rule(f"[--key {key}] http://prov.example.com/$MA.cfg").key == key
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("", "the profile key has 0 characters; use at least 16 random ones"),
+        ("fifteen-letters", "the profile key has 15 characters; use at least 16 random ones"),
+        (1234567890123456, "the profile key is not text"),
+        (b"0123456789abcdef", "the profile key is not text"),
+        ("sixteen letters and spaces", FORM),
+        ("0123456789abcde\n", FORM),
+        ('0123456789"abcdef', FORM),
+        ("0123456789'abcdef", FORM),
+        ("0123456789[abcdef", FORM),
+        ("0123456789]abcdef", FORM),
+        ("0123456789|abcdef", FORM),
+        ("0123456789$MAabcdef", FORM),
+        ("--key-0123456789abc", FORM),
+        ("clé-de-profil-secrète", FORM),
+    ],
+)
+def test_refused_without_showing_it(key, message):
+    with pytest.raises(ProfileKeyError, match=f"^{re.escape(message)}$"):
+        check_key(key)
+
+
+@pytest.mark.parametrize(
+    ("master", "message"),
+    [
+        ("", "the master key has 0 characters; use at least 16 random ones"),
+        ("too short", "the master key has 9 characters; use at least 16 random ones"),
+        (None, "the master key is not text"),
+        ("half a character: \udc80", "the master key is not valid Unicode text"),
+    ],
+)
+def test_refused_masters(master, message):
+    with pytest.raises(ProfileKeyError, match=f"^{re.escape(message)}$") as caught:
+        derive_key(master, ONE)
+    assert caught.value.__cause__ is None
