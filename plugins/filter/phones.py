@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Inventory hosts as phones, and phones as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_table import format_table
+
+# Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
+_VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")
+
+
+def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[Phone]:
+    pairs: list[tuple[str, dict[str, Any]]] = []
+    for name in names:
+        if name not in hostvars:
+            raise AnsibleFilterError(f"phone {name}: the inventory has no host of this name")
+        host = hostvars[name]
+        pairs.append((name, {variable: host[variable] for variable in _VARIABLES if variable in host}))
+    try:
+        return read_phones(pairs)
+    except PhoneError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def emulated_phones(
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str
+) -> list[dict[str, str]]:
+    """Return what emulated_phone needs to know of each phone."""
+    return [
+        {
+            "name": phone.name,
+            "mac": phone.mac.colon,
+            "model": phone.model.name,
+            "serial": _serial(phone),
+            "certificate": f"{certificates}/{phone.mac.plain}.pem",
+            "private_key": f"{certificates}/{phone.mac.plain}.key",
+        }
+        for phone in _read(hostvars, names)
+    ]
+
+
+def device_certificates(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:
+    """Return what the certificate of each phone says."""
+    return [
+        {"mac": phone.mac.colon, "model": phone.model.name, "serial": _serial(phone)} for phone in _read(hostvars, names)
+    ]
+
+
+def known_phones(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:
+    """Return what a DHCP server needs to know of each phone."""
+    return [
+        {"name": phone.name, "mac": phone.mac.colon, **({"address": phone.address} if phone.address else {})}
+        for phone in _read(hostvars, names)
+    ]
+
+
+def _serial(phone: Phone) -> str:
+    # A real unit always has one
+    return phone.serial or phone.mac.upper
+
+
+def phone_table(results: Iterable[Mapping[str, Any]]) -> str:
+    """Print the results of emulated_phone as a table."""
+    return format_table(results)
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "emulated_phones": emulated_phones,
+            "device_certificates": device_certificates,
+            "known_phones": known_phones,
+            "phone_table": phone_table,
+        }

@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Emulated units on a bench's bridge: one network namespace each, and the system's own clients inside it.
+
+Runs on the target as root. DHCP is busybox's udhcpc, TFTP, HTTP and HTTPS are curl, names are the C library's; each sees only the
+unit's own interface and name server. File contents travel through pipes alone; nothing secret is in an argument or a file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from .mac import Mac
+from .phone_behaviour import Answer, Lease
+from .rules import Target
+
+PROGRAMS: Mapping[str, str] = {"ip": "iproute2", "udhcpc": "udhcpc", "curl": "curl"}
+"""Command -> Debian package that has it."""
+
+_RUN = Path("/run/preprovision-phones")
+_ETC = Path("/etc/netns")
+_LOCK = "\0preprovision-phones"  # an abstract name: held as long as the process lives, and no file
+_NAMESPACE = "preprovision-"
+_VETH = "pp"
+_INTERFACE = "eth0"
+_SYSLOG_PORT = 514
+_CLONE_NEWNET = 0x40000000
+_STOP_SECONDS = 5.0
+_LARGEST_FILE = 16 * 1024 * 1024
+
+# Names of udhcpc for the options that a unit asks for; it exports one that it has no name for as hexadecimal digits, as opt160.
+_OPTIONS: Mapping[int, str] = {
+    1: "subnet",
+    3: "router",
+    6: "dns",
+    15: "domain",
+    42: "ntpsrv",
+    51: "lease",
+    54: "serverid",
+    66: "tftp",
+    67: "bootfile",
+}
+_REQUESTED = (1, 3, 6, 15, 42, 66, 67, 150, 159, 160)
+_ADDRESS_LISTS = (150,)
+
+_SCRIPT = """#!/bin/sh
+# Tell the lease to the descriptor that PREPROVISION_LEASE names
+[ "$1" != bound ] || { env -0; printf 'end\\0'; } >"/dev/fd/$PREPROVISION_LEASE"
+"""
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+
+# curl's exit statuses that say something about the file, not about the way to it
+_TFTP_NOT_FOUND = 68
+
+
+class WireError(Exception):
+    """The target cannot hold emulated units; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How one unit presents itself."""
+
+    mac: Mac
+    user_agent: str
+    block_size: int | None
+    """TFTP block size to negotiate; None sends no TFTP options."""
+    certificate: str | None
+    private_key: str | None
+    """Paths of PEM files."""
+
+
+class Wire:
+    """The bridge that units are plugged into; use as a context manager. One user at a time on a machine."""
+
+    def __init__(self, bridge: str, timeout: float) -> None:
+        """*timeout*: seconds for a lease, and for each file."""
+        self._bridge = bridge
+        self._timeout = timeout
+        # Making the first namespace remounts /run/netns, which two at a time would do twice.
+        self._setup = threading.Lock()
+
+    def __enter__(self) -> Wire:
+        """Check the machine, and clear away what a killed run has left."""
+        if os.geteuid() != 0:
+            raise WireError("emulated units need root, for their network namespaces; use become")
+        for program, package in PROGRAMS.items():
+            if shutil.which(program, path=_ENVIRONMENT["PATH"]) is None:
+                raise WireError(f"the command {program} is missing; install the Debian package {package}")
+        if not Path("/sys/class/net", self._bridge, "bridge").is_dir():
+            raise WireError(f"there is no bridge {self._bridge} on this machine; give the one that the bench is on")
+        self._lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._lock.bind(_LOCK)
+        except OSError as error:
+            raise WireError("other emulated units are running on this machine; wait until they have finished") from error
+        _sweep()
+        _RUN.mkdir(mode=0o700)
+        self._script = _RUN / "lease"
+        self._script.write_text(_SCRIPT)
+        self._script.chmod(0o700)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave no trace."""
+        try:
+            _sweep()
+        finally:
+            self._lock.close()
+
+    @contextmanager
+    def plug_in(self, identity: Identity) -> Iterator[Plug]:
+        """Plug one unit in, and unplug it at the end."""
+        name = _NAMESPACE + identity.mac.plain
+        try:
+            with self._setup:
+                self._make(name, identity.mac)
+            plug = Plug(name, identity, self._script, self._timeout)
+            try:
+                yield plug
+            finally:
+                plug.close()
+        finally:
+            _remove(name)
+
+    def _make(self, name: str, mac: Mac) -> None:
+        end = _VETH + mac.plain
+        _run("ip", "netns", "add", name)
+        _batch(
+            f"link add {end} type veth peer name {_INTERFACE} address {mac.colon} netns {name}",
+            f"link set {end} addrgenmode none master {self._bridge} up",
+        )
+        _batch("link set lo up", f"link set {_INTERFACE} up", namespace=name)
+
+
+class Plug:
+    """One unit's network, made by Wire.plug_in(); it is a phone_behaviour.Network."""
+
+    def __init__(self, namespace: str, identity: Identity, script: Path, timeout: float) -> None:
+        self._namespace = namespace
+        self._identity = identity
+        self._script = script
+        self._timeout = timeout
+        self._client: subprocess.Popen[bytes] | None = None
+        self._addresses: dict[str, str] = {}
+        self._socket = _socket_in(namespace)
+
+    def close(self) -> None:
+        """Give the lease back, as long as the DHCP client can."""
+        self._socket.close()
+        if self._client is not None:
+            _stop(self._client)
+
+    def lease(self, vendor_class: str) -> Lease | None:
+        """See phone_behaviour.Network; the client keeps running and gives the lease back in close()."""
+        reader, writer = os.pipe()
+        command = ["udhcpc", "-f", "-R", "-o", "-i", _INTERFACE, "-s", str(self._script), "-V", vendor_class]
+        command += [word for code in _REQUESTED for word in ("-O", str(code))]
+        command += ["-n", "-T", "2", "-t", str(max(1, round(self._timeout / 2)))]
+        try:
+            self._client = subprocess.Popen(
+                self._inside(command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**_ENVIRONMENT, "PREPROVISION_LEASE": str(writer)},
+                pass_fds=[writer],
+            )
+            values = _read_values(reader, self._client, time.monotonic() + self._timeout + 2)
+        finally:
+            os.close(writer)
+            os.close(reader)
+        if values is None:
+            return None
+        options = _decode(values)
+        self._configure(values["ip"], values.get("mask", "24"), options)
+        return Lease(values["ip"], options)
+
+    def _configure(self, address: str, prefix: str, options: Mapping[int, str]) -> None:
+        lines = [f"address add {address}/{prefix} dev {_INTERFACE}"]
+        if options.get(3):
+            lines.append(f"route add default via {options[3].split()[0]}")
+        _batch(*lines, namespace=self._namespace)
+        folder = _ETC / self._namespace
+        folder.mkdir(parents=True, exist_ok=True)
+        servers = "".join(f"nameserver {server}\n" for server in options.get(6, "").split())
+        # Without a server the C library would ask the station's own.
+        (folder / "resolv.conf").write_text(f"{servers or 'nameserver 0.0.0.0'}\noptions timeout:2 attempts:2\n")
+        (folder / "hosts").write_text("127.0.0.1 localhost\n")
+        (folder / "nsswitch.conf").write_text("hosts: files dns\n")
+
+    def resolve(self, name: str) -> str:
+        """See phone_behaviour.Network."""
+        if name not in self._addresses:
+            found = subprocess.run(
+                self._inside(["getent", "ahostsv4", "--", name]),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                env=_ENVIRONMENT,
+                check=False,
+            )
+            self._addresses[name] = found.stdout.split()[0] if found.returncode == 0 and found.stdout.strip() else name
+        return self._addresses[name]
+
+    def log(self, server: str, text: str) -> bool:
+        """See phone_behaviour.Network."""
+        try:
+            self._socket.sendto(text.encode("ascii", "replace"), (self.resolve(server), _SYSLOG_PORT))
+        except OSError:
+            return False
+        return True
+
+    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None) -> Answer:
+        """See phone_behaviour.Network."""
+        trusted = os.memfd_create("roots", 0)
+        try:
+            os.write(trusted, roots)
+            fetched = subprocess.run(
+                self._inside(["curl", "--disable", "--config", "-"]),
+                input=self._settings(target, login, trusted).encode(),
+                capture_output=True,
+                env=_ENVIRONMENT,
+                pass_fds=[trusted],
+                check=False,
+            )
+        finally:
+            os.close(trusted)
+        return _answer(fetched, target.scheme)
+
+    def _settings(self, target: Target, login: tuple[str, str] | None, roots: int) -> str:
+        # TFTP clients of phones send the leading slash, which curl takes from the path.
+        slash = "/" if target.scheme == "tftp" else ""
+        settings: dict[str, str | None] = {
+            "url": f"{target.scheme}://{target.server}:{target.port}{slash}{target.path}",
+            "user-agent": self._identity.user_agent,
+            "max-time": f"{self._timeout:g}",
+            "max-filesize": str(_LARGEST_FILE),
+            "noproxy": "*",
+            "silent": None,
+            "globoff": None,
+            "ipv4": None,
+            "write-out": "%{stderr}%{json}",
+        }
+        if target.scheme == "tftp":
+            size = self._identity.block_size
+            settings |= {"tftp-no-options": None} if size is None else {"tftp-blksize": str(size)}
+        if target.scheme == "https":
+            # An empty folder, else the station's own roots would count too.
+            settings |= {"cacert": f"/dev/fd/{roots}", "capath": "/var/empty"}
+            if self._identity.certificate and self._identity.private_key:
+                settings |= {"cert": self._identity.certificate, "key": self._identity.private_key}
+        if login is not None:
+            settings |= {"anyauth": None, "user": ":".join(login)}
+        return "".join(f"{name} = {_quote(value)}\n" if value is not None else f"{name}\n" for name, value in settings.items())
+
+    def _inside(self, command: list[str]) -> list[str]:
+        return ["ip", "netns", "exec", self._namespace, *command]
+
+
+def _quote(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
+
+
+def _answer(fetched: subprocess.CompletedProcess[bytes], scheme: str) -> Answer:
+    try:
+        facts = json.loads(fetched.stderr)
+    except ValueError:
+        return Answer(0, error=f"curl: {fetched.stderr.decode(errors='replace').strip()}")
+    if scheme == "tftp":
+        status = {0: 200, _TFTP_NOT_FOUND: 404}.get(fetched.returncode, 0)
+    else:
+        status = int(facts["http_code"]) if fetched.returncode == 0 else 0
+    return Answer(status, fetched.stdout, facts.get("redirect_url") or "", facts.get("errormsg") or "no answer")
+
+
+def _read_values(reader: int, client: subprocess.Popen[bytes], end: float) -> dict[str, str] | None:
+    """Read what the script tells once there is a lease; None when the client gives up or time is over."""
+    data = b""
+    while not data.endswith(b"\0end\0"):
+        ready, _, _ = select.select([reader], [], [], 0.2)
+        if ready:
+            data += os.read(reader, 65536)
+        elif client.poll() is not None or time.monotonic() > end:
+            return None
+    return dict(pair.split("=", 1) for pair in data.decode(errors="replace").split("\0") if "=" in pair)
+
+
+def _decode(values: Mapping[str, str]) -> dict[int, str]:
+    options = {code: values[name] for code, name in _OPTIONS.items() if name in values}
+    for code in _REQUESTED:
+        with suppress(KeyError, ValueError):
+            data = bytes.fromhex(values[f"opt{code}"])
+            if code in _ADDRESS_LISTS:
+                options[code] = " ".join(socket.inet_ntoa(data[i : i + 4]) for i in range(0, len(data) - 3, 4))
+            else:
+                options[code] = data.decode("ascii", "replace").rstrip("\0")
+    return options
+
+
+def _socket_in(namespace: str) -> socket.socket:
+    """Return a UDP socket of another network namespace: a socket stays in the one that it was made in."""
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def enter(descriptor: int) -> None:
+        if library.setns(descriptor, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {namespace}")
+
+    with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{namespace}", "rb") as there:
+        enter(there.fileno())
+        try:
+            return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        finally:
+            enter(home.fileno())
+
+
+def _stop(client: subprocess.Popen[bytes]) -> None:
+    client.terminate()
+    try:
+        client.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        client.kill()
+        client.wait()
+
+
+def _sweep() -> None:
+    names = {path.name for folder in (Path("/run/netns"), _ETC) for path in folder.glob(f"{_NAMESPACE}*")}
+    for name in names:
+        _remove(name)
+    shutil.rmtree(_RUN, ignore_errors=True)
+
+
+def _remove(name: str) -> None:
+    """Remove a unit's namespace with the processes in it, its link and its files; what is not there does not matter."""
+    namespace = Path("/run/netns", name)
+    if namespace.exists():
+        # Else a client that has outlived its run would keep the namespace and the link alive.
+        listed = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, env=_ENVIRONMENT, check=False)
+        for pid in listed.stdout.split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+    link = _VETH + name.removeprefix(_NAMESPACE)
+    if Path("/sys/class/net", link).exists():
+        # The other end may be gone by now, and the link with it.
+        subprocess.run(["ip", "link", "delete", link], capture_output=True, env=_ENVIRONMENT, check=False)
+    if namespace.exists():
+        _run("ip", "netns", "delete", name)
+    shutil.rmtree(_ETC / name, ignore_errors=True)
+    with suppress(OSError):
+        _ETC.rmdir()
+
+
+def _batch(*lines: str, namespace: str | None = None) -> None:
+    where = ("-netns", namespace) if namespace else ()
+    _run("ip", *where, "-batch", "-", text="\n".join(lines))
+
+
+def _run(*command: str, text: str | None = None) -> None:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env=_ENVIRONMENT, check=False)
+    if done.returncode != 0:
+        raise WireError(f"{' '.join(command)} failed: {' '.join(done.stderr.split())}")

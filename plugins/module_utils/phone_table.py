@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reports of emulated units as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
+from typing import Any
+
+_HEADINGS = ("phone", "model", "MAC", "lease", "files", "resync", "Profile_Rule now")
+
+
+def format_table(reports: Iterable[Mapping[str, Any]]) -> str:
+    """Return one row a unit (see phone_behaviour.Unit.report), of as many lines as it asked for files; below it the causes."""
+    reports = list(reports)
+    rows = [_cells(report) for report in reports]
+    lines = [_HEADINGS, *(line for row in rows for line in zip_longest(*row, fillvalue=""))]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    causes = [f"{report['name']}: {report['cause']}" for report in reports if report["cause"]]
+    return "\n".join([*text, *([""] if causes else []), *causes])
+
+
+def _cells(report: Mapping[str, Any]) -> list[list[str]]:
+    return [
+        [report["name"]],
+        [report["model"]],
+        [report["mac"]],
+        [report["address"] or "none"],
+        [_file(request) for request in report["requests"]] or ["none"],
+        [report["state"]],
+        [report["profile_rule"]],
+    ]
+
+
+def _file(request: Mapping[str, Any]) -> str:
+    _, _, rest = request["url"].partition("://")
+    _, slash, path = rest.partition("/")
+    notes = {"A": "sealed" if request["sealed"] else "", "B": "not found or corrupt", "C": "failed", "": "try again"}
+    note = notes[request["behaviour"]]
+    return f"{request['protocol'].upper():5} {slash}{path}" + (f" ({note})" if note else "")
