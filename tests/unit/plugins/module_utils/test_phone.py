@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One phone's variables to a Phone: layers, lines, keys, and every error with phone and variable."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ansible_collections.voip.preprovision.plugins.module_utils.families import find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key
+from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import (
+    LINE_PARAMETERS,
+    PhoneError,
+    read_phone,
+    read_phones,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting, flatten
+
+MASTER = "a master key for tests"
+OWN_KEY = "0123456789abcdef"
+REQUIRED = {"phone_mac": "00-00-5E-00-53-01", "phone_model": "ata192"}
+
+
+def read(master_key=None, **variables):
+    return read_phone("desk-1", {**REQUIRED, **variables}, master_key)
+
+
+def test_required_variables_are_enough():
+    phone = read()
+    assert (phone.name, phone.mac, phone.model) == ("desk-1", Mac("00005e005301"), find_model("ATA192"))
+    assert (phone.serial, phone.customer, phone.address, phone.key) == ("", "", "", None)
+    assert (phone.parameters, phone.lines) == ({}, {})
+
+
+def test_other_variables_are_taken_over():
+    phone = read(phone_serial=4711, phone_customer="example", phone_address="192.0.2.20", phone_unknown=1, other=2)
+    assert (phone.serial, phone.customer, phone.address) == ("4711", "example", "192.0.2.20")
+
+
+def test_macros():
+    assert read(phone_serial="FCH2118DGQP").macros == {
+        "MA": "00005e005301",
+        "MAU": "00005E005301",
+        "MAC": "00:00:5e:00:53:01",
+        "PN": "ATA192-MPP",
+        "PSN": "192",
+        "SN": "FCH2118DGQP",
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"phone_parameters": {"X": "phone"}}, {"X": "phone"}),
+        ({"phone_parameters_site": {"X": "site"}}, {"X": "site"}),
+        # the phone's own win, wherever they stand; layers go by name
+        ({"phone_parameters": {"X": "phone"}, "phone_parameters_zz": {"X": "zz", "Y": "zz"}}, {"X": "phone", "Y": "zz"}),
+        ({"phone_parameters_b": {"X": "b"}, "phone_parameters_a": {"X": "a", "Y": "a"}}, {"X": "b", "Y": "a"}),
+        ({"phone_parameters_10": {"X": "10"}, "phone_parameters_9": {"X": "9"}}, {"X": "9"}),
+        # sections are merged, not replaced
+        ({"phone_parameters_a": {"S": {"X": 1, "Y": 1}}, "phone_parameters": {"S": {"X": 2}}}, {"S/X": "2", "S/Y": "1"}),
+        # nothing said is nothing changed
+        ({"phone_parameters_a": {"X": "a"}, "phone_parameters": {"X": None}}, {"X": "a"}),
+        ({"phone_parameters_a": {"X": "a"}, "phone_parameters": {"X": ""}}, {"X": ""}),
+        ({"phone_parametersX": {"X": "a"}}, {}),
+    ],
+)
+def test_layers(variables, expected):
+    assert flatten(read(**variables).parameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([], {}),
+        (None, {}),
+        ([{"user_id": 1001}], {"User_ID_1_": "1001"}),
+        ([{"user_id": "1001"}, {}, {"user_id": "1003"}], {"User_ID_1_": "1001", "User_ID_3_": "1003"}),
+        ([{"enable": True, "register": False, "proxy": None}], {"Line_Enable_1_": "Yes", "Register_1_": "No"}),
+        (
+            [dict.fromkeys(LINE_PARAMETERS, "x")],
+            {
+                "Auth_ID_1_": "x",
+                "Dial_Plan_1_": "x",
+                "Display_Name_1_": "x",
+                "Line_Enable_1_": "x",
+                "Outbound_Proxy_1_": "x",
+                "Password_1_": "x",
+                "Proxy_1_": "x",
+                "Register_1_": "x",
+                "Register_Expires_1_": "x",
+                "Use_Auth_ID_1_": "x",
+                "Use_Outbound_Proxy_1_": "x",
+                "User_ID_1_": "x",
+            },
+        ),
+    ],
+)
+def test_lines(lines, expected):
+    assert flatten(read(phone_lines=lines).lines) == expected
+
+
+def test_access_of_a_line():
+    assert read(phone_lines=[{"user_id": {"value": "1001", "ua": "na"}}]).lines == {"User_ID_1_": Setting("1001", "na")}
+
+
+@pytest.mark.parametrize(
+    ("master_key", "variables", "expected"),
+    [
+        (None, {}, None),
+        (MASTER, {}, derive_key(MASTER, Mac("00005e005301"))),
+        (None, {"phone_profile_key": OWN_KEY}, OWN_KEY),
+        (MASTER, {"phone_profile_key": OWN_KEY}, OWN_KEY),
+        (MASTER, {"phone_profile_key": None}, derive_key(MASTER, Mac("00005e005301"))),
+    ],
+)
+def test_keys(master_key, variables, expected):
+    assert read(master_key, **variables).key == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"phone_mac": None}, "the variable phone_mac is missing"),
+        ({"phone_mac": ""}, "the variable phone_mac is missing"),
+        ({"phone_model": None}, "the variable phone_model is missing"),
+        (
+            {"phone_mac": "00005e00530"},
+            "phone_mac: '00005e00530' is not a MAC address; write twelve hexadecimal digits, as 00:00:5e:00:53:01",
+        ),
+        ({"phone_model": "ATA190"}, "phone_model: the model 'ATA190' is not known; did you mean ATA192?"),
+        ({"phone_profile_key": ""}, "phone_profile_key: the profile key has 0 characters; use at least 16 random ones"),
+        ({"phone_profile_key": "secret"}, "phone_profile_key: the profile key has 6 characters; use at least 16 random ones"),
+        ({"phone_parameters": ["X"]}, "phone_parameters: it is a list; write a mapping of parameter names and values"),
+        ({"phone_parameters": None}, "phone_parameters: it is a NoneType; write a mapping of parameter names and values"),
+        (
+            {"phone_parameters_site": {"S": {"X": "secret "}}},
+            "phone_parameters_site: S/X begins or ends with white space, which the phone would drop",
+        ),
+        ({"phone_lines": {"user_id": 1}}, "phone_lines: it must be a list of mappings, one for each line"),
+        ({"phone_lines": ["1001"]}, "phone_lines: it must be a list of mappings, one for each line"),
+        ({"phone_lines": [{}, {"userid": 1}]}, "phone_lines: line 2 has the unknown key 'userid'; did you mean user_id?"),
+        (
+            {"phone_lines": [{"zzz": 1}]},
+            f"phone_lines: line 1 has the unknown key 'zzz'; known are {', '.join(LINE_PARAMETERS)}",
+        ),
+        (
+            {"phone_lines": [{"password": "secret\n"}]},
+            "phone_lines: Password_1_ holds the character U+000A at position 7, which no profile can carry to a phone",
+        ),
+    ],
+)
+def test_variables_that_are_refused(variables, message):
+    with pytest.raises(PhoneError, match=f"^{re.escape(f'phone desk-1: {message}')}$"):
+        read(**variables)
+
+
+def test_repr_shows_no_secret():
+    phone = read(
+        MASTER,
+        phone_profile_key="secret-0123456789",
+        phone_lines=[{"password": "secret"}],
+        phone_parameters={"Admin_Passwd": "secret"},
+    )
+    assert "secret" not in repr(phone)
+
+
+def test_phones_keep_their_order():
+    phones = read_phones([(name, {**REQUIRED, "phone_mac": f"00005e00530{name}"}) for name in "312"], MASTER)
+    assert [phone.name for phone in phones] == ["3", "1", "2"]
+    assert len({phone.key for phone in phones}) == 3
+
+
+def test_all_problems_are_reported_together():
+    one, other = "00:00:5e:00:53:01", "00:00:5e:00:53:02"
+    with pytest.raises(PhoneError) as caught:
+        read_phones(
+            [
+                ("a", {"phone_mac": one, "phone_model": "ATA192"}),
+                ("b", {"phone_mac": other, "phone_model": "ATA19"}),
+                ("c", {"phone_mac": "00005E005301", "phone_model": "SPA504G"}),
+                ("d", {"phone_model": "ATA192"}),
+                ("e", {"phone_mac": "0000.5e00.5301", "phone_model": "ATA191"}),
+            ]
+        )
+    assert str(caught.value).splitlines() == [
+        "phone b: phone_model: the model 'ATA19' is not known; did you mean ATA192?",
+        "phone d: the variable phone_mac is missing",
+        "phones a and c and e: phone_mac: all have 00:00:5e:00:53:01, and so the same file names; a MAC belongs to one phone",
+    ]
+
+
+def test_a_bad_master_key_is_one_problem_not_one_a_phone():
+    with pytest.raises(PhoneError, match=r"^the master key has 5 characters; use at least 16 random ones$"):
+        read_phones([(str(number), REQUIRED) for number in range(3)], "short")
