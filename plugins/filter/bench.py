@@ -27,7 +27,7 @@ def _interfaces(facts: Mapping[str, Any]) -> dict[str, bench_network.Interface]:
     for name in facts["interfaces"]:
         fact = facts.get(name.replace("-", "_"), {})
         ipv4 = [*([fact["ipv4"]] if "ipv4" in fact else []), *fact.get("ipv4_secondaries", [])]
-        addresses = tuple(f"{entry['address']}/{entry['netmask']}" for entry in ipv4)
+        addresses = tuple(f"{entry['address']}/{entry.get('prefix', entry['netmask'])}" for entry in ipv4)
         found[str(name)] = bench_network.Interface(fact.get("macaddress", ""), addresses)
     return found
 

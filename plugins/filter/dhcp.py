@@ -37,9 +37,7 @@ def dhcp_plan(settings: Mapping[str, Any]) -> dict[str, Any]:
             }
             for family in plan.classes
         ],
-        "hosts": [
-            {"name": phone.name, "mac": phone.mac.colon, "address": phone.address} for phone in plan.reservations
-        ],
+        "hosts": [{"name": phone.name, "mac": phone.mac.colon, "address": phone.address} for phone in plan.reservations],
     }
 
 

@@ -159,9 +159,7 @@ def parse_bench_address(text: object, variable: str = "bench_address") -> BenchN
             f" the first host address is {_text(bench.hosts[0])}/{prefix}"
         )
     if int(address.partition(".")[0]) in (0, 127, *range(224, 256)):
-        raise BenchError(
-            f"{variable} is {text!r}, which no station on a LAN can have; use a private network, as 192.168.42.1/24"
-        )
+        raise BenchError(f"{variable} is {text!r}, which no station on a LAN can have; use a private network, as 192.168.42.1/24")
     return bench
 
 
@@ -289,9 +287,7 @@ def check_overlap(bench: BenchNetwork, interfaces: Mapping[str, Interface], port
                 )
 
 
-def plan_records(
-    records: Mapping[Any, Any], variable: str = "dns_server_records"
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def plan_records(records: Mapping[Any, Any], variable: str = "dns_server_records") -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The names that the bench's DNS server answers for itself, each with its addresses in the order given."""
     planned: dict[str, tuple[str, ...]] = {}
     for name, values in records.items():

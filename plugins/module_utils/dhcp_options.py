@@ -157,8 +157,7 @@ def addresses_option(code: int, values: object, variable: str) -> Option:
 def vendor_class_condition(prefixes: Sequence[str]) -> str:
     """dhcpd's expression for "option 60 begins with one of these, in any case"."""
     return " or ".join(
-        f"lcase(substring(option vendor-class-identifier, 0, {len(prefix)})) = {quote(prefix.lower())}"
-        for prefix in prefixes
+        f"lcase(substring(option vendor-class-identifier, 0, {len(prefix)})) = {quote(prefix.lower())}" for prefix in prefixes
     )
 
 
@@ -181,9 +180,7 @@ def plan_classes(families: Mapping[str, Any], variable: str = "dhcp_server_famil
             prefixes[name] = _prefixes(settings.get("vendor_classes"), where)
         options[name] = _family_options(settings, where)
     _check_ambiguity(prefixes, variable)
-    return tuple(
-        VendorClass(name, vendor_class_condition(prefixes[name]), options.get(name, ())) for name in sorted(prefixes)
-    )
+    return tuple(VendorClass(name, vendor_class_condition(prefixes[name]), options.get(name, ())) for name in sorted(prefixes))
 
 
 def plan_dhcp(settings: Mapping[str, Any], prefix: str = "dhcp_server_") -> DhcpPlan:

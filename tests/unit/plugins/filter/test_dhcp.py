@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the DHCP role's template prints, and a refusal as Ansible shows it."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.voip.preprovision.plugins.filter.dhcp import FilterModule
+
+SETTINGS = {
+    "address": "192.0.2.1/29",
+    "interface": "bench0",
+    "pool_size": 3,
+    "lease_time": 3600,
+    "authoritative": False,
+    "domain": "",
+    "option_66": "prov.example.net",
+    "option_150": [],
+    "option_160": "",
+    "option_42": [],
+    "option_6": [],
+    "reservations": [{"name": "a", "mac": "00005E005301", "address": "192.0.2.2"}, {"name": "b", "mac": "00005E005302"}],
+    "families": {"spa": {"option_66": "spa.example.net"}},
+}
+dhcp_plan = FilterModule().filters()["dhcp_plan"]
+
+
+def test_plan():
+    plan = dhcp_plan(SETTINGS)
+    classes = {family["name"]: family["options"] for family in plan.pop("classes")}
+    assert classes == {"ata19x": [], "mpp": [], "spa": [{"name": "tftp-server-name", "value": '"spa.example.net"'}]}
+    assert plan == {
+        "interface": "bench0",
+        "station": "192.0.2.1",
+        "network": "192.0.2.0",
+        "netmask": "255.255.255.248",
+        "lease_time": 3600,
+        "authoritative": False,
+        "options": [
+            {"name": "domain-name-servers", "value": "192.0.2.1"},
+            {"name": "ntp-servers", "value": "192.0.2.1"},
+            {"name": "tftp-server-name", "value": '"prov.example.net"'},
+            {"name": "preprovision-tftp-servers", "value": "192.0.2.1"},
+        ],
+        "pool": [{"first": "192.0.2.4", "last": "192.0.2.6"}],
+        "hosts": [
+            {"name": "a", "mac": "00:00:5e:00:53:01", "address": "192.0.2.2"},
+            {"name": "b", "mac": "00:00:5e:00:53:02", "address": None},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"pool_size": 6}, "dhcp_server_pool_size is 6, but 192.0.2.0/29 has room for 5 phones"),
+        ({"option_66": "a b"}, "dhcp_server_option_66 is 'a b'"),
+        ({"reservations": [{"name": "a", "mac": "x"}]}, "dhcp_server_reservations: phone 'a': 'x' is not a MAC address"),
+    ],
+)
+def test_refusal(change, sentence):
+    with pytest.raises(AnsibleFilterError, match="^" + sentence.replace("(", r"\(")):
+        dhcp_plan(SETTINGS | change)
