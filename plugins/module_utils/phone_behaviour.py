@@ -181,7 +181,7 @@ class Unit:
             "messages": [{**asdict(message), "text": self._hide(message.text)} for message in self._messages],
             "state": "failed" if cause else "preprovisioned",
             "cause": cause,
-            "profile_rule": self._hide(self._parameters["Profile_Rule"]),
+            "profile_rule": self._shown_rule(),
             "parameters": len(self._parameters),
         }
 
@@ -387,12 +387,15 @@ class Unit:
         own = (self._phone.mac.plain, self._phone.mac.colon, self._phone.serial.lower())
         expanded = expand(rule, self._macros()).lower()
         if not any(text and text in expanded for text in own):
-            return self._hide(f"Profile_Rule '{rule}' names no file of this unit alone; put $MA into it")
+            return f"Profile_Rule '{self._shown_rule()}' names no file of this unit alone; put $MA into it"
         return ""
+
+    def _shown_rule(self) -> str:
+        # It may not have been followed yet, so that its key is not among those known.
+        return self._hide(_OPTION_SECRET.sub(rf"--\1 {HIDDEN}", self._parameters["Profile_Rule"]))
 
     def _hide(self, text: str) -> str:
         secrets = self._keys | {value for name, value in self._parameters.items() if _SECRET_NAME.search(name)}
-        text = _OPTION_SECRET.sub(rf"--\1 {HIDDEN}", text)
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, HIDDEN)

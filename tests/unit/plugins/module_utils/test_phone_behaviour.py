@@ -1,0 +1,469 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a unit behaves: what it asks for, what it makes of the answers, what it logs, and what it never tells."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from ansible_collections.voip.preprovision.plugins.module_utils.families import FAMILIES, find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import (
+    HABITS,
+    HIDDEN,
+    MOST_LOGINS,
+    MOST_REDIRECTIONS,
+    Answer,
+    Lease,
+    Unit,
+    behaviour,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import build, read_parameters
+from ansible_collections.voip.preprovision.plugins.module_utils.rules import Target
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import compress, seal
+
+KEY = "0123456789abcdef0123456789abcdef"
+MAC = "00005e005301"
+PEM = b"-----BEGIN CERTIFICATE-----\n"
+OWN = f"https://prov.example.net/device/{MAC}.cfg"
+SERVICE = f"http://prov.example.net/service/{MAC}.cfg"
+CA = "http://prov.example.net/bench-ca.pem"
+NEXT = "https://prov.example.net/device/$MA.cfg"
+
+
+def profile(**values):
+    return build(read_parameters(values))
+
+
+@dataclass
+class Station:
+    """A bench as a table: URL -> answer, or a list of answers to give one after the other."""
+
+    files: dict[str, Answer | bytes | list[Answer]]
+    options: dict[int, str] | None = field(default_factory=lambda: {66: "192.0.2.1"})
+    asked: list[str] = field(default_factory=list)
+    trusted: list[bytes] = field(default_factory=list)
+    logins: list[tuple[str, str] | None] = field(default_factory=list)
+    logged: list[tuple[str, str]] = field(default_factory=list)
+
+    def lease(self, vendor_class: str) -> Lease | None:
+        return None if self.options is None else Lease("192.0.2.20", self.options)
+
+    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None) -> Answer:
+        url = f"{target.scheme}://{target.server}{target.path}"
+        self.asked.append(url)
+        self.trusted.append(roots)
+        self.logins.append(login)
+        answer = self.files.get(url, Answer(404))
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        return Answer(200, answer) if isinstance(answer, bytes) else answer
+
+    def resolve(self, name: str) -> str:
+        return {"prov.example.net": "192.0.2.1"}.get(name, name)
+
+    def log(self, server: str, text: str) -> bool:
+        self.logged.append((server, text))
+        return True
+
+
+def unit(model: str = "ATA192", **more) -> Unit:
+    return Unit(Phone("desk", Mac(MAC), find_model(model), serial="FCH0000D001"), **more)
+
+
+def power_up(files, model="ATA192", options=None, cycles=1, **more):
+    """Return the report and the station after *cycles* power-ups."""
+    station = Station(files, **({"options": options} if options else {}))
+    phone = unit(model, **more)
+    for _ in range(cycles):
+        phone.power_up(station)
+    return phone.report(), station
+
+
+def bench(preprovision: bytes, **bootstrap):
+    """The files of a bench whose bootstrap leads an ATA192 to *preprovision*."""
+    first = {"Profile_Rule": NEXT, "Profile_Rule_B": NEXT, "Custom_CA_URL": CA, **bootstrap}
+    return {"tftp://192.0.2.1/ata192.cfg": profile(**first), CA: PEM, OWN: preprovision}
+
+
+REMOTE = profile(Profile_Rule=f"[--key {KEY}] http://prov.example.net/service/$MA.cfg", Profile_Rule_B="")
+
+
+# -- the whole way
+
+
+def test_the_two_trips():
+    files = bench(compress(REMOTE), Syslog_Server="192.0.2.1")
+    files[SERVICE] = seal(compress(profile(Password_1_="sesame-1001")), KEY, "md5")
+    report, station = power_up(files, cycles=2)
+    assert report["cause"] == ""
+    assert report["state"] == "preprovisioned"
+    assert station.asked == ["tftp://192.0.2.1/ata192.cfg", CA, OWN, SERVICE]
+    assert [request["power_up"] for request in report["requests"]] == [1, 1, 1, 2]
+    assert [request["parameter"] for request in report["requests"]] == [
+        *("Profile_Rule", "Custom_CA_URL", "Profile_Rule_B", "Profile_Rule"),
+    ]
+    assert [request["sealed"] for request in report["requests"]] == [False, False, False, True]
+    assert report["profile_rule"] == f"[--key {HIDDEN}] http://prov.example.net/service/$MA.cfg"
+    assert report["address"] == "192.0.2.20"
+    assert report["dhcp_options"] == {"66": "192.0.2.1"}
+    assert report["parameters"] == 5
+
+
+def test_the_factory_rule_alone_is_not_enough():
+    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Proxy_1_="sip.example.net")})
+    assert (report["state"], report["cause"]) == (
+        "failed",
+        "Profile_Rule is still the factory rule; no profile that was fetched sets it",
+    )
+
+
+def test_a_rule_for_all_units_is_not_enough():
+    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://prov.example.net/all.cfg")})
+    assert "names no file of this unit alone; put $MA into it" in report["cause"]
+
+
+@pytest.mark.parametrize("macro", ["$MA", "$MAU", "$MAC", "$SN", "$(MA:0:12)"])
+def test_a_rule_may_name_the_unit_in_any_way(macro):
+    rule = f"http://prov.example.net/p?unit={macro}"
+    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule=rule)})
+    assert report["state"] == "preprovisioned"
+
+
+@pytest.mark.parametrize("parameter", ["Provision_Enable", "Resync_On_Reset"])
+def test_a_unit_that_must_not_resync(parameter):
+    report, station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(**{parameter: "No"})}, cycles=2)
+    assert len(station.asked) == 1
+    assert "does not resync" in report["cause"]
+
+
+def test_nobody_answers_dhcp():
+    phone = unit()
+    phone.power_up(Station({}, options=None))
+    report = phone.report()
+    assert report["cause"] == "power-up 1: no DHCP server gave it an address"
+    assert (report["address"], report["dhcp_options"], report["requests"]) == ("", {}, [])
+
+
+# -- which rules
+
+
+def test_rules_run_in_order_and_empty_ones_are_skipped():
+    first = profile(Profile_Rule="", Profile_Rule_B="http://h/b", Profile_Rule_C="", Profile_Rule_D="http://h/$MA")
+    _, station = power_up({"tftp://192.0.2.1/ata192.cfg": first, "http://h/b": profile(), f"http://h/{MAC}": profile()}, cycles=2)
+    assert station.asked == ["tftp://192.0.2.1/ata192.cfg", *("http://h/b", f"http://h/{MAC}") * 2]
+
+
+def test_rules_are_read_anew_after_each_profile():
+    files = {
+        "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/b"),
+        "http://h/b": profile(Profile_Rule_B="", Profile_Rule_C="http://h/c"),
+        "http://h/c": profile(Profile_Rule="http://h/$MA"),
+    }
+    report, station = power_up(files)
+    assert station.asked == list(files)
+    assert report["profile_rule"] == "http://h/$MA"
+
+
+def test_a_failure_ends_the_sequence_and_keeps_what_was_applied():
+    first = profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Profile_Rule_C="http://h/c")
+    report, station = power_up({"tftp://192.0.2.1/ata192.cfg": first})
+    assert station.asked == ["tftp://192.0.2.1/ata192.cfg", "http://h/b"]
+    assert report["cause"] == "power-up 1: Profile_Rule_B: http://h/b: file not found"
+    assert report["profile_rule"] == "http://h/$MA"
+
+
+def test_names_are_case_sensitive_and_the_last_value_wins():
+    document = b"<flat-profile><profile_rule>http://h/x</profile_rule>" + (
+        b"<Profile_Rule>http://h/one</Profile_Rule><Profile_Rule>http://h/$MA</Profile_Rule></flat-profile>"
+    )
+    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": document})
+    assert report["profile_rule"] == "http://h/$MA"
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("($SWVER ne 1)? http://h/a | http://h/b", "alternatives (|), conditions and assignments are not supported"),
+        ("ftp://h/a", "is not one of tftp, http, https"),
+        (f"[--cipher x --key {KEY}] http://h/a", "must be --key, --uid or --pwd"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed(rule, why):
+    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=rule)})
+    assert why in report["cause"]
+    assert KEY not in json.dumps(report)
+
+
+# -- answers
+
+
+@pytest.mark.parametrize(
+    ("status", "letter"),
+    [(200, "A"), (204, "A"), (301, "follow"), (302, "follow"), (303, "C"), (304, "C"), (307, "C"), (400, "C"), (401, "login")]
+    + [(403, "C"), (404, "B"), (407, "login"), (410, "C"), (500, "C"), (501, "C"), (502, "C"), (503, "C"), (504, "C"), (0, "C")],
+)
+def test_status_table(status, letter):
+    assert behaviour(status) == letter
+
+
+@pytest.mark.parametrize(
+    ("answer", "letter", "why"),
+    [
+        (Answer(404), "B", "file not found"),
+        (Answer(403), "C", "HTTP status 403"),
+        (Answer(503), "C", "HTTP status 503"),
+        (Answer(0, error="Connection timed out"), "C", "Connection timed out"),
+        (Answer(200, b"<flat-profile><A>"), "B", "not well-formed"),
+        (Answer(200, b"\x1f\x8b rubbish"), "B", "the gzip data is damaged"),
+        (Answer(200, b"<html></html>"), "B", "root element is <html>"),
+        (Answer(200, b""), "B", "not well-formed"),
+        (Answer(200, seal(REMOTE, KEY, "md5")), "B", "the file is encrypted, and the rule has no --key"),
+    ],
+)
+def test_bad_answers(answer, letter, why):
+    report, station = power_up(bench(answer))
+    assert report["state"] == "failed"
+    assert report["cause"].startswith(f"power-up 1: Profile_Rule_B: {OWN}: ")
+    assert why in report["cause"]
+    assert [request["behaviour"] for request in report["requests"]] == ["A", "A", letter]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (seal(compress(REMOTE), "f" * 32, "md5"), "the key does not fit"),
+        (seal(compress(REMOTE), KEY, "sha256"), "the digest is not md5"),
+        (REMOTE, "the file is not encrypted"),
+        (seal(REMOTE, KEY, "md5")[:-3], "cut off"),
+    ],
+)
+def test_sealed_files_that_do_not_open(content, why):
+    report, _ = power_up({**bench(REMOTE), SERVICE: content}, cycles=2)
+    assert report["cause"].startswith(f"power-up 2: Profile_Rule: {SERVICE}: ")
+    assert why in report["cause"]
+    assert KEY not in json.dumps(report)
+
+
+def test_file_not_found_may_count_as_success():
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Resync_Fails_On_FNF="No")}
+    report, _ = power_up(files)
+    assert report["state"] == "preprovisioned"
+    assert report["requests"][-1]["status"] == 404
+
+
+@pytest.mark.parametrize("status", [301, 302])
+def test_redirections_are_followed_also_to_other_servers(status):
+    files = {
+        "http://h/a": Answer(status, location="/moved/a"),
+        "http://h/moved/a": Answer(status, location="tftp://192.0.2.1/a"),
+        "tftp://192.0.2.1/a": profile(Profile_Rule="http://h/$MA"),
+        "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"),
+    }
+    report, station = power_up(files)
+    assert station.asked[1:] == ["http://h/a", "http://h/moved/a", "tftp://192.0.2.1/a"]
+    assert [request["behaviour"] for request in report["requests"]] == ["A", "", "", "A"]
+    assert report["state"] == "preprovisioned"
+
+
+def test_a_redirection_loop_ends():
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"), "http://h/a": Answer(302, location="/a")}
+    report, station = power_up(files)
+    assert len(station.asked) == 1 + 1 + MOST_REDIRECTIONS
+    assert report["cause"] == f"power-up 1: Profile_Rule_B: http://h/a: more than {MOST_REDIRECTIONS} redirections"
+
+
+def test_a_redirection_to_nowhere():
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"), "http://h/a": Answer(302, location="ftp://h/a")}
+    report, _ = power_up(files)
+    assert "redirects to what cannot be followed" in report["cause"]
+
+
+def test_login():
+    files = {
+        "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B='[--uid desk --pwd "open sesame"] http://h/$MA'),
+        f"http://h/{MAC}": [Answer(401), Answer(200, profile(Profile_Rule="http://h/$MA"))],
+    }
+    report, station = power_up(files)
+    assert station.logins == [None, None, ("desk", "open sesame")]
+    assert report["state"] == "preprovisioned"
+    assert "sesame" not in json.dumps(report)
+
+
+@pytest.mark.parametrize(("options", "times"), [("", 1), ("[--uid desk --pwd wrong-one] ", 1 + MOST_LOGINS)])
+def test_login_refused(options, times):
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=f"{options}http://h/a"), "http://h/a": Answer(401)}
+    report, station = power_up(files)
+    assert station.asked.count("http://h/a") == times
+    assert report["cause"] == "power-up 1: Profile_Rule_B: http://h/a: HTTP status 401"
+
+
+# -- where to ask
+
+
+@pytest.mark.parametrize("model", ["ATA192", "SPA504G", "CP-8851-3PCC"])
+def test_first_file(model):
+    _, station = power_up({}, model)
+    assert station.asked[0] == f"tftp://192.0.2.1{find_model(model).factory_file}"
+
+
+TAILS = ("/8851-3PCC.xml", f"/Cisco/CP-8851-3PCC/{MAC}.cfg")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "asked"),
+    [
+        ("ATA192", {66: "prov.example.net", 150: "192.0.2.9"}, ["tftp://prov.example.net/ata192.cfg"]),
+        ("SPA504G", {150: "192.0.2.8 192.0.2.9"}, ["tftp://192.0.2.8/spa504G.cfg", "tftp://192.0.2.9/spa504G.cfg"]),
+        ("SPA504G", {66: "192.0.2.1", 160: "http://h/"}, ["tftp://192.0.2.1/spa504G.cfg"]),
+        ("SPA504G", {160: "http://h/x"}, ["http://h/x", "http://h/x/spa504G.cfg"]),
+        ("CP-8851-3PCC", {66: "192.0.2.1"}, [f"{s}://192.0.2.1{tail}" for s in ("tftp", "http") for tail in TAILS]),
+        ("CP-8851-3PCC", {66: "http://h/path"}, ["http://h/path", *(f"http://h/path{tail}" for tail in TAILS)]),
+        ("CP-8851-3PCC", {160: "http://h:8080"}, [f"http://h{tail}" for tail in TAILS]),
+        ("CP-8851-3PCC", {66: "http://v;http://w"}, [f"http://{h}{tail}" for h in "vw" for tail in TAILS]),
+    ],
+)
+def test_sources(model, options, asked):
+    _, station = power_up({}, model, options)
+    assert station.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "why"),
+    [
+        ("ATA192", {6: "192.0.2.1"}, "neither does DHCP (option 66)"),
+        ("ATA192", {160: "http://h/"}, "neither does DHCP (option 66)"),
+        ("SPA504G", {6: "192.0.2.1"}, "neither does DHCP (option 66 or 160 or 159 or 150)"),
+        ("ATA192", {66: "http://h/"}, "DHCP option 66 is the URL http://h/; this family takes an address or a name"),
+        ("CP-8851-3PCC", {66: "ftp://h/"}, "DHCP option 66: the scheme of 'ftp://h/'"),
+        ("CP-8851-3PCC", {66: "192.0.2.1"}, "file not found (and 5 other places failed too)"),
+    ],
+)
+def test_sources_that_do_not_help(model, options, why):
+    report, _ = power_up({}, model, options)
+    assert why in report["cause"]
+
+
+# -- trust
+
+
+def test_units_with_custom_roots_start_without_any():
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=NEXT)}
+    report, station = power_up(files, roots=b"from the factory")
+    assert len(station.asked) == 1
+    assert "has no root certificate to check the server with; Custom_CA_URL names none" in report["cause"]
+
+
+def test_custom_roots_are_fetched_once_and_kept_when_switched_off():
+    files = bench(REMOTE)
+    files[OWN] = profile(Profile_Rule=NEXT)
+    report, station = power_up(files, cycles=3)
+    assert report["state"] == "preprovisioned"
+    assert station.asked.count(CA) == 1
+    assert {roots for url, roots in zip(station.asked, station.trusted, strict=True) if url == OWN} == {PEM}
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(Answer(404), "file not found"), (Answer(200, b"<html>"), "the file holds no PEM certificate")],
+)
+def test_custom_roots_that_are_not_there(answer, why):
+    report, station = power_up({**bench(REMOTE), CA: answer})
+    assert OWN not in station.asked
+    assert CA in report["cause"]
+    assert why in report["cause"]
+
+
+def test_units_without_custom_roots_have_those_of_the_factory():
+    files = {"tftp://192.0.2.1/spa504G.cfg": profile(Profile_Rule=NEXT, Profile_Rule_B=NEXT), OWN: profile(Profile_Rule_B="")}
+    report, station = power_up(files, "SPA504G", roots=PEM)
+    assert report["state"] == "preprovisioned"
+    assert station.trusted == [b"", PEM]
+
+
+@pytest.mark.parametrize(("has_certificate", "name"), [(True, "Ins"), (False, "Not")])
+def test_certificate_macro(has_certificate, name):
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/$(CCERT:0:3)")}
+    _, station = power_up(files, has_certificate=has_certificate)
+    assert station.asked[-1] == f"http://h/{name}"
+
+
+# -- secrets
+
+
+def test_secret_macros_expand_in_brackets_alone():
+    files = {
+        "tftp://192.0.2.1/ata192.cfg": profile(GPP_SA=KEY, GPP_A="shown", Profile_Rule_B="[--key $SA] http://h/$A/$SA"),
+        "http://h/shown/$SA": seal(profile(Profile_Rule="http://h/$MA"), KEY, "md5"),
+    }
+    report, station = power_up(files)
+    assert station.asked[-1] == "http://h/shown/$SA"
+    assert report["state"] == "preprovisioned"
+    assert KEY not in json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"[--key {KEY}] http://h/$MA",
+        f'[--key "{KEY}"] http://h/$MA',
+        f"[--key={KEY}] http://h/$MA",
+        f"[--uid u --pwd {KEY}] http://h/$MA",
+        f"[--key {KEY} http://h/$MA",
+        f"http://h/$MA?password={KEY}",
+    ],
+)
+def test_masks(rule):
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule=rule, Admin_Passwd=KEY, Profile_Rule_B="http://h/b")}
+    report, _ = power_up(files, cycles=2)
+    assert KEY not in json.dumps(report)
+    assert HIDDEN in report["profile_rule"]
+
+
+def test_values_of_parameters_are_not_told():
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://h/$MA", Password_1_="sesame-1001", User_ID_1_="1001-user")}
+    report, _ = power_up(files)
+    assert "1001" not in json.dumps(report)
+
+
+# -- syslog
+
+
+def test_messages_go_to_the_server_that_held_when_the_resync_began():
+    files = bench(profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Syslog_Server=""), Syslog_Server="192.0.2.5")
+    _, station = power_up(files)
+    title = "<134>ATA192-MPP 00:00:5e:00:53:01 --"
+    assert station.logged == [
+        ("192.0.2.5", f"{title} Requesting resync https://192.0.2.1:443/device/{MAC}.cfg"),
+        ("192.0.2.5", f"{title} Successful resync https://192.0.2.1:443/device/{MAC}.cfg"),
+    ]
+
+
+def test_a_failure_is_logged_with_its_cause():
+    _, station = power_up(bench(Answer(403), Syslog_Server="192.0.2.5"))
+    assert station.logged[-1][1] == f"<134>ATA192-MPP 00:00:5e:00:53:01 -- Resync failed: {OWN}: HTTP status 403"
+
+
+def test_the_router_section_may_name_the_server_too():
+    section = {"router-configuration": {"Log_Configuration": {"Syslog_Server_IP": "192.0.2.6"}}}
+    _, station = power_up(bench(REMOTE, **section))
+    assert {server for server, _ in station.logged} == {"192.0.2.6"}
+
+
+def test_templates_of_the_profile():
+    files = bench(REMOTE, Syslog_Server="192.0.2.5", Log_Resync_Request_Msg="", Log_Resync_Success_Msg="$SN $SERV $A", GPP_A="a")
+    _, station = power_up(files)
+    assert [text for _, text in station.logged] == ["<134>FCH0000D001 prov.example.net a"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_has_habits(family):
+    assert HABITS[family].dhcp_sources[0] == 66
+
+
+def test_both_kinds_of_syslog_and_tftp_are_exercised():
+    assert {bool(habits.priority) for habits in HABITS.values()} == {True, False}
+    assert {habits.block_size is None for habits in HABITS.values()} == {True, False}
