@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Example inventories: they load, their phones are phones, and their variables are ones that something reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import read_phones
+
+ROOT = Path(__file__).parents[3]
+INVENTORIES = sorted(path.name for path in (ROOT / "inventories").iterdir() if path.is_dir())
+DEFAULTS = {path.parts[-3]: set(yaml.safe_load(path.read_text())) for path in ROOT.glob("roles/*/defaults/main.yml")}
+PHONE_VARIABLES = {
+    *("phone_mac", "phone_model", "phone_serial", "phone_customer", "phone_address"),
+    *("phone_lines", "phone_profile_key", "phone_parameters"),
+}
+
+
+@cache
+def inventory(name: str) -> tuple[dict[str, Any], str]:
+    """What ansible-inventory lists, and what it warns of."""
+    command = [Path(sys.executable).with_name("ansible-inventory"), "-i", f"inventories/{name}", "--list"]
+    environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
+    return json.loads(done.stdout), done.stderr
+
+
+def hosts(listed: dict[str, Any], group: str) -> dict[str, dict[str, Any]]:
+    """The hosts of a group and of those below it, each with its variables; empty groups are not listed."""
+    members = listed.get(group, {})
+    found = {name: listed["_meta"]["hostvars"].get(name, {}) for name in members.get("hosts", [])}
+    for child in members.get("children", []):
+        found |= hosts(listed, child)
+    return found
+
+
+def test_there_are_inventories():
+    assert {"demo", "bench"} <= set(INVENTORIES)
+    assert "bench" in DEFAULTS
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_it_loads_without_a_warning(name):
+    listed, warnings = inventory(name)
+    assert warnings == ""
+    assert hosts(listed, "stations")
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_its_phones_can_be_made(name):
+    phones = read_phones(hosts(inventory(name)[0], "phones").items())
+    assert phones
+    # RFC 7042: addresses for documentation, which no real phone has
+    assert all(phone.mac.plain.startswith("00005e0053") for phone in phones)
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_every_variable_of_a_role_exists(name):
+    # Ansible takes a misspelt variable without a word.
+    unknown = [
+        f"{host}: {variable}"
+        for host, variables in hosts(inventory(name)[0], "all").items()
+        for variable in variables
+        for role, known in DEFAULTS.items()
+        if variable.startswith(f"{role}_") and variable not in known
+    ]
+    assert unknown == []
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_every_variable_of_a_phone_exists(name):
+    unknown = [
+        f"{host}: {variable}"
+        for host, variables in hosts(inventory(name)[0], "phones").items()
+        for variable in variables
+        if variable.startswith("phone_")
+        and not variable.startswith(("phone_parameters_", "phone_profiles_"))
+        and variable not in PHONE_VARIABLES
+    ]
+    assert unknown == []
