@@ -16,15 +16,13 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates imp
 )
 
 
-def _requests(name: str, devices: Sequence[Mapping[str, str]] = (), days: int = 825) -> list[dict[str, Any]]:
+def _certificate_requests(name: str, devices: Sequence[Mapping[str, str]] = (), days: int = 825) -> list[dict[str, Any]]:
     try:
         return [asdict(request) for request in certificate_requests(name, devices, days)]
     except CertificateError as error:
-        raise AnsibleFilterError(f"certificate_requests: {error}.") from error
+        raise AnsibleFilterError(str(error)) from error
 
 
 class FilterModule:
-    """Filters by name."""
-
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"certificate_requests": _requests}
+        return {"certificate_requests": _certificate_requests}

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from .bench_network import is_host_name
 from .mac import MacError, parse_mac
 
-_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-_FQDN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.(?=[A-Za-z]){_LABEL}")
 _LONGEST_COMMON_NAME = 64  # RFC 5280, ub-common-name
 _ATTRIBUTE = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
 _CA_DAYS = 7300  # it is built into phones, which nobody wants to collect again
@@ -43,11 +42,11 @@ class CertificateRequest:
 def certificate_requests(name: str, devices: Iterable[Mapping[str, str]], days: int) -> list[CertificateRequest]:
     """The bench CA first, then the server `name`, then each device (``mac``, ``model``, ``serial``); valid for `days`.
 
-    Raise CertificateError with one finished sentence for what cannot be certified.
+    Raise CertificateError with one finished sentence, which names the role's variable, for what cannot be certified.
     """
-    if not _FQDN.fullmatch(name) or len(name) > _LONGEST_COMMON_NAME:
+    if not is_host_name(name) or "." not in name or len(name) > _LONGEST_COMMON_NAME:
         raise CertificateError(
-            f"'{name}' cannot be the name in the server's certificate; give the fully qualified name that phones use, "
+            f"certificates_name is '{name}'; it must be the fully qualified name that phones use, "
             f"of at most {_LONGEST_COMMON_NAME} characters, as prov.example.net"
         )
     return [
@@ -77,15 +76,15 @@ def _device_requests(devices: Iterable[Mapping[str, str]], days: int) -> Iterabl
         try:
             mac = parse_mac(device["mac"])
         except MacError as error:
-            raise CertificateError(f"no certificate for this device: {error}") from error
+            raise CertificateError(f"certificates_devices: {error}") from error
         if mac.plain in seen:
-            raise CertificateError(f"two devices have the MAC address {mac}; each needs its own")
+            raise CertificateError(f"certificates_devices holds {mac} twice; each device needs its own MAC address")
         seen.add(mac.plain)
         for key in ("model", "serial"):
             if not _ATTRIBUTE.fullmatch(str(device[key])):
                 raise CertificateError(
-                    f"the {key} '{device[key]}' of device {mac} cannot stand in a certificate; "
-                    "give 1 to 64 printable ASCII characters"
+                    f"certificates_devices: the {key} of {mac} is '{device[key]}'; "
+                    "a certificate takes 1 to 64 printable ASCII characters"
                 )
         yield CertificateRequest(
             file=f"devices/{mac.plain}",
