@@ -22,8 +22,8 @@ COLLECTIONS := .cache/collections/ansible_collections
 FROM_WHEEL := community/crypto containers/podman
 SELF := $(COLLECTIONS)/voip/preprovision
 SANITY := build/ansible_collections/voip/preprovision
-# Holds the virtual environments that ansible-test makes, and what it runs first in each: the pip that Python brings along,
-# in place of one from its own download site
+# The home that ansible-test sees: its virtual environments, what it runs first in each (the pip that Python brings along, in
+# place of one from its own download site), and the settings of the caller's pip, which it hides from its own
 SANITY_HOME := $(PREPROVISION_CACHE)/sanity
 PARTS := lint unit sanity molecule
 READY := .venv/complete .cache/collections/complete
@@ -86,12 +86,15 @@ unit: $(READY) ## pytest over tests/unit
 
 sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	@rm -rf $(SANITY)
-	@mkdir -p $(SANITY) $(SANITY_HOME)/.ansible/test/cache
+	@mkdir -p $(SANITY) $(SANITY_HOME)/.ansible/test/cache $(SANITY_HOME)/.config/pip
 	@git init --quiet $(SANITY) # else ansible-test asks the repository around it, which ignores build
 	@{ git ls-files -z --cached --others --exclude-standard; git ls-files -z --deleted; } | sort -z | uniq -zu \
 	    | xargs -0 cp --no-dereference --parents --target-directory=$(SANITY)
 	@printf 'import ensurepip\n\nensurepip.bootstrap()\n' > $(SANITY_HOME)/.ansible/test/cache/get_pip_24_2.py
-	cd $(SANITY) && HOME=$(SANITY_HOME) PIP_CONFIG_FILE=$${PIP_CONFIG_FILE-$$HOME/.config/pip/pip.conf} \
+	@{ echo '[global]'; \
+	pip config list | sed -n "s/^\(:env:\|global\)\.\([a-z-]*\)='\(.*\)'$$/\2 = \3/p" | sort --stable --unique --field-separator== --key=1,1; \
+	} > $(SANITY_HOME)/.config/pip/pip.conf
+	cd $(SANITY) && HOME=$(SANITY_HOME) \
 	    ansible-test sanity --local --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
 molecule: $(READY) ## converge and judge Debian 12 and 13 with the emulated phones
