@@ -63,8 +63,9 @@ _SCRIPT = """#!/bin/sh
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
-# curl's exit statuses that say something about the file, not about the way to it
+# curl's exit statuses for TFTP; what it says in words there is about its own socket.
 _TFTP_NOT_FOUND = 68
+_TFTP_ERRORS: Mapping[int, str] = {6: "its name has no address", 28: "no answer", 69: "the server refuses access to the file"}
 
 
 class WireError(Exception):
@@ -284,8 +285,9 @@ def _answer(fetched: subprocess.CompletedProcess[bytes], scheme: str) -> Answer:
         return Answer(0, error=f"curl: {fetched.stderr.decode(errors='replace').strip()}")
     if scheme == "tftp":
         status = {0: 200, _TFTP_NOT_FOUND: 404}.get(fetched.returncode, 0)
-    else:
-        status = int(facts["http_code"]) if fetched.returncode == 0 else 0
+        error = _TFTP_ERRORS.get(fetched.returncode, f"TFTP failed with curl's status {fetched.returncode}")
+        return Answer(status, fetched.stdout, error=error)
+    status = int(facts["http_code"]) if fetched.returncode == 0 else 0
     return Answer(status, fetched.stdout, facts.get("redirect_url") or "", facts.get("errormsg") or "no answer")
 
 

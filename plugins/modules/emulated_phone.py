@@ -245,6 +245,22 @@ def read_units(options: list[dict[str, Any]]) -> list[Phone]:
     )
 
 
+def read_files(module: AnsibleModule) -> bytes:
+    """Return the factory roots; fail unless all files that the options name can be read."""
+    roots = b""
+    wanted = {"roots": module.params["roots"]}
+    for phone in module.params["phones"]:
+        wanted |= {f"phone {phone['name']}: {option}": phone[option] for option in ("certificate", "private_key")}
+    for option, path in wanted.items():
+        try:
+            if path is not None:
+                with open(path, "rb") as file:
+                    roots = file.read() if option == "roots" else roots
+        except OSError as error:
+            module.fail_json(msg=f"{option}: cannot read {path} on the target: {error.strerror}")
+    return roots
+
+
 def bring_up(wire: Wire, phone: Phone, options: dict[str, Any], roots: bytes, power_cycles: int) -> dict[str, Any]:
     """Start one phone as often as asked, as long as it succeeds, and report."""
     unit = Unit(phone, roots, has_certificate=options["certificate"] is not None)
@@ -281,18 +297,15 @@ def main() -> None:
         module.exit_json(changed=False, skipped=True, phones=[], msg="no phone comes up in check mode")
     if MISSING is not None:
         module.fail_json(msg="the Python package cryptography is missing; install the Debian package python3-cryptography")
+    roots = read_files(module)
     try:
-        roots = b""
-        if module.params["roots"]:
-            with open(module.params["roots"], "rb") as file:
-                roots = file.read()
         with (
             Wire(module.params["bridge"], module.params["timeout"]) as wire,
             ThreadPoolExecutor(module.params["parallel"]) as pool,
         ):
             cycles = module.params["power_cycles"]
             reports = list(pool.map(lambda pair: bring_up(wire, *pair, roots, cycles), zip(phones, options, strict=True)))
-    except (WireError, OSError) as error:
+    except WireError as error:
         module.fail_json(msg=str(error))
     failed = [report for report in reports if report["cause"]]
     if failed:

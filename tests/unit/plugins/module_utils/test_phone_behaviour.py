@@ -203,8 +203,10 @@ def test_a_rule_that_cannot_be_followed(rule, why):
 
 @pytest.mark.parametrize(
     ("status", "letter"),
-    [(200, "A"), (204, "A"), (301, "follow"), (302, "follow"), (303, "C"), (304, "C"), (307, "C"), (400, "C"), (401, "login")]
-    + [(403, "C"), (404, "B"), (407, "login"), (410, "C"), (500, "C"), (501, "C"), (502, "C"), (503, "C"), (504, "C"), (0, "C")],
+    [
+        *((200, "A"), (204, "A"), (301, "follow"), (302, "follow"), (303, "C"), (304, "C"), (307, "C"), (400, "C"), (401, "login")),
+        *((403, "C"), (404, "B"), (407, "login"), (410, "C"), (500, "C"), (501, "C"), (502, "C"), (503, "C"), (504, "C"), (0, "C")),
+    ],
 )
 def test_status_table(status, letter):
     assert behaviour(status) == letter
@@ -225,7 +227,7 @@ def test_status_table(status, letter):
     ],
 )
 def test_bad_answers(answer, letter, why):
-    report, station = power_up(bench(answer))
+    report, _ = power_up(bench(answer))
     assert report["state"] == "failed"
     assert report["cause"].startswith(f"power-up 1: Profile_Rule_B: {OWN}: ")
     assert why in report["cause"]
@@ -249,8 +251,8 @@ def test_sealed_files_that_do_not_open(content, why):
 
 
 def test_file_not_found_may_count_as_success():
-    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Resync_Fails_On_FNF="No")}
-    report, _ = power_up(files)
+    first = profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Resync_Fails_On_FNF="No")
+    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": first})
     assert report["state"] == "preprovisioned"
     assert report["requests"][-1]["status"] == 404
 
