@@ -29,9 +29,7 @@ def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> li
         raise AnsibleFilterError(str(error)) from error
 
 
-def emulated_phones(
-    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str
-) -> list[dict[str, str]]:
+def emulated_phones(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str) -> list[dict[str, str]]:
     """Return what emulated_phone needs to know of each phone."""
     return [
         {
@@ -48,9 +46,7 @@ def emulated_phones(
 
 def device_certificates(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:
     """Return what the certificate of each phone says."""
-    return [
-        {"mac": phone.mac.colon, "model": phone.model.name, "serial": _serial(phone)} for phone in _read(hostvars, names)
-    ]
+    return [{"mac": phone.mac.colon, "model": phone.model.name, "serial": _serial(phone)} for phone in _read(hostvars, names)]
 
 
 def known_phones(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:

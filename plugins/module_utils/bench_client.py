@@ -41,24 +41,19 @@ _CLONE_NEWNET = 0x40000000
 _STOP_SECONDS = 5.0
 _LARGEST_FILE = 16 * 1024 * 1024
 
-# Names of udhcpc for the options that a unit asks for; it exports one that it has no name for as hexadecimal digits, as opt160.
-_OPTIONS: Mapping[int, str] = {
-    1: "subnet",
-    3: "router",
-    6: "dns",
-    15: "domain",
-    42: "ntpsrv",
-    51: "lease",
-    54: "serverid",
-    66: "tftp",
-    67: "bootfile",
-}
 _REQUESTED = (1, 3, 6, 15, 42, 66, 67, 150, 159, 160)
-_ADDRESS_LISTS = (150,)
+_TOLD = (*_REQUESTED, 51, 54)
+_ADDRESSES = (1, 3, 6, 42, 54, 150)
+_LEASE_TIME = 51
+_MESSAGE_TYPE, _ACKNOWLEDGED = 53, b"\5"
+_OVERLOAD = 52
+_ETHERTYPE_IP = 0x0800
+_UDP = 17
+_CLIENT_PORT = (68).to_bytes(2, "big")
 
 _SCRIPT = """#!/bin/sh
-# Tell the lease to the descriptor that PREPROVISION_LEASE names
-[ "$1" != bound ] || { env -0; printf 'end\\0'; } >"/dev/fd/$PREPROVISION_LEASE"
+# Tell that there is a lease, to the descriptor that PREPROVISION_LEASE names
+[ "$1" != bound ] || echo "$ip/$mask" >"/dev/fd/$PREPROVISION_LEASE"
 """
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -158,7 +153,7 @@ class Plug:
         self._timeout = timeout
         self._client: subprocess.Popen[bytes] | None = None
         self._addresses: dict[str, str] = {}
-        self._socket = _socket_in(namespace)
+        self._socket = _socket_in(namespace, socket.AF_INET)
 
     def close(self) -> None:
         """Give the lease back, as long as the DHCP client can."""
@@ -173,26 +168,28 @@ class Plug:
         command += [word for code in _REQUESTED for word in ("-O", str(code))]
         command += ["-n", "-T", "2", "-t", str(max(1, round(self._timeout / 2)))]
         try:
-            self._client = subprocess.Popen(
-                self._inside(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**_ENVIRONMENT, "PREPROVISION_LEASE": str(writer)},
-                pass_fds=[writer],
-            )
-            values = _read_values(reader, self._client, time.monotonic() + self._timeout + 2)
+            # udhcpc does the talking; what it hears is read here too, since it tells its script "bad" for a URL in option 66.
+            with _socket_in(self._namespace, socket.AF_PACKET, socket.htons(_ETHERTYPE_IP)) as heard:
+                self._client = subprocess.Popen(
+                    self._inside(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={**_ENVIRONMENT, "PREPROVISION_LEASE": str(writer)},
+                    pass_fds=[writer],
+                )
+                network = _read_line(reader, self._client, time.monotonic() + self._timeout + 2)
+                options = _decode(_acknowledged(heard, self._identity.mac))
         finally:
             os.close(writer)
             os.close(reader)
-        if values is None:
+        if network is None:
             return None
-        options = _decode(values)
-        self._configure(values["ip"], values.get("mask", "24"), options)
-        return Lease(values["ip"], options)
+        self._configure(network, options)
+        return Lease(network.split("/")[0], options)
 
-    def _configure(self, address: str, prefix: str, options: Mapping[int, str]) -> None:
-        lines = [f"address add {address}/{prefix} dev {_INTERFACE}"]
+    def _configure(self, network: str, options: Mapping[int, str]) -> None:
+        lines = [f"address add {network} dev {_INTERFACE}"]
         if options.get(3):
             lines.append(f"route add default via {options[3].split()[0]}")
         _batch(*lines, namespace=self._namespace)
@@ -291,32 +288,73 @@ def _answer(fetched: subprocess.CompletedProcess[bytes], scheme: str) -> Answer:
     return Answer(status, fetched.stdout, facts.get("redirect_url") or "", facts.get("errormsg") or "no answer")
 
 
-def _read_values(reader: int, client: subprocess.Popen[bytes], end: float) -> dict[str, str] | None:
-    """Read what the script tells once there is a lease; None when the client gives up or time is over."""
+def _read_line(reader: int, client: subprocess.Popen[bytes], end: float) -> str | None:
+    """Read one line; None when the client gives up or time is over."""
     data = b""
-    while not data.endswith(b"\0end\0"):
-        ready, _, _ = select.select([reader], [], [], 0.2)
+    while not data.endswith(b"\n"):
+        ready = select.select([reader], [], [], 0.2)[0]
         if ready:
-            data += os.read(reader, 65536)
+            data += os.read(reader, 4096)
         elif client.poll() is not None or time.monotonic() > end:
             return None
-    return dict(pair.split("=", 1) for pair in data.decode(errors="replace").split("\0") if "=" in pair)
+    return data.decode("ascii").strip()
 
 
-def _decode(values: Mapping[str, str]) -> dict[int, str]:
-    options = {code: values[name] for code, name in _OPTIONS.items() if name in values}
-    for code in _REQUESTED:
-        with suppress(KeyError, ValueError):
-            data = bytes.fromhex(values[f"opt{code}"])
-            if code in _ADDRESS_LISTS:
-                options[code] = " ".join(socket.inet_ntoa(data[i : i + 4]) for i in range(0, len(data) - 3, 4))
-            else:
-                options[code] = data.decode("ascii", "replace").rstrip("\0")
+def _acknowledged(heard: socket.socket, mac: Mac) -> dict[int, bytes]:
+    """Return the options of the last DHCPACK to *mac* among the IP packets that were heard."""
+    options: dict[int, bytes] = {}
+    with suppress(BlockingIOError):
+        while True:
+            packet = heard.recv(65536, socket.MSG_DONTWAIT)
+            transport = packet[(packet[0] & 15) * 4 :]
+            message = transport[8:]
+            if packet[9] == _UDP and transport[2:4] == _CLIENT_PORT and message[28:34] == bytes.fromhex(mac.plain):
+                found = read_options(message)
+                options = found if found.get(_MESSAGE_TYPE) == _ACKNOWLEDGED else options
     return options
 
 
-def _socket_in(namespace: str) -> socket.socket:
-    """Return a UDP socket of another network namespace: a socket stays in the one that it was made in."""
+def read_options(message: bytes) -> dict[int, bytes]:
+    """Return the options of a DHCP message (RFC 2131), overloaded fields too; parts of a long one are joined (RFC 3396)."""
+    options: dict[int, bytes] = {}
+
+    def read(field: bytes) -> None:
+        position = 0
+        while position < len(field) and field[position] != 255:
+            code = field[position]
+            if code == 0:
+                position += 1
+                continue
+            length = field[position + 1] if position + 1 < len(field) else 0
+            options[code] = options.get(code, b"") + field[position + 2 : position + 2 + length]
+            position += 2 + length
+
+    read(message[240:])
+    overload = options.get(_OVERLOAD, b"\0")[0]
+    if overload & 1:
+        read(message[108:236])
+    if overload & 2:
+        read(message[44:108])
+    return options
+
+
+def _decode(options: Mapping[int, bytes]) -> dict[int, str]:
+    told: dict[int, str] = {}
+    for code in _TOLD:
+        value = options.get(code)
+        if value is None:
+            continue
+        if code in _ADDRESSES:
+            told[code] = " ".join(socket.inet_ntoa(value[i : i + 4]) for i in range(0, len(value) - 3, 4))
+        elif code == _LEASE_TIME:
+            told[code] = str(int.from_bytes(value, "big"))
+        else:
+            told[code] = value.decode("ascii", "replace").rstrip("\0")
+    return told
+
+
+def _socket_in(namespace: str, family: socket.AddressFamily, protocol: int = 0) -> socket.socket:
+    """Return a datagram socket of another network namespace: a socket stays in the one that it was made in."""
     library = ctypes.CDLL(None, use_errno=True)
 
     def enter(descriptor: int) -> None:
@@ -326,7 +364,7 @@ def _socket_in(namespace: str) -> socket.socket:
     with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{namespace}", "rb") as there:
         enter(there.fileno())
         try:
-            return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            return socket.socket(family, socket.SOCK_DGRAM, protocol)
         finally:
             enter(home.fileno())
 

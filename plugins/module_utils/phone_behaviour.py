@@ -228,7 +228,7 @@ class Unit:
         return [place for value in re.split(r"[;\s]+", options[source]) for place in self._places(source, value, target)]
 
     def _places(self, source: int, value: str, target: Target) -> list[Target]:
-        _, separator, rest = value.partition("://")
+        _scheme, separator, rest = value.partition("://")
         if separator and not self._habits.reads_urls:
             raise ResyncError(f"DHCP option {source} is the URL {value}; this family takes an address or a name")
         tails = [target.path]
@@ -259,9 +259,7 @@ class Unit:
 
     # -- one file
 
-    def _get(
-        self, parameter: str, target: Target, network: Network, login: tuple[str, str] | None = None
-    ) -> tuple[Target, bytes]:
+    def _get(self, parameter: str, target: Target, network: Network, login: tuple[str, str] | None = None) -> tuple[Target, bytes]:
         logins = redirections = 0
         while True:
             url = format_url(target)

@@ -36,8 +36,7 @@ def _cells(report: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _file(request: Mapping[str, Any]) -> str:
-    _, _, rest = request["url"].partition("://")
-    _, slash, path = rest.partition("/")
+    path = "/" + request["url"].split("/", 3)[3]
     notes = {"A": "sealed" if request["sealed"] else "", "B": "not found or corrupt", "C": "failed", "": "try again"}
     note = notes[request["behaviour"]]
-    return f"{request['protocol'].upper():5} {slash}{path}" + (f" ({note})" if note else "")
+    return f"{request['protocol'].upper():5} {path}" + (f" ({note})" if note else "")

@@ -240,9 +240,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 def read_units(options: list[dict[str, Any]]) -> list[Phone]:
     """Check the phones' options as phones' variables are checked; raise PhoneError."""
-    return read_phones(
-        (phone["name"], {f"phone_{key}": phone[key] for key in ("mac", "model", "serial")}) for phone in options
-    )
+    return read_phones((phone["name"], {f"phone_{key}": phone[key] for key in ("mac", "model", "serial")}) for phone in options)
 
 
 def read_files(module: AnsibleModule) -> bytes:

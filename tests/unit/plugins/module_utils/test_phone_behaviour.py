@@ -78,7 +78,7 @@ def power_up(files, model="ATA192", options=None, cycles=1, **more):
     """Return the report and the station after *cycles* power-ups."""
     station = Station(files, **({"options": options} if options else {}))
     phone = unit(model, **more)
-    for _ in range(cycles):
+    for _number in range(cycles):
         phone.power_up(station)
     return phone.report(), station
 
@@ -114,7 +114,7 @@ def test_the_two_trips():
 
 
 def test_the_factory_rule_alone_is_not_enough():
-    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Proxy_1_="sip.example.net")})
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Proxy_1_="sip.example.net")})
     assert (report["state"], report["cause"]) == (
         "failed",
         "Profile_Rule is still the factory rule; no profile that was fetched sets it",
@@ -122,14 +122,14 @@ def test_the_factory_rule_alone_is_not_enough():
 
 
 def test_a_rule_for_all_units_is_not_enough():
-    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://prov.example.net/all.cfg")})
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://prov.example.net/all.cfg")})
     assert "names no file of this unit alone; put $MA into it" in report["cause"]
 
 
 @pytest.mark.parametrize("macro", ["$MA", "$MAU", "$MAC", "$SN", "$(MA:0:12)"])
 def test_a_rule_may_name_the_unit_in_any_way(macro):
     rule = f"http://prov.example.net/p?unit={macro}"
-    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule=rule)})
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule=rule)})
     assert report["state"] == "preprovisioned"
 
 
@@ -153,7 +153,9 @@ def test_nobody_answers_dhcp():
 
 def test_rules_run_in_order_and_empty_ones_are_skipped():
     first = profile(Profile_Rule="", Profile_Rule_B="http://h/b", Profile_Rule_C="", Profile_Rule_D="http://h/$MA")
-    _, station = power_up({"tftp://192.0.2.1/ata192.cfg": first, "http://h/b": profile(), f"http://h/{MAC}": profile()}, cycles=2)
+    _report, station = power_up(
+        {"tftp://192.0.2.1/ata192.cfg": first, "http://h/b": profile(), f"http://h/{MAC}": profile()}, cycles=2
+    )
     assert station.asked == ["tftp://192.0.2.1/ata192.cfg", *("http://h/b", f"http://h/{MAC}") * 2]
 
 
@@ -180,7 +182,7 @@ def test_names_are_case_sensitive_and_the_last_value_wins():
     document = b"<flat-profile><profile_rule>http://h/x</profile_rule>" + (
         b"<Profile_Rule>http://h/one</Profile_Rule><Profile_Rule>http://h/$MA</Profile_Rule></flat-profile>"
     )
-    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": document})
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": document})
     assert report["profile_rule"] == "http://h/$MA"
 
 
@@ -193,7 +195,7 @@ def test_names_are_case_sensitive_and_the_last_value_wins():
     ],
 )
 def test_a_rule_that_cannot_be_followed(rule, why):
-    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=rule)})
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=rule)})
     assert why in report["cause"]
     assert KEY not in json.dumps(report)
 
@@ -227,7 +229,7 @@ def test_status_table(status, letter):
     ],
 )
 def test_bad_answers(answer, letter, why):
-    report, _ = power_up(bench(answer))
+    report, _station = power_up(bench(answer))
     assert report["state"] == "failed"
     assert report["cause"].startswith(f"power-up 1: Profile_Rule_B: {OWN}: ")
     assert why in report["cause"]
@@ -244,7 +246,7 @@ def test_bad_answers(answer, letter, why):
     ],
 )
 def test_sealed_files_that_do_not_open(content, why):
-    report, _ = power_up({**bench(REMOTE), SERVICE: content}, cycles=2)
+    report, _station = power_up({**bench(REMOTE), SERVICE: content}, cycles=2)
     assert report["cause"].startswith(f"power-up 2: Profile_Rule: {SERVICE}: ")
     assert why in report["cause"]
     assert KEY not in json.dumps(report)
@@ -252,7 +254,7 @@ def test_sealed_files_that_do_not_open(content, why):
 
 def test_file_not_found_may_count_as_success():
     first = profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Resync_Fails_On_FNF="No")
-    report, _ = power_up({"tftp://192.0.2.1/ata192.cfg": first})
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": first})
     assert report["state"] == "preprovisioned"
     assert report["requests"][-1]["status"] == 404
 
@@ -280,7 +282,7 @@ def test_a_redirection_loop_ends():
 
 def test_a_redirection_to_nowhere():
     files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"), "http://h/a": Answer(302, location="ftp://h/a")}
-    report, _ = power_up(files)
+    report, _station = power_up(files)
     assert "redirects to what cannot be followed" in report["cause"]
 
 
@@ -308,7 +310,7 @@ def test_login_refused(options, times):
 
 @pytest.mark.parametrize("model", ["ATA192", "SPA504G", "CP-8851-3PCC"])
 def test_first_file(model):
-    _, station = power_up({}, model)
+    _report, station = power_up({}, model)
     assert station.asked[0] == f"tftp://192.0.2.1{find_model(model).factory_file}"
 
 
@@ -329,7 +331,7 @@ TAILS = ("/8851-3PCC.xml", f"/Cisco/CP-8851-3PCC/{MAC}.cfg")
     ],
 )
 def test_sources(model, options, asked):
-    _, station = power_up({}, model, options)
+    _report, station = power_up({}, model, options)
     assert station.asked == asked
 
 
@@ -345,7 +347,7 @@ def test_sources(model, options, asked):
     ],
 )
 def test_sources_that_do_not_help(model, options, why):
-    report, _ = power_up({}, model, options)
+    report, _station = power_up({}, model, options)
     assert why in report["cause"]
 
 
@@ -389,7 +391,7 @@ def test_units_without_custom_roots_have_those_of_the_factory():
 @pytest.mark.parametrize(("has_certificate", "name"), [(True, "Ins"), (False, "Not")])
 def test_certificate_macro(has_certificate, name):
     files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/$(CCERT:0:3)")}
-    _, station = power_up(files, has_certificate=has_certificate)
+    _report, station = power_up(files, has_certificate=has_certificate)
     assert station.asked[-1] == f"http://h/{name}"
 
 
@@ -420,14 +422,14 @@ def test_secret_macros_expand_in_brackets_alone():
 )
 def test_masks(rule):
     files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule=rule, Admin_Passwd=KEY, Profile_Rule_B="http://h/b")}
-    report, _ = power_up(files, cycles=2)
+    report, _station = power_up(files, cycles=2)
     assert KEY not in json.dumps(report)
     assert HIDDEN in report["profile_rule"]
 
 
 def test_values_of_parameters_are_not_told():
     files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule="http://h/$MA", Password_1_="sesame-1001", User_ID_1_="1001-user")}
-    report, _ = power_up(files)
+    report, _station = power_up(files)
     assert "1001" not in json.dumps(report)
 
 
@@ -436,7 +438,7 @@ def test_values_of_parameters_are_not_told():
 
 def test_messages_go_to_the_server_that_held_when_the_resync_began():
     files = bench(profile(Profile_Rule="http://h/$MA", Profile_Rule_B="http://h/b", Syslog_Server=""), Syslog_Server="192.0.2.5")
-    _, station = power_up(files)
+    _report, station = power_up(files)
     title = "<134>ATA192-MPP 00:00:5e:00:53:01 --"
     assert station.logged == [
         ("192.0.2.5", f"{title} Requesting resync https://192.0.2.1:443/device/{MAC}.cfg"),
@@ -445,20 +447,20 @@ def test_messages_go_to_the_server_that_held_when_the_resync_began():
 
 
 def test_a_failure_is_logged_with_its_cause():
-    _, station = power_up(bench(Answer(403), Syslog_Server="192.0.2.5"))
+    _report, station = power_up(bench(Answer(403), Syslog_Server="192.0.2.5"))
     assert station.logged[-1][1] == f"<134>ATA192-MPP 00:00:5e:00:53:01 -- Resync failed: {OWN}: HTTP status 403"
 
 
 def test_the_router_section_may_name_the_server_too():
     section = {"router-configuration": {"Log_Configuration": {"Syslog_Server_IP": "192.0.2.6"}}}
-    _, station = power_up(bench(REMOTE, **section))
-    assert {server for server, _ in station.logged} == {"192.0.2.6"}
+    _report, station = power_up(bench(REMOTE, **section))
+    assert {server for server, _text in station.logged} == {"192.0.2.6"}
 
 
 def test_templates_of_the_profile():
     files = bench(REMOTE, Syslog_Server="192.0.2.5", Log_Resync_Request_Msg="", Log_Resync_Success_Msg="$SN $SERV $A", GPP_A="a")
-    _, station = power_up(files)
-    assert [text for _, text in station.logged] == ["<134>FCH0000D001 prov.example.net a"]
+    _report, station = power_up(files)
+    assert [text for _server, text in station.logged] == ["<134>FCH0000D001 prov.example.net a"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
