@@ -48,6 +48,7 @@ _LEASE_TIME = 51
 _MESSAGE_TYPE, _ACKNOWLEDGED = 53, b"\5"
 _OVERLOAD = 52
 _ETHERTYPE_IP = 0x0800
+_SHORTEST_IP = 20
 _UDP = 17
 _CLIENT_PORT = (68).to_bytes(2, "big")
 
@@ -306,9 +307,9 @@ def _acknowledged(heard: socket.socket, mac: Mac) -> dict[int, bytes]:
     with suppress(BlockingIOError):
         while True:
             packet = heard.recv(65536, socket.MSG_DONTWAIT)
-            transport = packet[(packet[0] & 15) * 4 :]
+            transport = packet[(packet[0] & 15) * 4 :] if len(packet) >= _SHORTEST_IP else b""
             message = transport[8:]
-            if packet[9] == _UDP and transport[2:4] == _CLIENT_PORT and message[28:34] == bytes.fromhex(mac.plain):
+            if transport and packet[9] == _UDP and transport[2:4] == _CLIENT_PORT and message[28:34] == bytes.fromhex(mac.plain):
                 found = read_options(message)
                 options = found if found.get(_MESSAGE_TYPE) == _ACKNOWLEDGED else options
     return options
@@ -330,7 +331,7 @@ def read_options(message: bytes) -> dict[int, bytes]:
             position += 2 + length
 
     read(message[240:])
-    overload = options.get(_OVERLOAD, b"\0")[0]
+    overload = int.from_bytes(options.get(_OVERLOAD, b""), "big")
     if overload & 1:
         read(message[108:236])
     if overload & 2:

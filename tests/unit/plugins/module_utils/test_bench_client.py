@@ -24,6 +24,7 @@ def message(options, file=b"", server_name=b""):
         # cut off
         (message(b"\x42\x09abc"), {66: b"abc"}),
         (message(b"\x42"), {66: b""}),
+        (message(b"\x34\x00\xff"), {52: b""}),
         (message(b""), {}),
         (b"", {}),
     ],
