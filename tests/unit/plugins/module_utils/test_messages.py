@@ -95,5 +95,5 @@ def test_any_line_is_read(text, start):
 
 def test_a_long_line_costs_no_more_than_its_length():
     started = time.process_time()
-    recognise("x" * 300_000)
-    assert time.process_time() - started < 5
+    recognise("x" * 100_000)
+    assert time.process_time() - started < 2
