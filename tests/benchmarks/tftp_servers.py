@@ -208,8 +208,8 @@ def report(results: dict[tuple[str, int], list[Result]], names: list[str], count
             rounds = results[name, clients]
             print(
                 f"| {clients} | {name} | {statistics.median(r.rate for r in rounds):.0f} "
-                f"| {1000 * statistics.median(r.quantile(0.5) for r in rounds):.0f} "
-                f"| {1000 * statistics.median(r.quantile(0.99) for r in rounds):.0f} "
+                f"| {1000 * statistics.median(r.quantile(0.5) for r in rounds):.1f} "
+                f"| {1000 * statistics.median(r.quantile(0.99) for r in rounds):.1f} "
                 f"| {sum(r.retries for r in rounds)} | {sum(r.failures for r in rounds)} "
                 f"| {f'{ratio:.1f}' if name == names[0] else '1'} |"
             )
