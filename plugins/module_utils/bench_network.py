@@ -142,7 +142,7 @@ def _text(number: int) -> str:
 
 def parse_bench_address(text: object, variable: str = "bench_address") -> BenchNetwork:
     """Read a host address with prefix, as ``192.0.2.1/24``; raise BenchError otherwise."""
-    address_text, _, prefix_text = str(text).partition("/")
+    address_text, _rest, prefix_text = str(text).partition("/")
     address = ipv4(address_text)
     if address is None or (prefix_text and not _PREFIX.fullmatch(prefix_text)):
         raise BenchError(f"{variable} is {text!r}, which is no IPv4 address with prefix; write it as 192.0.2.1/24")

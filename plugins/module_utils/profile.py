@@ -177,5 +177,5 @@ def merge(base: Parameters, over: Parameters) -> Parameters:
 
 def nest(path: str, value: str) -> Parameters:
     """Return the parameters that hold *value* at *path*, sections joined with ``/``."""
-    name, _, rest = path.partition("/")
+    name, _slash, rest = path.partition("/")
     return {name: nest(rest, value) if rest else Setting(value)}

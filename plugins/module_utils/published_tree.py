@@ -184,7 +184,7 @@ class PublishedTree:
         return sorted(int(name) for name in os.listdir(self.generations) if _NUMBER.fullmatch(name))
 
     def _walk(self, base: str) -> Iterator[tuple[str, str]]:
-        for folder, _, names in os.walk(base):
+        for folder, _folders, names in os.walk(base):
             for name in names:
                 file = os.path.join(folder, name)
                 path = os.path.relpath(file, base)

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much cheaper is the profiles module than the usual loop of ansible.builtin.template and openssl enc?
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compare TFTP servers under a storm of phones: dnsmasq (one event loop) and tftpd-hpa (one process a transfer).
 
@@ -133,7 +132,7 @@ def storm(content: bytes, clients: int, transfers: int, seconds: float) -> Resul
             heapq.heappush(timers, (client.heard + SILENCE, number))
 
     start = time.monotonic()
-    for _ in range(min(clients, transfers)):
+    for _number in range(min(clients, transfers)):
         begin()
     while running and time.monotonic() - start < seconds:
         for key, _events in selector.select(0.1):
@@ -183,7 +182,7 @@ def measure(command: list[str], content: bytes, options: argparse.Namespace, cli
     """Start the server, wait until it answers, storm it, stop it with all its children."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        for _ in range(30):
+        for _number in range(30):
             if server.poll() is not None:
                 raise SystemExit(f"{command[0]} ended at once with status {server.returncode}.")
             if storm(content, 1, 1, 2).latencies:

@@ -33,7 +33,7 @@ def publish(tree, files, keep=2):
 def read(tree):
     return {
         os.path.relpath(os.path.join(folder, name), tree.current): open(os.path.join(folder, name), "rb").read()
-        for folder, _, names in os.walk(tree.current)
+        for folder, _folders, names in os.walk(tree.current)
         for name in names
         if name != "manifest.json"
     }

@@ -78,5 +78,5 @@ def test_notes_and_diff_hold_no_value():
 
 
 def test_fingerprints_are_salted():
-    prints = [make_plan(OLD, Generation()).notes["files"]["open/a"]["parameters"]["Password_1_"] for _ in range(2)]
+    prints = [make_plan(OLD, Generation()).notes["files"]["open/a"]["parameters"]["Password_1_"] for _run in range(2)]
     assert prints[0] != prints[1]
