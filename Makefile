@@ -19,7 +19,7 @@ endif
 
 MACHINE := tests/machines/machine
 COLLECTIONS := .cache/collections/ansible_collections
-FROM_WHEEL := community/crypto containers/podman
+FROM_WHEEL := community/crypto
 SELF := $(COLLECTIONS)/voip/preprovision
 SANITY := build/ansible_collections/voip/preprovision
 # The home that ansible-test sees: its virtual environments, what it runs first in each (the pip that Python brings along, in
@@ -103,7 +103,14 @@ molecule: $(READY) ## converge and judge Debian 12 and 13 with the emulated phon
 
 benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) prepare
-	$(MACHINE) run python tests/benchmarks
+	python tests/benchmarks/profiles.py
+	$(MACHINE) run python tests/benchmarks/site.py
+	$(MACHINE) up preprovision-tftp bookworm
+	$(MACHINE) run podman exec preprovision-tftp sh -c \
+	    'apt-get update -qq && apt-get install -qq -y --no-install-recommends dnsmasq-base tftpd-hpa' >/dev/null
+	$(MACHINE) run podman cp tests/benchmarks/tftp_servers.py preprovision-tftp:/root/
+	$(MACHINE) run podman exec preprovision-tftp python3 /root/tftp_servers.py
+	$(MACHINE) down preprovision-tftp
 
 clean: ## remove the demo station and what make has built here; the cache outside the checkout stays
 	if command -v podman >/dev/null; then $(MACHINE) down preprovision-station; fi
