@@ -8,9 +8,12 @@ S=<MAC>. "S" is a surname in Apache's names and a state in others; this is the s
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .bench_network import is_host_name
 from .mac import MacError, parse_mac
@@ -93,3 +96,31 @@ def _device_requests(devices: Iterable[Mapping[str, str]], days: int) -> Iterabl
             days=days,
             extended_key_usage=("clientAuth",),
         )
+
+
+LEDGER = "ledger"
+"""Name of the file in which a station notes what was issued."""
+
+
+def format_ledger(requests: Sequence[Mapping[str, Any]], roots: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> str:
+    """Note what was wanted (*requests*, PEM texts of further *roots*) and what each of *files* is.
+
+    *files*: path below the certificates' folder -> what ``find`` tells: checksum, mode, uid, gid.
+    """
+    wanted = {"requests": requests, "roots": [hashlib.sha256(text.encode()).hexdigest() for text in roots]}
+    found = {
+        path: [file["checksum"], file["mode"], file["uid"], file["gid"]] for path, file in files.items() if path != LEDGER
+    }
+    return json.dumps({**wanted, "files": found}, sort_keys=True, indent=1) + "\n"
+
+
+def is_settled(ledger: str, requests: Sequence[Mapping[str, Any]], files: Mapping[str, Mapping[str, Any]], until: float) -> bool:
+    """Tell whether the station's ledger is this one and every certificate is valid at *until* (seconds since 1970).
+
+    A certificate's file is as old as the certificate: only issuing writes it.
+    """
+    noted = files.get(LEDGER, {}).get("checksum")
+    if noted != hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest():
+        return False
+    issued = {request["file"]: files.get(f"{request['file']}.pem", {}).get("mtime", 0) for request in requests}
+    return all(issued[request["file"]] + request["days"] * 86400 > until for request in requests)

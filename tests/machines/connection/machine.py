@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Connection to a test machine: into the namespaces of its PID 1, with pipelining, as cheap as a kept SSH connection to a real host."""
+"""Connection to a test machine: into the namespaces of its PID 1, with pipelining; as cheap as a kept SSH connection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Connection(ConnectionBase):
         try:
             init = Path(PID_FILE.format(name)).read_text().strip()
         except FileNotFoundError as error:
-            raise AnsibleConnectionFailure(f"{name} is not running; boot it with: tests/machines/machine up {name} RELEASE") from error
+            raise AnsibleConnectionFailure(f"{name} is not running; boot it: tests/machines/machine up {name} RELEASE") from error
         argv = ["nsenter", "--target", init, "--all", *ENVIRONMENT, "/bin/sh", "-c", cmd]
         done = subprocess.run(argv, input=in_data or b"", capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr

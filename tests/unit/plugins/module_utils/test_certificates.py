@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates import (
+    LEDGER,
     CertificateError,
     certificate_requests,
+    format_ledger,
+    is_settled,
 )
 
 NAME = "prov.example.net"
@@ -68,3 +72,41 @@ def test_refused_devices(change, message):
 def test_one_mac_twice():
     with pytest.raises(CertificateError, match="certificates_devices holds 00:00:5e:00:53:01 twice"):
         certificate_requests(NAME, [ATA, ATA | {"mac": "0000.5e00.5301"}], 90)
+
+
+DAY = 86400
+REQUESTS = [{"file": "bench-ca", "days": 7300}, {"file": "server", "days": 825}]
+FILES = {
+    f"{name}.{kind}": {"checksum": f"sum of {name}.{kind}", "mode": "0600", "uid": 0, "gid": 0, "mtime": 1000.0}
+    for name in ("bench-ca", "server")
+    for kind in ("key", "csr", "pem")
+}
+
+
+def settled(requests=REQUESTS, roots=(), files=FILES, until=1000.0 + 800 * DAY):
+    """Whether nothing is to be issued on a station whose ledger was written for REQUESTS and FILES."""
+    noted = hashlib.sha1(format_ledger(REQUESTS, [], FILES).encode(), usedforsecurity=False).hexdigest()
+    present = {**files, LEDGER: {"checksum": noted, "mode": "0644", "uid": 0, "gid": 0, "mtime": 2000.0}}
+    return is_settled(format_ledger(requests, roots, present), requests, present, until)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, True),
+        ({"until": 1000.0 + 826 * DAY}, False),
+        ({"requests": [*REQUESTS, {"file": "devices/00005e005301", "days": 825}]}, False),
+        ({"roots": ["-----BEGIN CERTIFICATE-----"]}, False),
+        ({"files": {path: file for path, file in FILES.items() if path != "server.key"}}, False),
+        ({"files": {**FILES, "server.key": {**FILES["server.key"], "checksum": "another"}}}, False),
+        ({"files": {**FILES, "server.key": {**FILES["server.key"], "mode": "0644"}}}, False),
+        ({"files": {**FILES, "server.key": {**FILES["server.key"], "uid": 33}}}, False),
+    ],
+    ids=["as noted", "near its end", "one more", "another root", "missing", "other content", "other mode", "other owner"],
+)
+def test_when_certificates_are_issued(change, expected):
+    assert settled(**change) is expected
+
+
+def test_a_station_without_ledger_is_not_settled():
+    assert not is_settled(format_ledger(REQUESTS, [], {}), REQUESTS, {}, 0.0)
