@@ -49,10 +49,12 @@ END {
 endef
 export COUNT
 
-.PHONY: help station test $(PARTS) benchmarks clean
+.PHONY: help tools station test $(PARTS) benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+tools: $(READY) ## Ansible and the collections it needs, in .venv and .cache
 
 station: $(READY) ## run the main job: a station in a container, three emulated phones, their table
 	$(MACHINE) prepare

@@ -75,7 +75,7 @@ def test_one_mac_twice():
 
 
 DAY = 86400
-REQUESTS = [{"file": "bench-ca", "days": 7300}, {"file": "server", "days": 825}]
+REQUESTS = ({"file": "bench-ca", "days": 7300}, {"file": "server", "days": 825})
 FILES = {
     f"{name}.{kind}": {"checksum": f"sum of {name}.{kind}", "mode": "0600", "uid": 0, "gid": 0, "mtime": 1000.0}
     for name in ("bench-ca", "server")
