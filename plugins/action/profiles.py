@@ -45,7 +45,6 @@ _TREE_MODULE = "voip.preprovision.published_tree"
 class ActionModule(ActionBase):
     """Wiring: variables -> phones -> files -> plan -> one transfer."""
 
-    TRANSFERS_FILES = True
     _supports_check_mode = True
     _supports_diff = True
 
