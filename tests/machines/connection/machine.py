@@ -46,13 +46,20 @@ class Connection(ConnectionBase):
         """Run *cmd* with *in_data* on its standard input."""
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         name = self.get_option("remote_addr")
-        try:
-            init = Path(PID_FILE.format(name)).read_text().strip()
-        except FileNotFoundError as error:
-            raise AnsibleConnectionFailure(f"{name} is not running; boot it: tests/machines/machine up {name} RELEASE") from error
-        argv = ["nsenter", "--target", init, "--all", *ENVIRONMENT, "/bin/sh", "-c", cmd]
+        argv = ["nsenter", "--target", self._init(name), "--all", *ENVIRONMENT, "/bin/sh", "-c", cmd]
         done = subprocess.run(argv, input=in_data or b"", capture_output=True, check=False)
         return done.returncode, done.stdout, done.stderr
+
+    def _init(self, name: str) -> str:
+        try:
+            init = Path(PID_FILE.format(name)).read_text().strip()
+            # The number of a machine that is gone may by now be that of a process of the host
+            found = Path(f"/proc/{init}/root/etc/hostname").read_text().strip()
+        except OSError:
+            found = ""
+        if found != name:
+            raise AnsibleConnectionFailure(f"{name} is not running; boot it: tests/machines/machine up {name} RELEASE")
+        return init
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file to the machine."""
