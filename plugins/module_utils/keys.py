@@ -25,9 +25,15 @@ class ProfileKeyError(ValueError):
 
 def derive_key(master: str, mac: Mac) -> str:
     """Return the profile key of *mac*: 256 bits as lower-case hexadecimal digits."""
-    extracted = hmac.digest(_SALT, check_secret(master, "master key").encode(), hashlib.sha256)
-    # One block of HKDF-Expand gives the 32 bytes needed, so the counter is always 1.
-    return hmac.digest(extracted, _INFO + mac.plain.encode() + b"\x01", hashlib.sha256).hex()
+    secret = check_secret(master, "master key").encode()
+    return hkdf(secret, _SALT, _INFO + mac.plain.encode()).hex()
+
+
+def hkdf(secret: bytes, salt: bytes, info: bytes) -> bytes:
+    """HKDF with SHA-256: return the first 32 bytes of output keying material."""
+    extracted = hmac.digest(salt, secret, hashlib.sha256)
+    # One block of HKDF-Expand gives the 32 bytes, so the counter is always 1.
+    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)
 
 
 def check_key(key: object) -> str:

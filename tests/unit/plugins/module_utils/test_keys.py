@@ -16,6 +16,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.keys import (
     ProfileKeyError,
     check_key,
     derive_key,
+    hkdf,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.rules import parse_rule
@@ -94,3 +95,20 @@ def test_refused_masters(master, message):
     with pytest.raises(ProfileKeyError, match=f"^{re.escape(message)}$") as caught:
         derive_key(master, ONE)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("secret", "salt", "info", "expected"),
+    [
+        # RFC 5869, appendix A, test cases 1 and 3: the first 32 of the 42 bytes
+        (
+            "0b" * 22,
+            "000102030405060708090a0b0c",
+            "f0f1f2f3f4f5f6f7f8f9",
+            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf",
+        ),
+        ("0b" * 22, "", "", "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"),
+    ],
+)
+def test_hkdf_gives_what_its_rfc_says(secret, salt, info, expected):
+    assert hkdf(bytes.fromhex(secret), bytes.fromhex(salt), bytes.fromhex(info)).hex() == expected

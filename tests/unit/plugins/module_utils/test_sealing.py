@@ -216,3 +216,20 @@ def test_rubbish_is_refused_by_one_kind_of_error(start, data):
             undo(start + data)
         except SealingError:
             continue
+
+
+def test_the_cipher_gives_what_its_standard_says(monkeypatch):
+    # NIST SP 800-38A, F.2.5: CBC-AES256.Encrypt; behind its four blocks comes the one of padding
+    key = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
+    iv = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
+    plain = bytes.fromhex(
+        "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"
+        "30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+    )
+    monkeypatch.setattr(sealing, "bytes_to_key", lambda *_arguments: (key, iv))
+    sealed = seal(plain, PHRASE, "md5", SALT)
+    assert sealed[16:80].hex() == (
+        "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d"
+        "39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b"
+    )
+    assert unseal(sealed, PHRASE, "md5") == plain
