@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.macros import expand
+from ansible_collections.voip.preprovision.plugins.module_utils.macros import KNOWN, SECRET, expand, names, stray_dollars
 
 VALUES = {
     "MA": "000e08012345",
@@ -37,6 +37,12 @@ VALUES = {
         ("$MAX", "$MAX"),
         ("$(MA)X", "000e08012345X"),
         ("$MAuX", "000e08012345uX"),
+        ("$MA_$PSN.xml", "000e08012345_192.xml"),
+        ("$MA2/$MAC0", "$MA2/$MAC0"),
+        ("$(MA)2", "000e080123452"),
+        # the guides' own examples
+        ("$STRANGE$MAU.cfg", "$STRANGE000E08012345.cfg"),
+        ("$(MAU)config.cfg", "000E08012345config.cfg"),
         # substrings, 0-based
         ("$(MAU:8:2)", "23"),
         ("$(MA:1:3)", "00e"),
@@ -82,3 +88,36 @@ def test_doubled_dollars_are_single_ones(text):
 @given(st.text(), st.integers(0, 30), st.integers(0, 30))
 def test_substrings_are_slices(value, start, length):
     assert expand(f"$(A:{start}:{length})", {"A": value}) == value[start : start + length]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("/ata$PSN.cfg", [("PSN", 5)]),
+        ("$MA$(MAU:8:2)$$A$XYZ", [("MA", 1), ("MAU", 4), ("XYZ", 17)]),
+        ("$$MA $ma 5$ $(MA:)", []),
+    ],
+)
+def test_names(text, expected):
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", []), ("$MA$$$(A:1)", []), ("$ma", [1]), ("$$$ma$MA$", [3, 9]), ("$(MA:-1)$(MA", [1, 9])],
+)
+def test_stray_dollars(text, expected):
+    assert stray_dollars(text) == expected
+
+
+@given(st.text("$MAx(:1)"))
+def test_each_dollar_is_a_macro_doubled_or_stray(text):
+    rest = expand(text, dict.fromkeys([name for name, _column in names(text)], ""))
+    assert text.count("$") == len(names(text)) + len(stray_dollars(text)) + 2 * (rest.count("$") - len(stray_dollars(text)))
+
+
+def test_known_macros():
+    assert set("ABCDEFGHIJKLMNOP") | set(SECRET) | {"MA", "MAU", "MAC", "PN", "PSN", "SN", "CCERT", "SWVER", "UID1"} <= set(KNOWN)
+    assert "Q" not in KNOWN
+    assert all(names(f"${name} $({name}:1:2)") == [(name, 1), (name, len(name) + 3)] for name in KNOWN)
