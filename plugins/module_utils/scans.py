@@ -59,13 +59,15 @@ _MAKERS = {
 # By family, a pattern of the owners in the register; a family that is not here is not checked.
 
 _PRODUCT_IDS = (
-    # FN72302: ATA192-3PW-K9, CP-8851-3PCC-K9=, CP-8811-3PCC-K9++=, CP-8811-3PC-RC-K9=, CP-6861-3PW-K9. Its CP-8851-K9= and
-    # ATA191-K9 are units with other firmware. Two letters before -K9 other than RC are a guess.
+    # FN72302: ATA192-3PW-K9, CP-8851-3PCC-K9=, CP-8811-3PCC-K9++=, CP-8811-3PC-RC-K9=, CP-6861-3PW-K9. Two letters before -K9 other
+    # than RC are a guess.
     (re.compile(r"(ATA\d{3})-3PW(?:-[A-Z]{2})?-K9(?:\+\+)?=?"), r"\1"),
     (re.compile(r"(CP-\d{4})-3P(?:CC|C|W)(?:-[A-Z]{2})?-K9(?:\+\+)?=?"), r"\1-3PCC"),
     # A guess: two characters of region or edition, as in SPA122-XU
     (re.compile(r"(SPA\d{3,4}[A-Z]?\d?)-[A-Z0-9]{2}"), r"\1"),
 )
+# FN72302 too: CP-8851-K9=, CP-8851NR-K9=, CP-8832-EU-W-K9, ATA191-K9
+_OTHER_FIRMWARE = re.compile(r"(?:CP-\d{4}|ATA\d{3})\S*-K9(?:\+\+)?=?")
 
 _BARE = re.compile(r"[0-9A-F]{12}", re.IGNORECASE)
 _SERIAL = re.compile(r"[0-9A-Z][0-9A-Z._/-]{3,31}")
@@ -191,7 +193,14 @@ def find_model(text: str, catalogue: Catalogue = BUILTIN) -> Model:
             return catalogue.find_model(name)
         except ModelError:
             continue
-    return catalogue.find_model(text)
+    try:
+        return catalogue.find_model(text)
+    except ModelError as error:
+        if _OTHER_FIRMWARE.fullmatch(code):
+            raise ModelError(
+                f"'{text}' is the product ID of a unit with other firmware; multiplatform units have 3PCC or 3PW in it"
+            ) from error
+        raise
 
 
 def group_name(prefix: str, value: str) -> str:
@@ -358,7 +367,8 @@ def _classify(number: int, cell: str, catalogue: Catalogue) -> _Code | None:
     try:
         return _Code(number, find_model(text, catalogue).name, MODEL)
     except ModelError:
-        pass
+        if _OTHER_FIRMWARE.fullmatch(text.upper()):
+            return _Code(number, text, MODEL)
     try:
         mac = parse_mac(text)
     except MacError:
@@ -422,8 +432,8 @@ def _alike(units: list[_Unit], problems: _Problems) -> Iterator[_Unit]:
         else:
             problems.add(
                 _first_line(unit),
-                f"this unit has {_kinds(unit)}, but others around it have {_kinds(most[0][0])}; scan what is missing, or put blank"
-                " lines around each unit",
+                f"this unit has {_kinds(unit)}, but others around it have {_kinds(most[0][0])}; a code is missing here or before:"
+                " scan it, or put blank lines around each unit",
             )
 
 
@@ -467,12 +477,7 @@ class _Reader:
             for kind in (CUSTOMER, MODEL)
             if kind in texts and (model or kind != MODEL)
         ]
-        known = mac is not None and not self._is_new(MAC, mac.plain, f"the MAC address {mac}", fields[MAC].line)
-        if not known:
-            if serial:
-                self._is_new(SERIAL, serial, f"the serial number {serial}", fields[SERIAL].line)
-            if name:
-                self._is_new(NAME, name, f"the name {name}", fields[NAME].line if NAME in fields else line)
+        self._take(fields, mac, serial, name, line)
         if mac is None or model is None:
             return None
         variables = {**texts, MAC: mac.colon, **({SERIAL: serial} if serial else {})}
@@ -517,6 +522,15 @@ class _Reader:
         how = "write letters, digits, dots, hyphens and underscores"
         self._problems.add(fields[NAME].line, f"'{fields[NAME].text}' cannot name a host; {how}")
         return ""
+
+    def _take(self, fields: _Unit, mac: Mac | None, serial: str, name: str, line: int) -> None:
+        """Note what no other unit may have; of a unit that comes twice say no more than that."""
+        if mac and not self._is_new(MAC, mac.plain, f"the MAC address {mac}", fields[MAC].line):
+            return
+        if serial:
+            self._is_new(SERIAL, serial, f"the serial number {serial}", fields[SERIAL].line)
+        if name:
+            self._is_new(NAME, name, f"the name {name}", fields[NAME].line if NAME in fields else line)
 
     def _is_new(self, kind: str, value: str, what: str, line: int) -> bool:
         if (kind, value) in self._taken:
