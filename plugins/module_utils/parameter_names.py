@@ -20,10 +20,12 @@ How complete, and how sure:
   name that it knows may be unknown to an old model. Names in two cases (``Custom_CA_RULE``, ``LCD_Contrast`` and ``Lcd_Contrast``,
   ``RTP_ToS_DiffServ_Value_1_`` and ``RTP_TOS_DiffServ_Value_1_``) are in exports of different models. Left out on purpose:
   ``Admin_Password``, which one template of the SPA525G2 has where all others have ``Admin_Passwd``.
-* mpp: whole for the 88xx to firmware 12.0, by export and by the XML reference; names that only the 68xx or the 78xx has come from
-  guides (``Phone-wifi-type``). The names of the 9800 (PhoneOS) are known too: late 12.0 firmware shares many of them, and no source
-  tells which. Uncertain: ``Cisco_Headset_Upgrade_Rule`` (guides name the field, not the element), ``Report_to_Server`` and
-  ``periodic_upload_to_server`` (a guide's case; the export has ``Report_To_Server`` and ``Periodic_Upload_To_Server``).
+* mpp: nearly whole for the 88xx to firmware 12.0: an export of the 8811 to 8865, the XML reference (names since 11.3(2)) and the
+  parameter tables of the guides on provisioning, security, features, calls, directories, audio, video and customization. Names that
+  only the 68xx or the 78xx has may be missing; video and LED names are a part. The names of the 9800 (PhoneOS) are known too: late
+  12.0 firmware shares many of them, and no source tells which. Uncertain: ``Cisco_Headset_Upgrade_Rule`` and
+  ``Connected_Video_Key_List`` (guides name the field, not the element); ``Report_to_Server``, ``periodic_upload_to_server`` and
+  ``LDAP_User_Name`` (the guides' spelling; exports have ``Report_To_Server``, ``Periodic_Upload_To_Server``, ``LDAP_Username``).
 
 What phones only show (status pages) is left out, since no profile sets it.
 
@@ -438,9 +440,21 @@ _MPP_REFERENCE = Block(
 )
 
 _MPP_GUIDES = Block(
-    "MPP guides and release notes: chapters 0101 and 01000 of the 7832, 11.2(3) of the 8800, installation of the 6800",
+    "the MPP guides and the 8800's release notes for 11.2(3); about half of them also in FusionPBX's template 9861",
     """
-    Cisco_Headset_Upgrade_Rule IKM_HTTP_Encrypt_Content Phone-wifi-type Report_to_Server periodic_upload_to_server
+    Anywhere_Enable_{n}_ Auto_Collapse_Into_Line_Key Bandwidth_Allowance Block_CID_Enable_{n}_ Block_Nonproxy_SIP Boot_Display
+    Broadcast_Echo CFWD_Enable_{n}_ CallLog_Associated_Line CallLog_Enable Call_Information_Enable_{n}_ Call_Recording_Protocol_{n}_
+    Call_Recording_Serv Cfwd_No_Answer_Delay Cfwd_No_Answer_Dest Cisco_Headset_Upgrade_Rule Conference_Single_Hardkey_{n}_
+    Connected_Meeting_Key_List Connected_Video_Key_List DHCP_VLAN_Option DHCPv6_Option_To_Use DND_Enable_{n}_ Disable_Back_USB_Port
+    Disposition_Code_Enable_{n}_ Emergency_Escalation_Enable_{n}_ Enable_PC_Port_Mirror H264_BP0_Enable_{n}_ H264_BP1_Enable_{n}_
+    H264_HP_Enable_{n}_ Handset_LED_Alert IKM_HTTP_Encrypt_Content LDAP_User_Name Login_Invisible Login_Password Login_Password_{n}_
+    Login_User_ID Login_User_ID_{n}_ Logo_URL Network_Configuration P-Early-Media_Support_{n}_ PRT_Max_Timer PRT_Name
+    Peer_Firmware_Sharing Peer_Firmware_Sharing_Log_Server Periodic_Upload_To_Server Phone-wifi-on Phone-wifi-type Phone_Background
+    Privacy_Header_{n}_ Profile_Authentication_Type Queue_Status_Notification_Enable_{n}_ Report_To_Server Report_to_Server
+    Reverse_Phone_Lookup_Serv SIP_Auth_ID SIP_Password SIP_SessionID_Support_{n}_ Session_Timer_m_ Syslog_Identifier Text_Display
+    Trace_Enable_{n}_ Upload_Delay_On_Local_Change Use_Config_TOS VQ_Report_Interval_{n}_ Voice_Quality_Report_Group_{n}_
+    XMPP_Enable XMPP_Password XMPP_Port XMPP_Server XMPP_User_ID XSI_Authentication_Type XSI_Authentication_Type_{n}_
+    XSI_Host_Server_{n}_ periodic_upload_to_server
     """,
 )
 
@@ -449,31 +463,24 @@ _PHONEOS = Block(
     """
     AVT_16kHz_Dynamic_Payload AVT_48kHz_Dynamic_Payload Action_Button_Function Action_Button_Service_Destination Appearance
     Auto_Config BLF_Callpark_On_Line_Key_Enable BLF_List BLF_List_Feature_Options BXfer_To_Remote_Party_Number_Enable
-    Block_CID_Enable_{n}_ Block_Nonproxy_SIP Broadcast_Echo CFWD_Enable_{n}_ CallLog_Associated_Line Call_Recording_Serv
-    Compliant_Standard Conference_Single_Hardkey_{n}_ Connected_Meeting_Key_List Custom_Menu_Name DHCP_VLAN_Option
-    DHCPv6_Option_To_Use DND_Enable_{n}_ Debug_Mode_Visible Deep_Sleep_Enabled Dial_Out_Delay Dialed_in_Call_History
-    Disable_Back_USB_Port Enable_Audible_Alert Enable_PC_Port_Mirror FEC_Enable_{n}_ Feature_Toggle_Action_Button
-    Feature_Toggle_Audio_BNR Feature_Toggle_Crash_PRT Feature_Toggle_Favorite_button Feature_Toggle_Feature_Usage_Metrics
-    Feature_Toggle_Hybrid_Meeting Feature_Toggle_Lyra_config Feature_Toggle_MS_RTP_DEBUG Feature_Toggle_MeetingNotify_ListMode
-    Feature_Toggle_MeetingNotify_Support Feature_Toggle_Meeting_Metrics Feature_Toggle_Metrics_LineStatus
-    Feature_Toggle_Metrics_Service Feature_Toggle_PRT_Metrics Feature_Toggle_SW_Channel_Schema Feature_Toggle_Support_RFC8760
-    Feature_Toggle_ThousandEyes Feature_Toggle_Upgrade_Metrics Feature_Toggle_Visual_Confirmation Feature_Toggle_Webex_APPAPI
-    Feature_Toggle_Webex_Calendar Feature_Toggle_Webex_CallLog Feature_Toggle_Webex_Call_METRICS Feature_Toggle_Webex_Cloud
-    Feature_Toggle_Webex_Directory Feature_Toggle_Webex_Hotdesking Feature_Toggle_Webex_METRICS Feature_Toggle_Webex_PRT
-    Feature_Toggle_Webex_Reboot Feature_Toggle_Webex_Show_Issues Frequency_Band_{1-4}_ G722.2_OA_Dynamic_Payload Help_Desk_Enable
-    Host_Guest_Status_{n}_ ICE_STUN_Enable IP_Mode IPv6_Connection_Type IPv6_Gateway IPv6_Primary_DNS IPv6_Secondary_DNS
-    IPv6_Static_IP Idle_Timeout__mins_ Incoming_Audio KEM_Type Locale_Path Locale_Ver Log_Missed_Calls_{n}_ Login_Password
-    Login_Password_{n}_ Login_User_ID Login_User_ID_{n}_ MARI_Enable_{n}_ Microphone_Audio Mute_Tone Network_Name_{1-4}_
-    P-Early-Media_Support_{n}_ PRT_Max_Timer PRT_Name Peer_Firmware_Sharing Peer_Firmware_Sharing_Log_Server
-    Periodic_Upload_To_Server Phone-wifi-on Phone_LED_Alert Phone_Language Phone_Off_Time_After_Working_Hour_End__mins_
-    Phone_On_Time_Before_Working_Hour_Start__mins_ Prefix_Length Privacy_Header_{n}_ Profile_Authentication_Type
-    Quick_Number_{0-9}_Name Quick_Number_{0-9}_Number RSFEC_Dynamic_Payload RTP_Before_ACK RX_ROC_Reset_on_Re-Key Report_To_Server
-    Reverse_Phone_Lookup_Serv SIP_Auth_ID SIP_Password SIP_SessionID_Support_{n}_ SSRC_Reset_on_RE-INVITE Security_Mode_{1-4}_
-    Service_Trigger Silent_Emergency_Call Syslog_Identifier Unit_{1-3}_Extension_{1-40}_ Unit_{1-3}_Line_Label_{1-40}_
-    Unit_{1-3}_Share_Call_Appearance_{1-40}_ Unit_{1-3}_Short_Name_{1-40}_ Unmute_Tone Upload_Delay_On_Local_Change Use_Config_TOS
-    Use_low-bandwidth_OPUS_{n}_ User_Preferred_OffHook_Timer VQ_Report_Interval_{n}_ Voice_Quality_Report_Group_{n}_
-    Wake_up_phone_screen_when_BLF_pickup_is_ringing Wi-Fi_Password_{1-4}_ Wi-Fi_User_ID_{1-4}_ XSI_Authentication_Type
-    XSI_Authentication_Type_{n}_ XSI_Host_Server_{n}_ iLBC_30ms_Dynamic_Payload
+    Compliant_Standard Custom_Menu_Name Debug_Mode_Visible Deep_Sleep_Enabled Dial_Out_Delay Dialed_in_Call_History
+    Enable_Audible_Alert FEC_Enable_{n}_ Feature_Toggle_Action_Button Feature_Toggle_Audio_BNR Feature_Toggle_Crash_PRT
+    Feature_Toggle_Favorite_button Feature_Toggle_Feature_Usage_Metrics Feature_Toggle_Hybrid_Meeting Feature_Toggle_Lyra_config
+    Feature_Toggle_MS_RTP_DEBUG Feature_Toggle_MeetingNotify_ListMode Feature_Toggle_MeetingNotify_Support
+    Feature_Toggle_Meeting_Metrics Feature_Toggle_Metrics_LineStatus Feature_Toggle_Metrics_Service Feature_Toggle_PRT_Metrics
+    Feature_Toggle_SW_Channel_Schema Feature_Toggle_Support_RFC8760 Feature_Toggle_ThousandEyes Feature_Toggle_Upgrade_Metrics
+    Feature_Toggle_Visual_Confirmation Feature_Toggle_Webex_APPAPI Feature_Toggle_Webex_Calendar Feature_Toggle_Webex_CallLog
+    Feature_Toggle_Webex_Call_METRICS Feature_Toggle_Webex_Cloud Feature_Toggle_Webex_Directory Feature_Toggle_Webex_Hotdesking
+    Feature_Toggle_Webex_METRICS Feature_Toggle_Webex_PRT Feature_Toggle_Webex_Reboot Feature_Toggle_Webex_Show_Issues
+    Frequency_Band_{1-4}_ G722.2_OA_Dynamic_Payload Help_Desk_Enable Host_Guest_Status_{n}_ ICE_STUN_Enable IP_Mode
+    IPv6_Connection_Type IPv6_Gateway IPv6_Primary_DNS IPv6_Secondary_DNS IPv6_Static_IP Idle_Timeout__mins_ Incoming_Audio KEM_Type
+    Locale_Path Locale_Ver Log_Missed_Calls_{n}_ MARI_Enable_{n}_ Microphone_Audio Mute_Tone Network_Name_{1-4}_ Phone_LED_Alert
+    Phone_Language Phone_Off_Time_After_Working_Hour_End__mins_ Phone_On_Time_Before_Working_Hour_Start__mins_ Prefix_Length
+    Quick_Number_{0-9}_Name Quick_Number_{0-9}_Number RSFEC_Dynamic_Payload RTP_Before_ACK RX_ROC_Reset_on_Re-Key
+    SSRC_Reset_on_RE-INVITE Security_Mode_{1-4}_ Service_Trigger Silent_Emergency_Call Unit_{1-3}_Extension_{1-40}_
+    Unit_{1-3}_Line_Label_{1-40}_ Unit_{1-3}_Share_Call_Appearance_{1-40}_ Unit_{1-3}_Short_Name_{1-40}_ Unmute_Tone
+    Use_low-bandwidth_OPUS_{n}_ User_Preferred_OffHook_Timer Wake_up_phone_screen_when_BLF_pickup_is_ringing Wi-Fi_Password_{1-4}_
+    Wi-Fi_User_ID_{1-4}_ iLBC_30ms_Dynamic_Payload
     """,
 )
 
