@@ -55,7 +55,8 @@ def test_a_profile_rule_carries_every_accepted_key(key):
         check_key(key)
     except ProfileKeyError:
         return
-    assert parse_rule(f"[--key {key}] http://prov.example.com/$MA.cfg").key == key
+    (alternative,) = parse_rule(f"[--key {key}] http://prov.example.com/$MA.cfg").alternatives
+    assert alternative.places[0].options == {"key": key}
 
 
 @pytest.mark.parametrize(
