@@ -184,23 +184,25 @@ def read_scans(
 
 def find_model(text: str, catalogue: Catalogue = BUILTIN) -> Model:
     """Return the model that a label means: its name, its product name or its product ID; raise ModelError."""
+    model = _look_up(text, catalogue)
+    if model:
+        return model
+    if _OTHER_FIRMWARE.fullmatch(text.strip().upper()):
+        raise ModelError(f"'{text}' is the product ID of a unit with other firmware; multiplatform units have 3PCC or 3PW in it")
+    return catalogue.find_model(text)
+
+
+def _look_up(text: str, catalogue: Catalogue) -> Model | None:
     code = text.strip().upper()
-    names = [code]
-    names += [pattern.sub(name, code) for pattern, name in _PRODUCT_IDS if pattern.fullmatch(code)]
-    names += [model.name for model in catalogue.models.values() if model.product.upper() == code]
-    for name in names[1:]:
-        try:
-            return catalogue.find_model(name)
-        except ModelError:
-            continue
-    try:
-        return catalogue.find_model(text)
-    except ModelError as error:
-        if _OTHER_FIRMWARE.fullmatch(code):
-            raise ModelError(
-                f"'{text}' is the product ID of a unit with other firmware; multiplatform units have 3PCC or 3PW in it"
-            ) from error
-        raise
+    names = [code, *(pattern.sub(name, code) for pattern, name in _PRODUCT_IDS if pattern.fullmatch(code))]
+    labels = _labels(catalogue)
+    return next((labels[name] for name in names if name in labels), None)
+
+
+@functools.lru_cache(maxsize=4)
+def _labels(catalogue: Catalogue) -> dict[str, Model]:
+    products = {model.product.upper(): model for model in catalogue.models.values()}
+    return products | {name.upper(): model for name, model in catalogue.models.items()}
 
 
 def group_name(prefix: str, value: str) -> str:
@@ -364,11 +366,8 @@ def _classify(number: int, cell: str, catalogue: Catalogue) -> _Code | None:
     kind, text = _unlabel(cell)
     if kind:
         return _Code(number, text, kind)
-    try:
-        return _Code(number, find_model(text, catalogue).name, MODEL)
-    except ModelError:
-        if _OTHER_FIRMWARE.fullmatch(text.upper()):
-            return _Code(number, text, MODEL)
+    if _look_up(text, catalogue) or _OTHER_FIRMWARE.fullmatch(text.upper()):
+        return _Code(number, text, MODEL)
     try:
         mac = parse_mac(text)
     except MacError:
