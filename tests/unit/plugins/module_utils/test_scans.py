@@ -321,10 +321,11 @@ TABLE = "mac,serial,model,customer,name\n"
             ],
         ),
         (
-            f"{TABLE}00005e005301,00:00:5e:00:53:02,ATA192\n00005e005302,A B C D,ATA192",
+            f"{TABLE}00005e005301,00:00:5e:00:53:02,ATA192\n00005e005302,A B C D,ATA192\n00005e005303,00-00-5E-00-53-04,ATA192",
             [
                 "line 2: '00:00:5e:00:53:02' is not a serial number; it is a MAC address; are they mixed up?",
                 "line 3: 'A B C D' is not a serial number; write 4 to 32 letters and digits",
+                "line 4: '00-00-5E-00-53-04' is not a serial number; it is a MAC address; are they mixed up?",
             ],
         ),
         (
