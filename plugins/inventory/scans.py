@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: scans
 short_description: A file of scanned labels as phones
 version_added: 0.1.0
-author: voip.preprovision contributors
+author:
+  - voip.preprovision contributors (@voip-preprovision)
 description:
   - Reads what a bar code scanner typed into a file, and makes an inventory host of each unit, in groups by customer and model.
   - With a header line such as C(mac,serial,model,customer) the file is a table with commas, semicolons or tabs, its columns in any
