@@ -60,6 +60,7 @@ _SCRIPT = """#!/bin/sh
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 # curl's exit statuses for TFTP; what it says in words there is about its own socket.
+_WRITE_OUT = "%{stderr}%{json}\n%header{content-encoding}"
 _TFTP_NOT_FOUND = 68
 _TFTP_ERRORS: Mapping[int, str] = {6: "its name has no address", 28: "no answer", 69: "the server refuses access to the file"}
 
@@ -224,14 +225,14 @@ class Plug:
             return False
         return True
 
-    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None) -> Answer:
+    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None, body: str | None) -> Answer:
         """See phone_behaviour.Network."""
         trusted = os.memfd_create("roots", 0)
         try:
             os.write(trusted, roots)
             fetched = subprocess.run(
                 self._inside(["curl", "--disable", "--config", "-"]),
-                input=self._settings(target, login, trusted).encode(),
+                input=self._settings(target, login, trusted, body).encode(),
                 capture_output=True,
                 env=_ENVIRONMENT,
                 pass_fds=[trusted],
@@ -239,9 +240,9 @@ class Plug:
             )
         finally:
             os.close(trusted)
-        return _answer(fetched, target.scheme)
+        return read_answer(fetched, target.scheme)
 
-    def _settings(self, target: Target, login: tuple[str, str] | None, roots: int) -> str:
+    def _settings(self, target: Target, login: tuple[str, str] | None, roots: int, body: str | None) -> str:
         # TFTP clients of phones send the leading slash, which curl takes from the path.
         slash = "/" if target.scheme == "tftp" else ""
         settings: dict[str, str | None] = {
@@ -253,7 +254,7 @@ class Plug:
             "silent": None,
             "globoff": None,
             "ipv4": None,
-            "write-out": "%{stderr}%{json}",
+            "write-out": _WRITE_OUT,
         }
         if target.scheme == "tftp":
             size = self._identity.block_size
@@ -265,6 +266,8 @@ class Plug:
                 settings |= {"cert": self._identity.certificate, "key": self._identity.private_key}
         if login is not None:
             settings |= {"anyauth": None, "user": ":".join(login)}
+        if body is not None:
+            settings |= {"data-raw": body}
         return "".join(f"{name} = {_quote(value)}\n" if value is not None else f"{name}\n" for name, value in settings.items())
 
     def _inside(self, command: list[str]) -> list[str]:
@@ -276,17 +279,24 @@ def _quote(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _answer(fetched: subprocess.CompletedProcess[bytes], scheme: str) -> Answer:
+def read_answer(fetched: subprocess.CompletedProcess[bytes], scheme: str) -> Answer:
+    """Return what curl, run with the settings of a Plug, has fetched or failed to fetch."""
+    told, _newline, encoding = fetched.stderr.partition(b"\n")
     try:
-        facts = json.loads(fetched.stderr)
+        facts = json.loads(told)
     except ValueError:
         return Answer(0, error=f"curl: {fetched.stderr.decode(errors='replace').strip()}")
     if scheme == "tftp":
         status = {0: 200, _TFTP_NOT_FOUND: 404}.get(fetched.returncode, 0)
         error = _TFTP_ERRORS.get(fetched.returncode, f"TFTP failed with curl's status {fetched.returncode}")
         return Answer(status, fetched.stdout, error=error)
-    status = int(facts["http_code"]) if fetched.returncode == 0 else 0
-    return Answer(status, fetched.stdout, facts.get("redirect_url") or "", facts.get("errormsg") or "no answer")
+    return Answer(
+        status=int(facts["http_code"]) if fetched.returncode == 0 else 0,
+        content=fetched.stdout,
+        location=facts.get("redirect_url") or "",
+        error=facts.get("errormsg") or "no answer",
+        encoding=encoding.decode("ascii", "replace").strip().lower(),
+    )
 
 
 def _read_line(reader: int, client: subprocess.Popen[bytes], end: float) -> str | None:

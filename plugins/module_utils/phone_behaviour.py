@@ -2,59 +2,41 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a unit behaves from power-up to the end of its resync; the wire is a port, see ``Network``.
 
-Sources: "Profile rule", "HTTP status code handling on resync" and "Custom CA" of the ATA 191/192, SPA and MPP provisioning guides;
-the MPP migration guide for what a phone makes of a DHCP option. Where they are silent the habit is noted as a guess.
+Sources: "Profile rule", "HTTP status code handling on resync", "Custom CA" and "RFC 8188-based HTTP content encryption" of the
+ATA 191/192, SPA and MPP provisioning guides; the MPP migration guide for what a phone makes of a DHCP option. Where they are silent
+the habit is noted as a guess.
+
+Not emulated: ``--alias``, ``--srv``, firmware upgrades and reports.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 from urllib.parse import urljoin
 
-from .macros import expand
+from .macros import KNOWN, SECRET, expand
 from .messages import DEFAULTS, format_message
 from .phone import Phone
-from .profile import ProfileError, flatten, parse
-from .rules import PORTS, Rule, RuleError, Target, parse_rule, parse_url
-from .sealing import SealingError, decompress, is_compressed, is_sealed, unseal
+from .profile import ProfileError, is_secret, parse, values
+from .rules import Choice, Destination, RuleError, Target, evaluate, format_url, parse_rule, parse_url
+from .sealing import SealingError, decompress, decrypt_content, is_compressed, is_sealed, unseal
 
 HIDDEN = "****"
-RULES = ("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D")
+AES128GCM = "aes128gcm"
+"""The one Content-Encoding that a unit understands."""
 MOST_REDIRECTIONS = 5
 MOST_LOGINS = 2
 
 
-@dataclass(frozen=True)
-class Habits:
-    """What a family does on the wire, beyond families.Family."""
-
-    dhcp_sources: tuple[int, ...]
-    """DHCP options that can name the provisioning server; the first that is there counts."""
-    reads_urls: bool
-    """Whether such an option may be a URL."""
-    probes: bool
-    """Whether a bare server is asked by tftp, http and https, each time for two files."""
-    block_size: int | None
-    """TFTP block size that is negotiated; None asks for none, as RFC 1350 clients do. No source: both kinds are exercised."""
-    priority: str
-    """What stands before a syslog message. No source: both kinds are exercised."""
-
-
-HABITS: Mapping[str, Habits] = {
-    "ata19x": Habits((66,), reads_urls=False, probes=False, block_size=None, priority="<134>"),
-    "spa": Habits((66, 160, 159, 150), reads_urls=True, probes=False, block_size=None, priority=""),
-    "mpp": Habits((66, 160, 159, 150), reads_urls=True, probes=True, block_size=1428, priority="<134>"),
-}
-"""Family name -> Habits."""
-
 _OPTION_SECRET = re.compile(r"--(key|pwd)[\s=]*(?:\"[^\"]*\"|[^\s\]]*)")
-_SECRET_NAME = re.compile(r"passw|pwd|secret|IKM_|GPP_S[A-D]$", re.IGNORECASE)
 _SHORTEST_SECRET = 4  # shorter ones would blot out half of every text and are no secrets
-_BRACKETS = re.compile(r"\s*\[[^\]]*\]")
 _NO = ("no", "0")
+_HARDWARE = "1.0.0"
 
 
 @dataclass(frozen=True)
@@ -76,6 +58,8 @@ class Answer:
     content: bytes = b""
     location: str = ""
     error: str = ""
+    encoding: str = ""
+    """The header Content-Encoding; no content is decoded yet."""
 
 
 class Network(Protocol):
@@ -84,8 +68,11 @@ class Network(Protocol):
     def lease(self, vendor_class: str) -> Lease | None:
         """Ask DHCP for an address; *vendor_class* is option 60. None: nobody answered."""
 
-    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None) -> Answer:
-        """Get one file without following redirections; *roots* is PEM text, *login* user and password."""
+    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None, body: str | None) -> Answer:
+        """Get one file without following redirections; *roots* is PEM text, *login* user and password.
+
+        With a *body* the request is an HTTP POST.
+        """
 
     def resolve(self, name: str) -> str:
         """Return the first IPv4 address of *name*, or *name* itself when there is none."""
@@ -130,11 +117,11 @@ class Unit:
         """*roots*: PEM roots from the factory; families that can be told of others by URL start without."""
         self._phone = phone
         self._family = phone.model.family
-        self._habits = HABITS[self._family.name]
         self._roots = b"" if self._family.custom_ca else roots
         self._roots_url = ""
         self._has_certificate = has_certificate
-        self._parameters: dict[str, str] = {"Profile_Rule": self._family.factory_rule}
+        self._rules = self._family.profile_rules
+        self._parameters = dict.fromkeys(self._rules[:1], self._family.factory_rule)
         self._keys: set[str] = set()
         self._lease: Lease | None = None
         self._power_ups = 0
@@ -153,7 +140,10 @@ class Unit:
         if self._is_no("Provision_Enable") or self._is_no("Resync_On_Reset"):
             self.fail("the unit does not resync, since Provision_Enable or Resync_On_Reset is No")
             return
-        for parameter in RULES:
+        if not self._rules:
+            self.fail(f"units of the family {self._family.name} follow no rules, and what they do instead is not emulated")
+            return
+        for parameter in self._rules:
             # Read anew each time: the profile before may have set it.
             text = self._parameters.get(parameter, "").strip()
             if not text:
@@ -192,47 +182,53 @@ class Unit:
         server = self._syslog_server()
         targets: list[Target] = []
         try:
-            rule = self._read_rule(text)
-            targets = self._targets(rule.target)
+            choice = self._choose(text)
+            if choice is None:
+                return
+            self._parameters.update(choice.assignments)
+            if not choice.destinations:
+                return
+            destination = choice.destinations[0]
+            targets = self._targets(destination.target)
             self._log(server, "request", network, targets[0])
-            reached, content = self._first(parameter, rule, targets, network)
-            values = self._open(parameter, reached, content, rule.key)
+            reached, answer = self._first(parameter, destination, targets, network)
+            values = self._open(reached, answer, destination.options.get("key"))
         except ResyncError as error:
             self._log(server, "failure", network, targets[0] if targets else None, str(error))
             raise
         self._parameters.update(values)
         self._log(server, "success", network, reached)
 
-    def _read_rule(self, text: str) -> Rule:
-        """Expand and parse; the secret macros expand inside the brackets alone."""
-        macros = self._macros()
-        brackets = _BRACKETS.match(text)
-        end = brackets.end() if brackets else 0
-        secrets = {name: self._parameters.get(f"GPP_{name}", "") for name in ("SA", "SB", "SC", "SD")}
+    def _choose(self, text: str) -> Choice | None:
+        secrets = {name: self._parameters.get(f"GPP_{name}", "") for name in SECRET}
         try:
-            rule = parse_rule(expand(text[:end], {**macros, **secrets}) + expand(text[end:], macros))
+            choice = evaluate(text, self._macros(), secrets)
         except RuleError as error:
             raise ResyncError(str(error)) from error
-        self._keys.update(rule.options.get(name, "") for name in ("key", "pwd"))
-        return rule
+        for destination in choice.destinations if choice else ():
+            self._keys.update(destination.options.get(name, "") for name in ("key", "pwd"))
+            for name in ("alias", "srv"):
+                if name in destination.options:
+                    raise ResyncError(f"--{name} is beyond what an emulated unit can do")
+        return choice
 
     def _targets(self, target: Target) -> list[Target]:
         """Where the rule leads, in the order in which the unit tries; a server that is missing comes from DHCP."""
         if target.server:
             return [target]
         options = self._lease.options if self._lease else {}
-        source = next((code for code in self._habits.dhcp_sources if options.get(code)), None)
+        source = next((code for code in self._family.dhcp_sources if options.get(code)), None)
         if source is None:
-            wanted = " or ".join(str(code) for code in self._habits.dhcp_sources)
+            wanted = " or ".join(str(code) for code in self._family.dhcp_sources)
             raise ResyncError(f"{target.path} names no server, and neither does DHCP (option {wanted})")
         return [place for value in re.split(r"[;\s]+", options[source]) for place in self._places(source, value, target)]
 
     def _places(self, source: int, value: str, target: Target) -> list[Target]:
         _scheme, separator, rest = value.partition("://")
-        if separator and not self._habits.reads_urls:
+        if separator and not self._family.reads_urls:
             raise ResyncError(f"DHCP option {source} is the URL {value}; this family takes an address or a name")
         tails = [target.path]
-        if self._habits.probes:
+        if self._family.probes:
             tails.append(expand("/Cisco/$PN/$MA.cfg", self._phone.macros))
         try:
             if separator:
@@ -240,18 +236,20 @@ class Unit:
                 folder = base.path.rstrip("/")
                 whole = [base] if folder else []
                 return whole + [Target(base.scheme, base.server, base.port, folder + tail) for tail in tails]
-            schemes = ("tftp", "http", "https") if self._habits.probes and target.scheme == "tftp" else (target.scheme,)
+            schemes = ("tftp", "http", "https") if self._family.probes and target.scheme == "tftp" else (target.scheme,)
             return [parse_url(f"{scheme}://{value}{tail}") for scheme in schemes for tail in tails]
         except RuleError as error:
             raise ResyncError(f"DHCP option {source}: {error}") from error
 
-    def _first(self, parameter: str, rule: Rule, targets: list[Target], network: Network) -> tuple[Target, bytes]:
+    def _first(self, parameter: str, destination: Destination, targets: list[Target], network: Network) -> tuple[Target, Answer]:
         """Return the first file that is there, and where it was in the end."""
-        login = (rule.options["uid"], rule.options.get("pwd", "")) if "uid" in rule.options else None
+        options = destination.options
+        login = (options["uid"], options.get("pwd", "")) if "uid" in options else None
+        body = expand(self._parameters.get(f"GPP_{options['post'].upper()}", ""), self._macros()) if "post" in options else None
         problems: list[str] = []
         for target in targets:
             try:
-                return self._get(parameter, target, network, login)
+                return self._get(parameter, target, network, login, body)
             except ResyncError as error:
                 problems.append(str(error))
         more = f" (and {len(problems) - 1} other places failed too)" if len(problems) > 1 else ""
@@ -259,12 +257,16 @@ class Unit:
 
     # -- one file
 
-    def _get(self, parameter: str, target: Target, network: Network, login: tuple[str, str] | None = None) -> tuple[Target, bytes]:
+    def _get(
+        self, parameter: str, target: Target, network: Network, login: tuple[str, str] | None = None, body: str | None = None
+    ) -> tuple[Target, Answer]:
         logins = redirections = 0
         while True:
             url = format_url(target)
             roots = self._trusted(parameter, target, network)
-            answer = network.fetch(target, roots, login if logins else None)
+            # A redirected POST goes on as a GET, as web browsers do it: a guess.
+            posted = None if redirections or target.scheme == "tftp" else body
+            answer = network.fetch(target, roots, login if logins else None, posted)
             step = behaviour(answer.status)
             if step == "B" and self._is_no("Resync_Fails_On_FNF"):
                 step = "A"
@@ -279,22 +281,47 @@ class Unit:
                 reason = f"more than {MOST_REDIRECTIONS} redirections" if redirections > MOST_REDIRECTIONS else _reason(answer)
                 raise ResyncError(f"{url}: {reason}")
             if step == "A":
-                return target, answer.content if answer.status < 300 else b""
+                return target, answer if answer.status < 300 else Answer(answer.status)
             if answer.status in (301, 302):
                 try:
                     target = parse_url(urljoin(url, answer.location))
                 except RuleError as error:
                     raise ResyncError(f"{url}: redirects to what cannot be followed: {error}") from error
 
-    def _open(self, parameter: str, target: Target, content: bytes, key: str | None) -> dict[str, str]:
-        if not content and self._is_no("Resync_Fails_On_FNF"):
+    def _open(self, target: Target, answer: Answer, key: str | None) -> dict[str, str]:
+        if not answer.content and self._is_no("Resync_Fails_On_FNF"):
             return {}
         try:
-            return read_profile(content, key, self._family.digest)
+            return values(parse(self._unpack(answer, key)))
         except (SealingError, ProfileError) as error:
             last = self._requests[-1]
             self._requests[-1] = Request(**{**asdict(last), "behaviour": "B"})
             raise ResyncError(f"{format_url(target)}: {error}") from error
+
+    def _unpack(self, answer: Answer, key: str | None) -> bytes:
+        """Decrypt and decompress; the header that says how counts before a key of the rule."""
+        content = answer.content
+        if answer.encoding == AES128GCM:
+            content = decrypt_content(content, self._keying_material())
+        elif key is not None:
+            content = unseal(content, key, self._family.digest)
+        elif is_sealed(content):
+            raise SealingError("the file is encrypted, and the rule has no --key")
+        return decompress(content) if is_compressed(content) else content
+
+    def _keying_material(self) -> bytes:
+        name = self._family.ikm_parameter
+        if not name:
+            raise SealingError(f"it came with Content-Encoding: {AES128GCM}, which the family {self._family.name} cannot decrypt")
+        text = self._parameters.get(name, "")
+        if not text:
+            raise SealingError(f"it came with Content-Encoding: {AES128GCM}, and {name} is empty")
+        if self._family.ikm_encoding != "base64url":
+            return text.encode()
+        try:
+            return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise SealingError(f"{name} is not base64url, so that the file cannot be decrypted") from error
 
     def _trusted(self, parameter: str, target: Target, network: Network) -> bytes:
         """Return the roots to check *target* with; those that a parameter names are fetched when they are first needed."""
@@ -304,12 +331,12 @@ class Unit:
         url = expand(self._parameters.get(name, ""), self._macros()).strip() if name else ""
         if url and url != self._roots_url and parameter != name:
             try:
-                reached, content = self._get(str(name), parse_url(url), network)
+                reached, answer = self._get(str(name), parse_url(url), network)
             except RuleError as error:
                 raise ResyncError(f"{name}: {error}") from error
-            if b"-----BEGIN CERTIFICATE-----" not in content:
+            if b"-----BEGIN CERTIFICATE-----" not in answer.content:
                 raise ResyncError(f"{name}: {format_url(reached)}: the file holds no PEM certificate")
-            self._roots, self._roots_url = content, url
+            self._roots, self._roots_url = answer.content, url
         if not self._roots:
             hint = f"; {name} names none" if name else ""
             raise ResyncError(f"{format_url(target)}: the unit has no root certificate to check the server with{hint}")
@@ -323,7 +350,7 @@ class Unit:
             protocol=target.scheme,
             status=answer.status,
             bytes=len(answer.content),
-            sealed=is_sealed(answer.content),
+            sealed=is_sealed(answer.content) or answer.encoding == AES128GCM,
             behaviour=step,
         )
         self._requests.append(request)
@@ -331,15 +358,11 @@ class Unit:
     # -- syslog
 
     def _syslog_server(self) -> str:
-        return next((value for name in self._family.syslog_servers if (value := self._parameters.get(name))), "")
+        return next((value for name in self._family.paths("syslog.server") if (value := self._parameters.get(name))), "")
 
     def _template(self, event: str) -> str:
-        names = {
-            "request": self._family.request_message,
-            "success": self._family.success_message,
-            "failure": self._family.failure_message,
-        }
-        return self._parameters.get(names[event], DEFAULTS[event])
+        names = self._family.paths(f"log_messages.resync_{event}")
+        return next((self._parameters[name] for name in names if name in self._parameters), DEFAULTS[event])
 
     def _log(self, server: str, event: str, network: Network, target: Target | None, error: str = "") -> None:
         if not server:
@@ -356,20 +379,28 @@ class Unit:
             )
         text = format_message(self._template(event), macros)
         if text:
-            line = self._habits.priority + text
+            line = self._family.priority + text
             self._messages.append(Message(server, line, network.log(server, line)))
 
     # -- what the unit knows
 
     def _macros(self) -> dict[str, str]:
+        """All macros of a rule. Timers are those of a unit that has just been switched on: a guess."""
         general = {letter: self._parameters.get(f"GPP_{letter}", "") for letter in "ABCDEFGHIJKLMNOP"}
+        user = self._family.line_settings.get("user_id", "")
+        lines = {name: name.removeprefix("UID") for name in KNOWN if name.startswith("UID")}
+        users = {name: self._parameters.get(user.format(n=number), "") for name, number in lines.items()}
         return {
             **general,
+            **users,
             **self._phone.macros,
+            **dict.fromkeys(("PRVST", "UPGST", "PRVTMR", "UPGTMR", "REGTMR1", "REGTMR2"), "0"),
+            **dict.fromkeys(("EXTIP", "UPGERR", "EMS"), ""),
+            **dict.fromkeys(("ORIGTYPE", "AUTHSTATUS"), "none"),
             "CCERT": "Installed" if self._has_certificate else "Not Installed",
             "IP": self._lease.address if self._lease else "",
             "SWVER": self._family.firmware,
-            "PRVST": "0",
+            "HWVER": _HARDWARE,
         }
 
     def _is_no(self, parameter: str) -> bool:
@@ -377,23 +408,28 @@ class Unit:
 
     def _shortcoming(self) -> str:
         """Why a unit whose resyncs all succeeded is not preprovisioned, or nothing."""
-        rule = self._parameters["Profile_Rule"]
+        rule = self._parameters[self._rules[0]]
         if not self._requests:
             return "the unit asked for nothing"
         if rule == self._family.factory_rule:
-            return "Profile_Rule is still the factory rule; no profile that was fetched sets it"
+            return f"{self._rules[0]} is still the factory rule; no profile that was fetched sets it"
+        try:
+            alternatives = parse_rule(expand(rule, self._macros())).alternatives
+        except RuleError as error:
+            return f"{self._rules[0]} '{self._shown_rule()}' cannot be followed: {error}"
         own = (self._phone.mac.plain, self._phone.mac.colon, self._phone.serial.lower())
-        expanded = expand(rule, self._macros()).lower()
-        if not any(text and text in expanded for text in own):
-            return f"Profile_Rule '{self._shown_rule()}' names no file of this unit alone; put $MA into it"
+        urls = [place.url.lower() for alternative in alternatives for place in alternative.places]
+        if not any(text and text in url for text in own for url in urls):
+            return f"{self._rules[0]} '{self._shown_rule()}' names no file of this unit alone; put $MA into it"
         return ""
 
     def _shown_rule(self) -> str:
         # It may not have been followed yet, so that its key is not among those known.
-        return self._hide(_OPTION_SECRET.sub(rf"--\1 {HIDDEN}", self._parameters["Profile_Rule"]))
+        rule = next((self._parameters[name] for name in self._rules[:1]), "")
+        return self._hide(_OPTION_SECRET.sub(rf"--\1 {HIDDEN}", rule))
 
     def _hide(self, text: str) -> str:
-        secrets = self._keys | {value for name, value in self._parameters.items() if _SECRET_NAME.search(name)}
+        secrets = self._keys | {value for name, value in self._parameters.items() if is_secret(name)}
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, HIDDEN)
@@ -409,23 +445,6 @@ def behaviour(status: int) -> str:
     if status in (401, 407):
         return "login"
     return "B" if status == 404 else "C"
-
-
-def read_profile(content: bytes, key: str | None, digest: str) -> dict[str, str]:
-    """Unseal, unpack and parse a file as a unit does; raise SealingError or ProfileError when it is corrupt."""
-    if key is not None:
-        content = unseal(content, key, digest)
-    elif is_sealed(content):
-        raise SealingError("the file is encrypted, and the rule has no --key")
-    if is_compressed(content):
-        content = decompress(content)
-    return flatten(parse(content))
-
-
-def format_url(target: Target) -> str:
-    """Return the URL, with its port where that is not the scheme's own."""
-    port = "" if target.port == PORTS[target.scheme] else f":{target.port}"
-    return f"{target.scheme}://{target.server}{port}{target.path}"
 
 
 def _reason(answer: Answer) -> str:

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import json
 from dataclasses import dataclass, field
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import FAMILIES, find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, Family
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import (
-    HABITS,
     HIDDEN,
     MOST_LOGINS,
     MOST_REDIRECTIONS,
@@ -23,7 +24,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour 
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.profile import build, read_parameters
 from ansible_collections.voip.preprovision.plugins.module_utils.rules import Target
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import compress, seal
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import compress, encrypt_content, seal
 
 KEY = "0123456789abcdef0123456789abcdef"
 MAC = "00005e005301"
@@ -47,16 +48,18 @@ class Station:
     asked: list[str] = field(default_factory=list)
     trusted: list[bytes] = field(default_factory=list)
     logins: list[tuple[str, str] | None] = field(default_factory=list)
+    bodies: list[str | None] = field(default_factory=list)
     logged: list[tuple[str, str]] = field(default_factory=list)
 
     def lease(self, vendor_class: str) -> Lease | None:
         return None if self.options is None else Lease("192.0.2.20", self.options)
 
-    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None) -> Answer:
+    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None, body: str | None) -> Answer:
         url = f"{target.scheme}://{target.server}{target.path}"
         self.asked.append(url)
         self.trusted.append(roots)
         self.logins.append(login)
+        self.bodies.append(body)
         answer = self.files.get(url, Answer(404))
         if isinstance(answer, list):
             answer = answer.pop(0)
@@ -71,7 +74,7 @@ class Station:
 
 
 def unit(model: str = "ATA192", **more) -> Unit:
-    return Unit(Phone("desk", Mac(MAC), find_model(model), serial="FCH0000D001"), **more)
+    return Unit(Phone("desk", Mac(MAC), BUILTIN.find_model(model), serial="FCH0000D001"), **more)
 
 
 def power_up(files, model="ATA192", options=None, cycles=1, **more):
@@ -189,15 +192,73 @@ def test_names_are_case_sensitive_and_the_last_value_wins():
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("($SWVER ne 1)? http://h/a | http://h/b", "alternatives (|), conditions and assignments are not supported"),
-        ("ftp://h/a", "is not one of tftp, http, https"),
-        (f"[--cipher x --key {KEY}] http://h/a", "must be --key, --uid or --pwd"),
+        ("http://h/a | http://h/b", "column 1: this alternative has no condition"),
+        ("($SWVER ne 1)? http://h/a", "column 2: the sides are of two forms"),
+        ("ftp://h/a", "column 1: the scheme ftp is not known"),
+        (f"[--cipher x --key {KEY}] http://h/a", "column 2: --cipher is no option of a Profile_Rule"),
+        ("[--key $SA] http://h/a", "column 8: --key has no value"),
+        ("[--alias b] http://h/a", "--alias is beyond what an emulated unit can do"),
+        ("[--srv] http://h/a", "--srv is beyond what an emulated unit can do"),
     ],
 )
 def test_a_rule_that_cannot_be_followed(rule, why):
     report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=rule)})
     assert why in report["cause"]
     assert KEY not in json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [
+        ("($SWVER lt 11-1-0MPP-17)? http://h/old | http://h/new", "http://h/old"),
+        ("($SWVER ge 11-1-0MPP-17)? http://h/old | http://h/new", "http://h/new"),
+        ('("$CCERT" eq "Installed")? http://h/a | http://h/$UID1', "http://h/1001"),
+        ("($PRVST eq 0 and $REGTMR1 lt 300)? http://h/a", "http://h/a"),
+        ("$B", "http://h/$MA"),
+    ],
+)
+def test_alternatives(rule, asked):
+    first = profile(Profile_Rule_B=rule, User_ID_1_="1001", GPP_B='("$A" eq "")? /x | http://h/$MA')
+    _report, station = power_up({"tftp://192.0.2.1/ata192.cfg": first})
+    assert station.asked[1:] == [asked]
+
+
+def test_no_condition_holds():
+    first = profile(Profile_Rule="http://h/$MA", Profile_Rule_B="(1 eq 2)? http://h/b", Profile_Rule_C="http://h/c")
+    _report, station = power_up({"tftp://192.0.2.1/ata192.cfg": first, "http://h/c": profile()})
+    assert station.asked[1:] == ["http://h/c"]
+
+
+def test_assignments_come_before_the_file():
+    first = profile(
+        Profile_Rule='("$A" ne "done")? (GPP_A = "done"; Profile_Rule_B = "http://h/x$A/$$A";)! http://h/$A/$MA | http://h/$MA',
+        Resync_Fails_On_FNF="No",
+    )
+    report, station = power_up({"tftp://192.0.2.1/ata192.cfg": first}, cycles=3)
+    assert station.asked[1:] == [f"http://h//{MAC}", "http://h/x/done", f"http://h/{MAC}", "http://h/x/done"]
+    assert report["state"] == "preprovisioned"
+
+
+def test_a_rule_may_only_assign():
+    first = profile(Profile_Rule="http://h/$MA", Profile_Rule_B='(Profile_Rule_C = "http://h/c";)!', Profile_Rule_C="http://h/b")
+    _report, station = power_up({"tftp://192.0.2.1/ata192.cfg": first, "http://h/c": profile()})
+    assert station.asked[1:] == ["http://h/c"]
+
+
+def test_a_remote_rule_that_cannot_be_followed_is_told_before_it_is_tried():
+    report, _station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule=f"[--key {KEY} http://h/$MA")})
+    assert report["state"] == "failed"
+    assert "cannot be followed: column 1: the bracket, or a quotation mark in it, is not closed" in report["cause"]
+    assert KEY not in json.dumps(report)
+
+
+def test_families_without_rules_are_not_emulated():
+    model = dataclasses.replace(BUILTIN.find_model("ATA192"), family=Family("other"))
+    phone = Unit(Phone("desk", Mac(MAC), model))
+    phone.power_up(Station({}))
+    assert phone.report()["cause"] == (
+        "power-up 1: units of the family other follow no rules, and what they do instead is not emulated"
+    )
 
 
 # -- answers
@@ -305,13 +366,100 @@ def test_login_refused(options, times):
     assert report["cause"] == "power-up 1: Profile_Rule_B: http://h/a: HTTP status 401"
 
 
+def test_posts():
+    first = profile(Profile_Rule_B="[--post c --uid u --pwd p] http://h/a", GPP_C="mac=$MA&key=$SA&a=$A", GPP_A="1", GPP_SA=KEY)
+    files = {
+        "tftp://192.0.2.1/ata192.cfg": first,
+        "http://h/a": [Answer(401), Answer(302, location="/b")],
+        "http://h/b": profile(Profile_Rule="http://h/$MA"),
+    }
+    report, station = power_up(files)
+    assert station.bodies == [None, *(f"mac={MAC}&key=$SA&a=1",) * 2, None]
+    assert report["state"] == "preprovisioned"
+
+
+def test_nothing_is_posted_by_tftp():
+    _report, station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="[--post c] tftp://h/a", GPP_C="x")})
+    assert station.asked[1:] == ["tftp://h/a"]
+    assert station.bodies == [None, None]
+
+
+# -- content encryption (RFC 8188)
+
+IKM = b"sixteen bytes..."
+
+
+def encrypted(rule, ikm_text, content, encoding="aes128gcm", model="CP-8851-3PCC"):
+    first = profile(Profile_Rule=rule, IKM_HTTP_Encrypt_Content=ikm_text)
+    factory = BUILTIN.find_model(model).factory_file
+    files = {f"tftp://192.0.2.1{factory}": first, f"http://h/{MAC}": Answer(200, content, encoding=encoding)}
+    return power_up(files, model, cycles=2)
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("rule", ["http://h/$MA", f"[--key {KEY}] http://h/$MA"])
+@pytest.mark.parametrize("padding", ["", "=="])
+def test_the_header_counts_before_a_key(rule, padding):
+    content = encrypt_content(compress(profile(Profile_Rule="http://h/next/$MA")), IKM)
+    report, _station = encrypted(rule, base64url(IKM) + padding, content)
+    assert report["state"] == "preprovisioned"
+    assert report["profile_rule"] == "http://h/next/$MA"
+    assert [request["sealed"] for request in report["requests"]] == [False, True]
+
+
+def test_a_key_counts_without_the_header():
+    report, _station = encrypted(f"[--key {KEY}] http://h/$MA", base64url(IKM), seal(profile(), KEY, "md5"), encoding="")
+    assert report["state"] == "preprovisioned"
+
+
+def test_the_ikm_may_be_plain_text():
+    model = BUILTIN.find_model("CP-8851-3PCC")
+    plain = dataclasses.replace(model, family=dataclasses.replace(model.family, ikm_encoding="text"))
+    phone = Unit(Phone("desk", Mac(MAC), plain))
+    phone.power_up(
+        Station(
+            {
+                "tftp://192.0.2.1/8851-3PCC.xml": profile(Profile_Rule_B="http://h/$MA", IKM_HTTP_Encrypt_Content=IKM.decode()),
+                f"http://h/{MAC}": Answer(200, encrypt_content(profile(Profile_Rule="http://h/$MA"), IKM), encoding="aes128gcm"),
+            }
+        )
+    )
+    assert phone.report()["state"] == "preprovisioned"
+
+
+@pytest.mark.parametrize(
+    ("ikm_text", "encoding", "why"),
+    [
+        ("", "aes128gcm", "IKM_HTTP_Encrypt_Content is empty"),
+        ("!" + KEY, "aes128gcm", "IKM_HTTP_Encrypt_Content is not base64url"),
+        (KEY[:5], "aes128gcm", "IKM_HTTP_Encrypt_Content is not base64url"),
+        (base64url(IKM[::-1]), "aes128gcm", f"http://h/{MAC}: "),
+        (base64url(IKM), "", "not well-formed"),
+    ],
+)
+def test_content_that_cannot_be_decrypted(ikm_text, encoding, why):
+    report, _station = encrypted("http://h/$MA", ikm_text, encrypt_content(b"<flat-profile/>", IKM), encoding)
+    assert report["state"] == "failed"
+    assert why in report["cause"]
+    assert report["requests"][-1]["behaviour"] == "B"
+    assert not ikm_text or ikm_text not in json.dumps(report)
+
+
+def test_families_without_content_encryption():
+    report, _station = encrypted("http://h/$MA", base64url(IKM), encrypt_content(b"<flat-profile/>", IKM), model="ATA192")
+    assert "it came with Content-Encoding: aes128gcm, which the family ata19x cannot decrypt" in report["cause"]
+
+
 # -- where to ask
 
 
 @pytest.mark.parametrize("model", ["ATA192", "SPA504G", "CP-8851-3PCC"])
 def test_first_file(model):
     _report, station = power_up({}, model)
-    assert station.asked[0] == f"tftp://192.0.2.1{find_model(model).factory_file}"
+    assert station.asked[0] == f"tftp://192.0.2.1{BUILTIN.find_model(model).factory_file}"
 
 
 TAILS = ("/8851-3PCC.xml", f"/Cisco/CP-8851-3PCC/{MAC}.cfg")
@@ -342,7 +490,7 @@ def test_sources(model, options, asked):
         ("ATA192", {160: "http://h/"}, "neither does DHCP (option 66)"),
         ("SPA504G", {6: "192.0.2.1"}, "neither does DHCP (option 66 or 160 or 159 or 150)"),
         ("ATA192", {66: "http://h/"}, "DHCP option 66 is the URL http://h/; this family takes an address or a name"),
-        ("CP-8851-3PCC", {66: "ftp://h/"}, "DHCP option 66: the scheme of 'ftp://h/'"),
+        ("CP-8851-3PCC", {66: "ftp://h/"}, "DHCP option 66: column 1: the scheme ftp is not known"),
         ("CP-8851-3PCC", {66: "192.0.2.1"}, "file not found (and 5 other places failed too)"),
     ],
 )
@@ -463,11 +611,7 @@ def test_templates_of_the_profile():
     assert [text for _server, text in station.logged] == ["<134>FCH0000D001 prov.example.net a"]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_has_habits(family):
-    assert HABITS[family].dhcp_sources[0] == 66
-
-
 def test_both_kinds_of_syslog_and_tftp_are_exercised():
-    assert {bool(habits.priority) for habits in HABITS.values()} == {True, False}
-    assert {habits.block_size is None for habits in HABITS.values()} == {True, False}
+    families = BUILTIN.families.values()
+    assert {bool(family.priority) for family in families} == {True, False}
+    assert {family.block_size is None for family in families} == {True, False}
