@@ -29,11 +29,16 @@ def derive_key(master: str, mac: Mac) -> str:
     return hkdf(secret, _SALT, _INFO + mac.plain.encode()).hex()
 
 
-def hkdf(secret: bytes, salt: bytes, info: bytes) -> bytes:
-    """HKDF with SHA-256: return the first 32 bytes of output keying material."""
+def key_id(key: str) -> str:
+    """Return eight lower-case hexadecimal digits that tell one key from another in a file's name, and not what it is."""
+    return hmac.digest(key.encode(), b"voip.preprovision key id", hashlib.sha256)[:4].hex()
+
+
+def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:
+    """HKDF with SHA-256: return the first *length* bytes, at most 32, of output keying material."""
     extracted = hmac.digest(salt, secret, hashlib.sha256)
-    # One block of HKDF-Expand gives the 32 bytes, so the counter is always 1.
-    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)
+    # One block of HKDF-Expand gives 32 bytes, so the counter is always 1.
+    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)[:length]
 
 
 def check_key(key: object) -> str:
