@@ -82,7 +82,7 @@ def repeatable_salt(data: bytes, passphrase: str) -> bytes:
 
     A keyed hash: it repeats only with the content, and without the key it tells nothing about the content.
     """
-    subkey = hmac.digest(passphrase.encode(), b"voip.preprovision salt", hashlib.sha256)
+    subkey = hmac.digest(_encoded(passphrase), b"voip.preprovision salt", hashlib.sha256)
     return hmac.digest(subkey, data, hashlib.sha256)[:8]
 
 
@@ -122,10 +122,22 @@ def _cipher(passphrase: str, salt: bytes, digest: str) -> Cipher[modes.CBC]:
     _need_cryptography()
     if digest not in DIGESTS:
         raise SealingError(f"the digest '{digest}' is not known; use {' or '.join(DIGESTS)}")
-    if not passphrase:
-        raise SealingError("the key is empty")
-    key, iv = bytes_to_key(passphrase.encode(), salt, digest)
+    key, iv = bytes_to_key(_encoded(passphrase), salt, digest)
     return Cipher(algorithms.AES(key), modes.CBC(iv))
+
+
+def _encoded(passphrase: str) -> bytes:
+    """Return what ``openssl enc -k`` gets from a UTF-8 terminal."""
+    try:
+        encoded = passphrase.encode()
+    except UnicodeEncodeError:
+        # Not "from error": that one carries the key.
+        raise SealingError("the key is not valid Unicode text") from None
+    if not encoded:
+        raise SealingError("the key is empty")
+    if b"\0" in encoded:
+        raise SealingError("the key holds a zero character, which no command line can carry")
+    return encoded
 
 
 def bytes_to_key(passphrase: bytes, salt: bytes, digest: str) -> tuple[bytes, bytes]:

@@ -17,6 +17,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.keys import (
     check_key,
     derive_key,
     hkdf,
+    key_id,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.rules import parse_rule
@@ -96,6 +97,23 @@ def test_refused_masters(master, message):
     with pytest.raises(ProfileKeyError, match=f"^{re.escape(message)}$") as caught:
         derive_key(master, ONE)
     assert caught.value.__cause__ is None
+
+
+@given(masters, st.integers(1, 32))
+def test_hkdf_of_any_length(secret, length):
+    witness = HKDF(SHA256(), length, salt=b"salt", info=b"info")
+    assert hkdf(secret.encode(), b"salt", b"info", length) == witness.derive(secret.encode())
+
+
+def test_key_ids_stay_the_same_for_ever():
+    # Files are named by them: other ones here, and units ask for files that are gone.
+    assert key_id(MASTER) == "a0d95e00"
+
+
+def test_keys_have_different_ids():
+    ids = {key_id(f"{number:032x}") for number in range(1000)}
+    assert len(ids) == 1000
+    assert all(re.fullmatch("[0-9a-f]{8}", digits) for digits in ids)
 
 
 @pytest.mark.parametrize(
