@@ -8,14 +8,16 @@ Sources: domain facts of the 19x/SPA/MPP macro tables (``$MA``, ``$MAU``, ``$MAC
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 # Six pairs, three quads or two halves with one kind of separator, or twelve digits without any.
 _SPELLING = re.compile(
     r"[0-9a-f]{12}"
-    r"|[0-9a-f]{2}(?P<pair>[:\- ])[0-9a-f]{2}(?:(?P=pair)[0-9a-f]{2}){4}"
+    r"|[0-9a-f]{2}(?P<pair>[:\-. ])[0-9a-f]{2}(?:(?P=pair)[0-9a-f]{2}){4}"
     r"|[0-9a-f]{4}(?P<quad>[.:\-])[0-9a-f]{4}(?P=quad)[0-9a-f]{4}"
-    r"|[0-9a-f]{6}-[0-9a-f]{6}",
+    r"|[0-9a-f]{6}[:\-][0-9a-f]{6}",
     re.IGNORECASE,
 )
 _NOT_HEX = re.compile(r"[^0-9a-f]")
@@ -57,6 +59,25 @@ class Mac:
 
     def __str__(self) -> str:
         return self.colon
+
+
+STYLES: Mapping[str, Callable[[Mac], str]] = MappingProxyType(
+    {
+        "bare": lambda mac: mac.plain,
+        "bare_upper": lambda mac: mac.upper,
+        "colon": lambda mac: mac.colon,
+        "hyphen": lambda mac: mac.dash,
+        "cisco": lambda mac: mac.dot,
+    }
+)
+"""Names of the spellings, for users."""
+
+
+def format_mac(mac: Mac, style: str) -> str:
+    """Return *mac* in one of STYLES; raise MacError when there is no such style."""
+    if style not in STYLES:
+        raise MacError(f"the style '{style}' is not known; use {', '.join(STYLES)}")
+    return STYLES[style](mac)
 
 
 def parse_mac(text: object) -> Mac:

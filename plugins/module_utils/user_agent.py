@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The User-Agent of a provisioning request: who is asking, and how an emulated unit introduces itself.
 
-Sources: the vendor chapter's example of an ATA192-MPP and field captures of MPP, SPA5xx and SPA9xx units. ATA19x and old SPA units
-send their serial number, MPP phones their MAC address, SPA5xx both.
+Sources: the vendor chapter's example of an ATA192-MPP and field captures of MPP, SPA5xx and SPA9xx units (wazo-provd-plugins,
+wazo_cisco_spa/common/common.py). ATA19x and old SPA units send their serial number, MPP phones their MAC address, SPA5xx both. The
+names Sipura and PAP2T are known from what such units say by SIP; that they say it by HTTP in the form of the others is inferred.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from dataclasses import dataclass
 from .families import Model
 from .mac import Mac, MacError, parse_mac
 
+# What a request says is not to be trusted: visible ASCII alone.
+_FIRMWARE = r"(?P<firmware>[!-~]+)"
+_MAC = r"\((?P<mac>[0-9A-Fa-f]{12})\)"
+_SERIAL = r"\((?P<serial>[0-9A-Za-z]+)\)"
 _PATTERNS = (
-    re.compile(r"(?P<vendor>Cisco)/(?P<model>ATA\d{3})-MPP-(?P<firmware>\S+) \((?P<serial>\w+)\)"),
-    re.compile(r"(?P<vendor>Cisco)-(?P<model>CP-\d{4}-3PCC)/(?P<firmware>\S+) \((?P<mac>[0-9A-Fa-f]{12})\)"),
+    re.compile(rf"(?P<vendor>Cisco)/(?P<model>ATA[0-9]{{3}})-MPP-{_FIRMWARE} {_SERIAL}"),
+    re.compile(rf"(?P<vendor>Cisco)-(?P<model>CP-[0-9]{{4}}-3PCC)/{_FIRMWARE} {_MAC}"),
     re.compile(
-        r"(?P<vendor>Cisco|Linksys)/(?P<model>SPA-?\d{3,4}[A-Z]?\d?)-(?P<firmware>\S+)"
-        r" (?:\((?P<mac>[0-9A-Fa-f]{12})\))?\((?P<serial>\w+)\)"
+        r"(?P<vendor>Cisco|Linksys|Sipura)/(?P<model>SPA-?[0-9]{3,4}[A-Z]?[0-9]?|PAP2T?)"
+        rf"-{_FIRMWARE} (?:{_MAC})?{_SERIAL}"
     ),
 )
 

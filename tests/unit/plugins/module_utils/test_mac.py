@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac, MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.mac import STYLES, Mac, MacError, format_mac, parse_mac
 
 SPELLINGS = {
     "plain": "00005e0053ab",
@@ -41,7 +41,9 @@ def test_spellings(name):
         "0000:5e00:53ab",
         "0000-5e00-53ab",
         "00005e-0053ab",
+        "00005e:0053ab",
         "00 00 5e 00 53 ab",
+        "00.00.5e.00.53.ab",
         "00:00:5e:00:53:aB",
         "  00005E0053AB\r\n",
     ],
@@ -74,6 +76,30 @@ def test_accepted(text):
 def test_refused(text, message):
     with pytest.raises(MacError, match=f"^{re.escape(message)}$"):
         parse_mac(text)
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        ("bare", "00005e0053ab"),
+        ("bare_upper", "00005E0053AB"),
+        ("colon", "00:00:5e:00:53:ab"),
+        ("hyphen", "00-00-5e-00-53-ab"),
+        ("cisco", "0000.5e00.53ab"),
+    ],
+)
+def test_styles(style, text):
+    assert format_mac(Mac("00005e0053ab"), style) == text
+
+
+@given(unicast, st.sampled_from(sorted(STYLES)))
+def test_every_style_is_read_back(plain, style):
+    assert parse_mac(format_mac(Mac(plain), style)) == Mac(plain)
+
+
+def test_no_such_style():
+    with pytest.raises(MacError, match=r"^the style 'dots' is not known; use bare, bare_upper, colon, hyphen, cisco$"):
+        format_mac(Mac("00005e0053ab"), "dots")
 
 
 @given(unicast)

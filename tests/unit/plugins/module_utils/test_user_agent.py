@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import MODELS, find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.user_agent import (
     UserAgent,
@@ -43,6 +43,13 @@ MAC = Mac("00005e0053ab")
             "Linksys/SPA-942-6.1.5(a) (88019FA42805)",
             UserAgent("Linksys", "SPA942", "6.1.5(a)", None, "88019FA42805"),
         ),
+        (
+            "Linksys/SPA-962-6.1.5(a) (4MM00F903042)",
+            UserAgent("Linksys", "SPA962", "6.1.5(a)", None, "4MM00F903042"),
+        ),
+        ("Linksys/SPA2102-5.2.10 (FM500F100000)", UserAgent("Linksys", "SPA2102", "5.2.10", None, "FM500F100000")),
+        ("Linksys/PAP2T-5.1.6(LS) (FM500F100000)", UserAgent("Linksys", "PAP2T", "5.1.6(LS)", None, "FM500F100000")),
+        ("Sipura/SPA2000-3.1.5 (88012BA01234)", UserAgent("Sipura", "SPA2000", "3.1.5", None, "88012BA01234")),
         # an address that no phone has is not believed
         ("Cisco-CP-7832-3PCC/11.0.1 (ffffffffffff)", UserAgent("Cisco", "CP-7832-3PCC", "11.0.1", None, None)),
         # others, and nearly
@@ -53,6 +60,9 @@ MAC = Mac("00005e0053ab")
         ("Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQP)\n", None),
         ("x Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQP)", None),
         ("Cisco-CP-7832-3PCC/11.0.1 (00562b04361)", None),
+        ("Cisco-CP-7832-3PCC/11.0.1\x1b[2J (00562b043615)", None),
+        ("Cisco/ATA\u0661\u0669\u0662-MPP-11-1-0MPP-16 (FCH2118DGQP)", None),
+        ("Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQ\u00df)", None),
         ("Yealink SIP-T46U 108.86.0.20 00:15:65:00:00:00", None),
     ],
 )
@@ -69,17 +79,17 @@ def test_captures(text, expected):
     ],
 )
 def test_what_units_send(model, text):
-    assert format_user_agent(find_model(model), MAC, "FCH2118DGQP") == text
+    assert format_user_agent(BUILTIN.find_model(model), MAC, "FCH2118DGQP") == text
 
 
 @given(
-    st.sampled_from(sorted(MODELS)),
+    st.sampled_from(sorted(BUILTIN.models)),
     st.integers(1, 2**40 - 1).map(lambda number: Mac(f"{number:012x}")),
     st.from_regex(r"[A-Z0-9]{11,12}", fullmatch=True),
     st.from_regex(r"[0-9][A-Za-z0-9.()-]{0,15}", fullmatch=True),
 )
 def test_every_model_is_recognised(name, mac, serial, firmware):
-    found = parse_user_agent(format_user_agent(MODELS[name], mac, serial, firmware))
+    found = parse_user_agent(format_user_agent(BUILTIN.models[name], mac, serial, firmware))
     assert found is not None
     assert (found.model, found.firmware) == (name, firmware)
     # Each family sends its MAC address, its serial number or both.
