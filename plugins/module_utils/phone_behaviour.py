@@ -144,12 +144,9 @@ class Unit:
             self.fail(f"units of the family {self._family.name} follow no rules, and what they do instead is not emulated")
             return
         for parameter in self._rules:
-            # Read anew each time: the profile before may have set it.
-            text = self._parameters.get(parameter, "").strip()
-            if not text:
-                continue
             try:
-                self._follow(parameter, text, network)
+                # Read anew each time: the profile before may have set it.
+                self._follow(parameter, self._parameters.get(parameter, ""), network)
             except ResyncError as error:
                 self.fail(f"{parameter}: {error}")
                 return
@@ -408,9 +405,9 @@ class Unit:
 
     def _shortcoming(self) -> str:
         """Why a unit whose resyncs all succeeded is not preprovisioned, or nothing."""
-        rule = self._parameters[self._rules[0]]
         if not self._requests:
             return "the unit asked for nothing"
+        rule = self._parameters[self._rules[0]]
         if rule == self._family.factory_rule:
             return f"{self._rules[0]} is still the factory rule; no profile that was fetched sets it"
         try:

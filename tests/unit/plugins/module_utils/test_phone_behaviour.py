@@ -151,6 +151,10 @@ def test_nobody_answers_dhcp():
     assert (report["address"], report["dhcp_options"], report["requests"]) == ("", {}, [])
 
 
+def test_a_unit_that_was_never_switched_on():
+    assert unit().report()["cause"] == "the unit asked for nothing"
+
+
 # -- which rules
 
 
@@ -437,7 +441,7 @@ def test_the_ikm_may_be_plain_text():
         ("!" + KEY, "aes128gcm", "IKM_HTTP_Encrypt_Content is not base64url"),
         (KEY[:5], "aes128gcm", "IKM_HTTP_Encrypt_Content is not base64url"),
         (base64url(IKM[::-1]), "aes128gcm", f"http://h/{MAC}: "),
-        (base64url(IKM), "", "not well-formed"),
+        (base64url(IKM), "", "the profile is not UTF-8 text"),
     ],
 )
 def test_content_that_cannot_be_decrypted(ikm_text, encoding, why):
@@ -597,6 +601,16 @@ def test_messages_go_to_the_server_that_held_when_the_resync_began():
 def test_a_failure_is_logged_with_its_cause():
     _report, station = power_up(bench(Answer(403), Syslog_Server="192.0.2.5"))
     assert station.logged[-1][1] == f"<134>ATA192-MPP 00:00:5e:00:53:01 -- Resync failed: {OWN}: HTTP status 403"
+
+
+def test_a_rule_that_leads_nowhere_is_logged_too():
+    _report, station = power_up(bench(REMOTE, Syslog_Server="192.0.2.5", Profile_Rule_B="http://h"))
+    assert station.logged == [
+        (
+            "192.0.2.5",
+            "<134>ATA192-MPP 00:00:5e:00:53:01 -- Resync failed: column 8: the URL has no path; write /FILE, or http://SERVER/FILE",
+        )
+    ]
 
 
 def test_the_router_section_may_name_the_server_too():
