@@ -95,27 +95,23 @@ class KnownNames:
     def nearest(self, path: str) -> str | None:
         """Return the known name that *path* was probably meant to be, its numbers kept where they fit; None: nothing is like it."""
         if path not in self._nearest:
-            self._nearest[path] = path if self.knows(path) else self._find(path)
+            self._nearest[path] = self._find(path)
         return self._nearest[path]
 
     def _find(self, path: str) -> str | None:
-        # First what differs only in case, underscores or hyphens; then what is in another section; then what is spelt alike.
-        for forms, form in ((self._plain, _plain(path)), (self._plain_ends, _plain(path.rpartition("/")[2]))):
-            if form in forms:
-                return _most_like(path, forms[form])
-        shapes = difflib.get_close_matches(_shape(path), self._shapes, n=1, cutoff=_LEAST_LIKENESS)
-        return _most_like(path, self._shapes[shapes[0]]) if shapes else None
+        # First what differs in case, underscores, hyphens or its section alone; then what is spelt alike.
+        plain = _plain(path)
+        if plain in self._by_plain:
+            return _most_like(path, self._by_plain[plain])
+        shapes = difflib.get_close_matches(_shape(path), self._by_shape, n=1, cutoff=_LEAST_LIKENESS)
+        return _most_like(path, self._by_shape[shapes[0]]) if shapes else None
 
     @cached_property
-    def _plain(self) -> Mapping[str, list[str]]:
+    def _by_plain(self) -> Mapping[str, list[str]]:
         return _grouped((_plain(name), name) for name in self.names)
 
     @cached_property
-    def _plain_ends(self) -> Mapping[str, list[str]]:
-        return _grouped((_plain(name.rpartition("/")[2]), name) for name in self.names)
-
-    @cached_property
-    def _shapes(self) -> Mapping[str, list[str]]:
+    def _by_shape(self) -> Mapping[str, list[str]]:
         return _grouped((_shape(name), name) for name in self.names)
 
 
@@ -147,12 +143,14 @@ def _choices(text: str, lines: int) -> list[str]:
     return [chr(letter) for letter in range(ord(first), ord(last) + 1)]
 
 
-def _plain(name: str) -> str:
-    return _SEPARATORS.sub("_", name.casefold()).strip("_")
+def _plain(path: str) -> str:
+    """Return the last element of *path* without what is easily mistaken."""
+    return _SEPARATORS.sub("_", path.rpartition("/")[2].casefold()).strip("_")
 
 
-def _shape(name: str) -> str:
-    return _NUMBER.sub("#", name.casefold())
+def _shape(path: str) -> str:
+    """Return *path* without case and numbers, so that one comparison serves all lines."""
+    return _NUMBER.sub("#", path.casefold())
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -163,9 +161,12 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _most_like(path: str, names: list[str]) -> str:
-    """Return the name with the same numbers, else the one spelt most like *path*."""
-    numbers = _NUMBER.findall(path)
-    return max(names, key=lambda name: (_NUMBER.findall(name) == numbers, difflib.SequenceMatcher(None, path, name).ratio()))
+    """Return the name spelt most like *path*; case decides between those that are alike otherwise."""
+    return max(names, key=lambda name: (_likeness(path.casefold(), name.casefold()), _likeness(path, name)))
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
 
 
 _ROUTER = "router-configuration/"

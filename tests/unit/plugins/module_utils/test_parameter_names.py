@@ -79,6 +79,9 @@ def test_names_used_in_preprovisioning_are_known(family: str) -> None:
         ("mpp", "Provision_Enabled", "Provision_Enable"),
         ("mpp", "Resinc_Periodic", "Resync_Periodic"),
         ("ata19x", "Profile_Rul", "Profile_Rule"),
+        ("ata19x", "PROFILE_RUL", "Profile_Rule"),
+        ("mpp", "Unt_3_Key_21_", "Unit_3_Key_21_"),
+        ("ata19x", "Cfwd_Sel7_Caler_2_", "Cfwd_Sel7_Caller_2_"),
         # case
         ("ata19x", "proxy_2_", "Proxy_2_"),
         ("spa", "PROVISION_ENABLE", "Provision_Enable"),
@@ -107,6 +110,8 @@ def test_names_used_in_preprovisioning_are_known(family: str) -> None:
         ("ata19x", "Syslog_Server_IP", "router-configuration/Log_Configuration/Syslog_Server_IP"),
         ("ata19x", "SSH/SSH_ACCESS", "router-configuration/SSH/SSH_ACCESS"),
         ("ata19x", "router-configuration/Profile_Rule", "Profile_Rule"),
+        ("spa", "router-configuration/Log_Configuration/KERNEL/enable", "router-configuration/Log_Configuration/KERNEL/Enable"),
+        ("spa", "router-configuration/Log_Configuration/SYSTEM/Enable", "router-configuration/Log_Configuration/System/Enable"),
         # no number, or one that no model has
         ("ata19x", "Dial_Plan", "Dial_Plan_1_"),
         ("ata19x", "Proxy_3_", "Proxy_1_"),
