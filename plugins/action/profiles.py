@@ -1,49 +1,69 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of the profiles module: render and seal everything, then send what changed in one transfer."""
+"""Controller side of the profiles module: look at all phones, render and seal what differs, send it in one transfer."""
 
 from __future__ import annotations
 
-import hashlib
+import base64
+import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
-from ..module_utils.phone import PhoneError, read_phones
+from ..module_utils.families import BUILTIN, FamilyError
+from ..module_utils.phone import PhoneError, PhoneReader
+from ..module_utils.phone_rows import PhoneRows, RowsError
 from ..module_utils.profile import ProfileError, read_parameters
-from ..module_utils.publication import PublicationError, Settings, publish
-from ..module_utils.published_tree import Generation, pack
-from ..module_utils.sealing import seal
-from ..plugin_utils.publishing import Plan, plan
+from ..module_utils.profile_template import ProfileTemplate, TemplateError
+from ..module_utils.publication import KINDS, PublicationError, Publisher, Settings
+from ..module_utils.transfer import EncryptedWriter, Live, Writer, read_contents, read_live
+from ..plugin_utils.explaining import explain
+from ..plugin_utils.origins import group_variables, row_origins, variable_origins
+from ..plugin_utils.publishing import FEWEST_FOR_PROGRESS, Changes, Entry, Survey, compare, describe, new_salt, survey
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "path": {"type": "path", "required": True},
-    "hosts": {"type": "list", "elements": "str", "required": True},
-    "bench_url": {"type": "str", "required": True},
-    "remote_url": {"type": "str", "required": True},
+    "dest": {"type": "path", "required": True},
+    "state": {"type": "str", "default": "present", "choices": ["present", "checked", "previous"]},
+    "phones": {"type": "list", "elements": "str", "default": []},
+    "rows": {"type": "path"},
+    "query": {"type": "str"},
+    "groups": {"type": "dict", "default": {}},
+    "families": {"type": "dict", "default": {}},
+    "kinds": {"type": "list", "elements": "str", "default": list(KINDS), "choices": list(KINDS)},
+    "complete": {"type": "list", "elements": "str", "default": ["service"], "choices": list(KINDS)},
+    "purge": {"type": "bool", "default": False},
+    "explain": {"type": "str"},
+    "bench_url": {"type": "str"},
+    "remote_url": {"type": "str"},
     "ca_url": {"type": "str", "default": ""},
     "syslog_server": {"type": "str", "default": ""},
     "remote_syslog_server": {"type": "str", "default": ""},
     "bootstrap_parameters": {"type": "dict", "default": {}},
     "preprovision_parameters": {"type": "dict", "default": {}},
-    "complete": {"type": "bool", "default": False},
+    "unknown_parameters": {"type": "str", "default": "warn", "choices": ["warn", "error", "ignore"]},
+    "plaintext_secrets": {"type": "bool", "default": False},
     "master_key": {"type": "str", "no_log": True},
+    "previous_master_key": {"type": "str", "no_log": True},
     "device_group": {"type": "str", "default": "www-data"},
     "keep": {"type": "int", "default": 2},
 }
+REQUIRED_IF = [(*("state", state), ("bench_url", "remote_url")) for state in ("present", "checked")]
 
 _TREE_MODULE = "voip.preprovision.published_tree"
+_PROGRESS_STEP = 5  # per cent
+_VAULT = b"$ANSIBLE_VAULT"
 
 
 class ActionModule(ActionBase):
-    """Wiring: variables -> phones -> files -> plan -> one transfer."""
+    """Wiring: variables -> phones -> files -> changes -> one transfer."""
 
     _supports_check_mode = True
     _supports_diff = True
@@ -51,87 +71,251 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Publish, and say what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        options = _options(self._task.args)
+        self._variables = task_vars or {}
+        self._options = options = _options(self._task.args)
+        self._tree = {"path": options["dest"], "groups": {"device": options["device_group"]}}
+        if options["state"] == "previous":
+            answer = self._call({**self._tree, "state": "previous"})
+            result.update(changed=answer["changed"], generation=answer["generation"])
+            return result
         try:
-            files = publish(read_phones(_phone_variables(options["hosts"], variables), options["master_key"]), _settings(options))
-        except (PhoneError, ProfileError, PublicationError) as error:
+            result.update(self._explain() if options["explain"] else self._publish())
+        except (FamilyError, PhoneError, ProfileError, PublicationError, RowsError, TemplateError) as error:
             raise AnsibleActionFail(str(error)) from error
-        tree = {"path": options["path"], "groups": {"device": options["device_group"]}}
-        live = self._inspect(tree, variables)
-        digests = {file.path: hashlib.sha256(file.content).hexdigest() for file in files}
-        todo = plan(files, live, digests)
-        result.update(
-            changed=todo.changed,
-            phones=len(options["hosts"]),
-            files=len(files),
-            sent=len(todo.missing),
-            removed=len(todo.removed),
-            generation=live.name,
-        )
-        if todo.changed and not self._task.check_mode:
-            result["generation"] = self._install(todo, tree, options["keep"], variables)
-        if self._task.diff:
-            result["diff"] = {
-                "before_header": f"{options['path']} (live)",
-                "after_header": f"{options['path']} (inventory)",
-                "before": "".join(f"{line}\n" for line in todo.before),
-                "after": "".join(f"{line}\n" for line in todo.after),
-            }
         return result
 
-    def _inspect(self, tree: Mapping[str, Any], task_vars: dict[str, Any]) -> Generation:
-        answer = self._call(dict(tree), task_vars)
-        return Generation(answer["generation"], answer["files"], answer["notes"])
+    # -- what there is to publish
 
-    def _install(self, todo: Plan, tree: Mapping[str, Any], keep: int, task_vars: dict[str, Any]) -> str:
-        # The device profiles hold keys in the clear, so what lies in temporary folders on the way is sealed for this one transfer.
-        key = secrets.token_hex(32)
-        archive = seal(pack(todo.contents, todo.missing, todo.notes), key, "sha256")
-        remote = self._connection._shell.join_path(self._make_tmp_path(), "archive")
-        descriptor, local = tempfile.mkstemp(dir=C.DEFAULT_LOCAL_TMP)
+    def _reader(self, rows: PhoneRows | None) -> PhoneReader:
+        options = self._options
+        shared = (
+            [value for _origin, variables in group_variables(options["groups"]) for value in variables.values()] if rows else []
+        )
+        return PhoneReader(BUILTIN.extended(options["families"]), options["master_key"], options["previous_master_key"], shared)
+
+    def _rows(self) -> PhoneRows | None:
+        path = self._options["rows"]
+        if not path:
+            return None
+        path = self._loader.path_dwim(path)
+        text = None
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            if file.read(len(_VAULT)) == _VAULT:
+                text = self._loader.get_text_file_contents(path)
+        return PhoneRows(path, self._options["query"] or "", self._options["groups"], text)
+
+    def _entries(self, rows: PhoneRows | None) -> Iterable[Entry]:
+        hosts = self._options["phones"]
+        if rows is None:
+            return _Hosts(hosts, self._variables["hostvars"])
+        if hosts:
+            raise PhoneError("phones and rows exclude each other; publish them with two tasks, and purge in neither")
+        return _Rows(rows)
+
+    def _publisher(self) -> Publisher:
+        options = self._options
+        settings = Settings(
+            bench_url=options["bench_url"],
+            remote_url=options["remote_url"],
+            ca_url=options["ca_url"],
+            syslog_server=options["syslog_server"],
+            remote_syslog_server=options["remote_syslog_server"],
+            bootstrap_parameters=read_parameters(options["bootstrap_parameters"], "bootstrap_parameters: "),
+            preprovision_parameters=read_parameters(options["preprovision_parameters"], "preprovision_parameters: "),
+            kinds=tuple(options["kinds"]),
+            complete=tuple(options["complete"]),
+            plaintext_secrets=options["plaintext_secrets"],
+        )
+        return Publisher(settings, _Templates(self))
+
+    def template(self, name: str) -> ProfileTemplate:
+        """Load a template as Ansible's own template module finds it."""
         try:
-            with open(descriptor, "wb") as file:
-                file.write(archive)
-            self._transfer_file(local, remote)
+            path = self._find_needle("templates", name)
+            return ProfileTemplate(name, self._loader.get_text_file_contents(path))
+        except AnsibleError as error:
+            raise TemplateError(f"the template '{name}' cannot be read: {error}") from error
+
+    # -- publish
+
+    def _publish(self) -> dict[str, Any]:
+        options = self._options
+        rows = self._rows()
+        reader, publisher = self._reader(rows), self._publisher()
+        entries = self._entries(rows)
+        found = survey(entries, reader, publisher, keep=rows is None, progress=_Progress(len(options["phones"])))
+        self._warn(found, rows)
+        if options["state"] == "checked":
+            return {"changed": False}
+        live = self._inspect()
+        archive: _Archive | None = None
+        try:
+            if not self._task.check_mode:
+                archive = _Archive(live)
+            changes = compare(found, reader, publisher, live, options["purge"], archive, _Progress(found.count))
+            result: dict[str, Any] = {
+                "changed": changes.changed,
+                "published": changes.published,
+                "unchanged": changes.unchanged,
+                "removed": changes.removed,
+                "files": changes.files,
+                "sent": changes.sent,
+                "generation": live.name,
+            }
+            if self._task.diff:
+                result["diff"] = self._diff(changes, live)
+            if archive is not None and changes.changed:
+                result["generation"] = self._install(archive, changes)
         finally:
-            os.unlink(local)
+            if archive is not None:
+                archive.remove()
+        return result
+
+    def _warn(self, found: Survey, rows: PhoneRows | None) -> None:
+        ignored = [*found.ignored, *(rows.missing_groups() if rows else ())]
+        if self._options["unknown_parameters"] == "error" and ignored:
+            raise PhoneError("\n".join(ignored))
+        if self._options["unknown_parameters"] == "warn":
+            for sentence in ignored:
+                Display().warning(sentence)
+
+    def _inspect(self) -> Live:
+        live = read_live(base64.b64decode(self._call(dict(self._tree))["live"]))
+        return live if live.salt else live._replace(salt=new_salt())
+
+    def _diff(self, changes: Changes, live: Live) -> dict[str, str]:
+        paths = [path for file, path, _owner, _kind in changes.shown if file is not None and path in live.entries]
+        old: dict[str, bytes] = {}
+        if paths:
+            # What modules return can be printed, so it is sealed for this one answer.
+            key = secrets.token_hex(32)
+            answer = self._call({**self._tree, "contents": paths, "archive_key": key})
+            old = read_contents(base64.b64decode(answer["contents"]), key)
+        before, after = describe(changes, live, old)
+        dest = self._options["dest"]
+        return {"before_header": f"{dest} (live)", "after_header": f"{dest} (inventory)", "before": before, "after": after}
+
+    def _install(self, archive: _Archive, changes: Changes) -> str:
+        archive.finish(changes.removed_paths)
+        remote = self._connection._shell.join_path(self._make_tmp_path(), "archive")
+        self._transfer_file(archive.path, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))
-        answer = self._call({**tree, "archive": remote, "archive_key": key, "keep": keep}, task_vars)
+        answer = self._call({**self._tree, "archive": remote, "archive_key": archive.key, "keep": self._options["keep"]})
         return str(answer["generation"])
 
-    def _call(self, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self._execute_module(_TREE_MODULE, module_args=arguments, task_vars=task_vars)
+    def _call(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._execute_module(_TREE_MODULE, module_args=arguments, task_vars=self._variables)
         if answer.get("failed"):
             raise AnsibleActionFail(f"profiles: {answer.get('msg', 'the target did not answer')}", result=answer)
         return answer
 
+    # -- explain
+
+    def _explain(self) -> dict[str, Any]:
+        rows = self._rows()
+        reader, publisher = self._reader(rows), self._publisher()
+        name = self._options["explain"]
+        entry = next((entry for entry in self._entries(rows) if entry.name == name), None)
+        if entry is None:
+            raise PhoneError(f"phone {name}: it is not among the phones to explain")
+        if rows is None:
+            manager = self._task.get_variable_manager()
+            names = [variable for variable in entry.variables if variable.startswith("phone_")]
+            origins = variable_origins(manager, self._loader, manager._inventory, name, names)
+        else:
+            origins = row_origins(self._options["groups"], entry)
+        return {"changed": False, "explanation": explain(entry, reader, publisher, origins)}
+
+
+class _Archive:
+    """What is sent: a local file, sealed for this one transfer, since device profiles hold keys in the clear."""
+
+    def __init__(self, live: Live) -> None:
+        self.key = secrets.token_hex(32)
+        descriptor, self.path = tempfile.mkstemp(dir=C.DEFAULT_LOCAL_TMP)
+        self._file = open(descriptor, "wb")  # noqa: SIM115 - remove() closes it
+        self._encrypted = EncryptedWriter(self._file, self.key.encode())
+        self._writer = Writer(self._encrypted, live.name, live.salt)
+
+    def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
+        """Take one file."""
+        self._writer.add(path, fingerprint, owner, kind, content)
+
+    def finish(self, removed: Iterable[str]) -> None:
+        """Note what goes, and end the archive."""
+        self._writer.finish(removed)
+        self._encrypted.close()
+        self._file.close()
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        os.unlink(self.path)
+
+
+class _Templates(dict[str, ProfileTemplate]):
+    """Templates by name, each loaded when it is first asked for."""
+
+    def __init__(self, action: ActionModule) -> None:
+        super().__init__()
+        self._action = action
+
+    def __missing__(self, name: str) -> ProfileTemplate:
+        self[name] = self._action.template(name)
+        return self[name]
+
+
+class _Hosts:
+    """Inventory hosts as phones."""
+
+    def __init__(self, names: list[str], hostvars: Mapping[str, Any]) -> None:
+        self._names, self._hostvars = names, hostvars
+
+    def __iter__(self) -> Iterator[Entry]:
+        for name in self._names:
+            if name not in self._hostvars:
+                yield Entry(name, {}, problem="it is not in the inventory")
+                continue
+            variables = self._hostvars[name]
+            # A look-up templates the variable, so only a phone's own are looked up.
+            yield Entry(name, {variable: variables[variable] for variable in variables if variable.startswith("phone_")})
+
+
+class _Rows:
+    """Rows of a file as phones."""
+
+    def __init__(self, rows: PhoneRows) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Entry]:
+        for row in self._rows:
+            yield Entry(row.name, row.variables, row.where, row.problem)
+
+
+class _Progress:
+    """Says how far a long run is, at every few per cent; where the whole is not known, at every so many phones."""
+
+    def __init__(self, total: int) -> None:
+        self._step = max(total * _PROGRESS_STEP // 100, FEWEST_FOR_PROGRESS)
+        self._next = self._step
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if done >= self._next:
+            self._next += self._step
+            of = f" of {total:,} ({done * 100 // total} %)" if total else ""
+            Display().display(f"profiles: {what} {done:,}{of} phones")
+
 
 def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(arguments))
+    validation = ArgumentSpecValidator(ARGUMENT_SPEC, required_if=REQUIRED_IF).validate(dict(arguments))
     if validation.error_messages:
         raise AnsibleActionFail("profiles: " + "; ".join(validation.error_messages))
     options: dict[str, Any] = validation.validated_parameters
-    return options
+    return {**options, "groups": _plain(options["groups"]), "families": _plain(options["families"])}
 
 
-def _phone_variables(hosts: list[str], task_vars: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    hostvars = task_vars["hostvars"]
-    for host in hosts:
-        if host not in hostvars:
-            raise PhoneError(f"phone {host} is not in the inventory")
-        variables = hostvars[host]
-        yield host, {name: variables[name] for name in variables if name.startswith("phone_")}
-
-
-def _settings(options: Mapping[str, Any]) -> Settings:
-    return Settings(
-        bench_url=options["bench_url"],
-        remote_url=options["remote_url"],
-        ca_url=options["ca_url"],
-        syslog_server=options["syslog_server"],
-        remote_syslog_server=options["remote_syslog_server"],
-        bootstrap_parameters=read_parameters(options["bootstrap_parameters"], "bootstrap_parameters: "),
-        preprovision_parameters=read_parameters(options["preprovision_parameters"], "preprovision_parameters: "),
-        complete=options["complete"],
-    )
+def _plain(value: Any) -> Any:
+    """Return *value* with plain containers: Ansible's own make a new object of what they hold each time they are asked."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(below) for key, below in value.items()}
+    return [_plain(below) for below in value] if isinstance(value, list) else value

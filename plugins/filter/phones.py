@@ -9,14 +9,17 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, read_phones
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_table import format_table
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_table import format_explanation, format_table
 
 # Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
 _VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")
 
+NONE: Mapping[str, Any] = {}
 
-def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[Phone]:
+
+def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any]) -> list[Phone]:
     pairs: list[tuple[str, dict[str, Any]]] = []
     for name in names:
         if name not in hostvars:
@@ -24,12 +27,14 @@ def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> li
         host = hostvars[name]
         pairs.append((name, {variable: host[variable] for variable in _VARIABLES if variable in host}))
     try:
-        return read_phones(pairs)
-    except PhoneError as error:
+        return read_phones(pairs, PhoneReader(BUILTIN.extended(families)))
+    except (FamilyError, PhoneError) as error:
         raise AnsibleFilterError(str(error)) from error
 
 
-def emulated_phones(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str) -> list[dict[str, str]]:
+def emulated_phones(
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str, families: Mapping[str, Any] = NONE
+) -> list[dict[str, str]]:
     """Return what emulated_phone needs to know of each phone."""
     return [
         {
@@ -40,20 +45,26 @@ def emulated_phones(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[s
             "certificate": f"{certificates}/{phone.mac.plain}.pem",
             "private_key": f"{certificates}/{phone.mac.plain}.key",
         }
-        for phone in _read(hostvars, names)
+        for phone in _read(hostvars, names, families)
     ]
 
 
-def device_certificates(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:
+def device_certificates(
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] = NONE
+) -> list[dict[str, str]]:
     """Return what the certificate of each phone says."""
-    return [{"mac": phone.mac.colon, "model": phone.model.name, "serial": _serial(phone)} for phone in _read(hostvars, names)]
+    return [
+        {"mac": phone.mac.colon, "model": phone.model.name, "serial": _serial(phone)} for phone in _read(hostvars, names, families)
+    ]
 
 
-def known_phones(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:
+def known_phones(
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] = NONE
+) -> list[dict[str, str]]:
     """Return what a DHCP server needs to know of each phone."""
     return [
         {"name": phone.name, "mac": phone.mac.colon, **({"address": phone.address} if phone.address else {})}
-        for phone in _read(hostvars, names)
+        for phone in _read(hostvars, names, families)
     ]
 
 
@@ -67,6 +78,11 @@ def phone_table(results: Iterable[Mapping[str, Any]]) -> str:
     return format_table(results)
 
 
+def explanation_table(rows: Iterable[Mapping[str, str]]) -> str:
+    """Print where the parameters of a phone come from as a table."""
+    return format_explanation(rows)
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -74,4 +90,5 @@ class FilterModule:
             "device_certificates": device_certificates,
             "known_phones": known_phones,
             "phone_table": phone_table,
+            "explanation_table": explanation_table,
         }

@@ -26,7 +26,7 @@ from .bench_network import (
     plan_reservations,
     whole_number,
 )
-from .families import FAMILIES
+from .families import BUILTIN
 
 # The length of an option's value is one byte on the wire.
 LONGEST = 255
@@ -163,7 +163,9 @@ def vendor_class_condition(prefixes: Sequence[str]) -> str:
 
 def plan_classes(families: Mapping[str, Any], variable: str = "dhcp_server_families") -> tuple[VendorClass, ...]:
     """The classes of the known families, with the user's overrides and the user's own families."""
-    prefixes: dict[str, tuple[str, ...]] = {name: family.vendor_classes for name, family in FAMILIES.items()}
+    prefixes: dict[str, tuple[str, ...]] = {
+        name: family.vendor_classes for name, family in BUILTIN.families.items() if family.vendor_classes
+    }
     options: dict[str, tuple[Option, ...]] = {}
     for name, settings in families.items():
         where = f"{variable}: {name}"

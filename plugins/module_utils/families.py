@@ -1,54 +1,123 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What each product family does, as data.
+"""What each product family does, as data; a user's inventory adds to it or corrects it.
 
-Sources: provisioning guides of the ATA 191/192, SPA1xx/3xx/5xx/9xx and 68xx/78xx/88xx multiplatform ("3PCC") phones, and
-field captures of their vendor classes and User-Agents. Where no source settles a value it is an attribute here, so that one
-real unit can correct it in one place.
+Sources: provisioning guides of the ATA 191/192, SPA1xx/3xx/5xx/9xx and 68xx/78xx/88xx multiplatform ("3PCC") phones, the MPP
+migration guide for DHCP options, and field captures of vendor classes and User-Agents. Where no source settles a value it is an
+attribute here all the same, so that one real unit can correct it in one place.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from .macros import expand
+from .profile_formats import FLAT_PROFILE, FORMATS
 
 
 class ModelError(ValueError):
     """No family knows this model; the message names the nearest one."""
 
 
+class FamilyError(ValueError):
+    """A user's family cannot be taken over; the message names family and attribute."""
+
+
+class PasswordRule(NamedTuple):
+    """What a web page's password must be: *kinds* counts of capital, small letter, digit, other."""
+
+    shortest: int = 1
+    longest: int = 127
+    kinds: int = 1
+
+
 @dataclass(frozen=True)
 class Family:
-    """One product family. Texts with ``{...}`` are formatted with the fields of a unit (see ``Model``)."""
+    """One product family. Texts with ``{...}`` are formatted with the fields of a unit, ``$...`` are macros."""
 
     name: str
-    models: tuple[str, ...]
-    series: str
+    models: tuple[str, ...] = ()
+    series: str = "(.+)"
     """Regular expression; its first group in the model name is ``$PSN``."""
-    product: str
+    product: str = "{model}"
     """What ``$PN`` expands to."""
-    factory_rule: str
-    """Profile_Rule of a factory-new unit; its expansion is the first file that the unit asks for."""
-    digest: str
-    """Digest of ``openssl enc`` that the firmware expects: md5 (OpenSSL before 1.1.0) or sha256."""
-    vendor_classes: tuple[str, ...]
-    """Prefixes of DHCP option 60, compared without case."""
-    vendor_class: str
-    """Option 60 as a unit sends it."""
-    user_agent: str
-    firmware: str
-    """A firmware version in the family's own spelling, for emulated units."""
-    request_message: str
-    """Parameter that holds the template of the log message sent before a resync; the next two: after it."""
-    success_message: str
-    failure_message: str
-    custom_ca: str | None
+    format: str = FLAT_PROFILE
+    """Name of the profiles' format in profile_formats.FORMATS."""
+
+    factory_rule: str = ""
+    """Profile_Rule of a factory-new unit; its expansion is the first file that the unit asks for. Empty: no file of the model's."""
+    factory_text: str = ""
+    """Content of that file where it is the same for all, and none of parameters."""
+    aliases: tuple[str, ...] = ()
+    """Further names under which the bootstrap profile is published, with macros."""
+    own_file: str = ""
+    """File of one unit that the family asks for by itself, with macros; for families without rules."""
+    profile_rules: tuple[str, ...] = ()
+    """Parameters that hold a profile rule, in the order in which they are followed."""
+    upgrade_rules: tuple[str, ...] = ()
+    report_rules: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
+    """Parameters that hold a condition without parentheses."""
+    custom_ca: str | None = None
     """Parameter that names an extra root certificate by URL; None where the family has only its built-in roots."""
-    syslog_servers: tuple[str, ...]
-    """Parameters that hold the syslog server's address, sections joined with ``/``; which one counts is unknown, so all are set."""
+
+    digest: str = ""
+    """Digest of ``openssl enc`` that the firmware expects: md5 (OpenSSL before 1.1.0) or sha256; empty: it cannot decrypt that."""
+    sealing: str = "openssl"
+    """How service profiles are sealed where phone_sealing says nothing: openssl, aes128gcm or none."""
+    key_parameter: str = ""
+    """Parameter that holds the unit's passphrase, where it is not part of a rule."""
+    ikm_parameter: str = ""
+    """Parameter that holds the key of RFC 8188 aes128gcm; empty: the family cannot decrypt that."""
+    ikm_encoding: str = "base64url"
+    """What that parameter holds: base64url of the key, or the key as text."""
+
+    dhcp_sources: tuple[int, ...] = (66,)
+    """DHCP options that can name the provisioning server; the first that is there counts."""
+    reads_urls: bool = True
+    """Whether such an option may be a URL."""
+    probes: bool = False
+    """Whether a bare server is asked by tftp, http and https, each time for two files."""
+    block_size: int | None = None
+    """TFTP block size that is negotiated; None asks for none, as RFC 1350 clients do. No source: both kinds are exercised."""
+    priority: str = "<134>"
+    """What stands before a syslog message. No source: both kinds are exercised."""
+    vendor_classes: tuple[str, ...] = ()
+    """Prefixes of DHCP option 60, compared without case."""
+    vendor_class: str = "{model}"
+    """Option 60 as a unit sends it."""
+    user_agent: str = "{model}"
+    firmware: str = ""
+    """A firmware version as the User-Agent spells it, for emulated units."""
+    software_version: str = ""
+    """The same as ``$SWVER``; empty: it is spelt alike."""
+
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Typed setting (``resync.periodic``) -> paths of the parameters that hold it; ``{n}`` stands for each line's number. Several
+    paths: which one counts is unknown, so all are set."""
+    line_settings: Mapping[str, str] = field(default_factory=dict)
+    """Key of an entry of phone_lines -> path of its parameter, ``{n}`` for the line's number; empty: the family has none."""
+    yes_no: tuple[str, ...] = ("Yes", "No")
+    """How the family writes true and false."""
+    password_rule: PasswordRule = field(default_factory=PasswordRule)
+
+    def paths(self, setting: str) -> tuple[str, ...]:
+        """Paths of the parameters that hold a typed setting; none where the family has nothing like it."""
+        return self.settings.get(setting, ())
+
+    @property
+    def contact_paths(self) -> frozenset[str]:
+        """Paths of what keeps a unit in touch with its server: rules, roots, timers, logs and web passwords."""
+        typed = (paths for name, paths in self.settings.items() if not name.startswith("nat."))
+        rules = (*self.profile_rules, *self.upgrade_rules, *self.report_rules, *self.triggers)
+        keys = (self.custom_ca or "", self.key_parameter, self.ikm_parameter)
+        return frozenset([*rules, *keys, *(path for paths in typed for path in paths)])
 
 
 @dataclass(frozen=True)
@@ -63,33 +132,226 @@ class Model:
     @property
     def factory_file(self) -> str:
         """Path of the file that a factory-new unit asks for first, with its leading slash: ``/ata192.cfg``."""
-        return expand(self.family.factory_rule, {"PN": self.product, "PSN": self.series})
+        return self.expand(self.family.factory_rule)
 
     @property
     def vendor_class(self) -> str:
         """DHCP option 60 as this model sends it."""
         return self.family.vendor_class.format(model=self.name, product=self.product)
 
+    def expand(self, text: str) -> str:
+        """Put this model's macros into *text*."""
+        return expand(text, {"PN": self.product, "PSN": self.series})
 
+
+class Catalogue:
+    """Families by name and models by name."""
+
+    def __init__(self, families: Mapping[str, Family]) -> None:
+        self.families = MappingProxyType(dict(families))
+        models = {
+            name: Model(name, family, family.product.format(model=name), _series(family, name))
+            for family in families.values()
+            for name in family.models
+        }
+        self.models = MappingProxyType(models)
+        self._by_upper = {name.upper(): model for name, model in models.items()}
+
+    def find_model(self, name: object) -> Model:
+        """Return the model of that name, in any case; raise ModelError naming the nearest known one."""
+        model = self._by_upper.get(str(name).strip().upper())
+        if model is None:
+            near = difflib.get_close_matches(str(name).upper(), self._by_upper, n=1, cutoff=0.5)
+            hint = f"did you mean {self._by_upper[near[0]].name}?" if near else f"known are {', '.join(self.models)}"
+            raise ModelError(f"the model '{name}' is not known; {hint}")
+        return model
+
+    def extended(self, changes: Mapping[str, Any]) -> Catalogue:
+        """Return this catalogue with a user's families: name -> attributes of Family, and ``based_on`` for the rest of them.
+
+        A known name corrects that family. A model belongs to the family that names it last. Raise FamilyError.
+        """
+        families = dict(self.families)
+        for name, attributes in changes.items():
+            if not isinstance(attributes, Mapping):
+                raise FamilyError(f"family {name}: it is a {type(attributes).__name__}; write a mapping of attributes")
+            base = str(attributes.get("based_on", name))
+            if "based_on" in attributes and base not in families:
+                raise FamilyError(f"family {name}: based_on names the unknown family '{base}'; known are {', '.join(families)}")
+            template = families.get(base, Family(str(name)))
+            if base != name:
+                template = dataclasses.replace(template, models=())
+            own = {str(key): value for key, value in attributes.items() if key != "based_on"}
+            family = dataclasses.replace(template, name=str(name), **_attributes(str(name), own, template))
+            for other in families.values():
+                families[other.name] = dataclasses.replace(
+                    other, models=tuple(model for model in other.models if model not in family.models)
+                )
+            families[family.name] = family
+        return Catalogue(families)
+
+
+def _series(family: Family, model: str) -> str:
+    match = re.fullmatch(family.series, model)
+    if not match:
+        raise FamilyError(f"family {family.name}: series '{family.series}' does not fit its model {model}")
+    return match[1]
+
+
+def _attributes(name: str, given: Mapping[str, Any], template: Family) -> dict[str, Any]:
+    known = {attribute.name: getattr(template, attribute.name) for attribute in dataclasses.fields(Family)}
+    del known["name"]
+    attributes: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise FamilyError(f"family {name}: the attribute {key} is not known; {hint}")
+        try:
+            attributes[key] = _typed(key, value, known[key])
+        except (TypeError, ValueError) as error:
+            raise FamilyError(f"family {name}: {key}: {error}") from error
+    return attributes
+
+
+def _typed(key: str, value: Any, present: Any) -> Any:
+    if key == "password_rule":
+        return present._replace(**{name: int(number) for name, number in _mapping(value).items()})
+    if key == "line_settings":
+        return {**present, **{str(name): str(path) for name, path in _mapping(value).items()}}
+    if key == "settings":
+        return {**present, **{str(name): _texts(paths) for name, paths in _mapping(value).items()}}
+    if key == "dhcp_sources":
+        return tuple(int(code) for code in value)
+    if key == "block_size":
+        return None if value is None else int(value)
+    if key == "custom_ca":
+        return None if value is None else str(value)
+    if isinstance(present, tuple):
+        return _texts(value)
+    if isinstance(present, bool):
+        if not isinstance(value, bool):
+            raise ValueError(f"'{value}' is neither true nor false")
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"it is a {type(value).__name__}; write text")
+    if key == "format" and value not in FORMATS:
+        raise ValueError(f"'{value}' is not known; use one of {', '.join(FORMATS)}")
+    if key == "series" and re.compile(value).groups < 1:
+        raise ValueError(f"'{value}' has no group in parentheses, which would be $PSN")
+    return str(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"it is a {type(value).__name__}; write a mapping")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (str(value),)
+    return tuple(str(item) for item in value)
+
+
+_RESYNC = {
+    "resync.enable": ("Provision_Enable",),
+    "resync.on_reset": ("Resync_On_Reset",),
+    "resync.random_delay": ("Resync_Random_Delay",),
+    "resync.at": ("Resync_At__HHmm_",),
+    "resync.at_random_delay": ("Resync_At_Random_Delay",),
+    "resync.periodic": ("Resync_Periodic",),
+    "resync.error_retry_delay": ("Resync_Error_Retry_Delay",),
+    "resync.forced_delay": ("Forced_Resync_Delay",),
+    "resync.from_sip": ("Resync_From_SIP",),
+    "resync.after_upgrade": ("Resync_After_Upgrade_Attempt",),
+    "resync.fails_on_missing_file": ("Resync_Fails_On_FNF",),
+}
+_NAT = {
+    "nat.mapping": ("NAT_Mapping_Enable_{n}_",),
+    "nat.keep_alive": ("NAT_Keep_Alive_Enable_{n}_",),
+    "nat.keep_alive_interval": ("NAT_Keep_Alive_Intvl",),
+    "nat.stun": ("STUN_Enable",),
+    "nat.stun_server": ("STUN_Server",),
+    "nat.external_address": ("EXT_IP",),
+    "nat.external_rtp_port": ("EXT_RTP_Port_Min",),
+}
+_LOG_MESSAGES = {
+    "log_messages.resync_request": ("Log_Resync_Request_Msg",),
+    "log_messages.resync_success": ("Log_Resync_Success_Msg",),
+    "log_messages.resync_failure": ("Log_Resync_Failure_Msg",),
+    "log_messages.upgrade_request": ("Log_Upgrade_Request_Msg",),
+    "log_messages.upgrade_success": ("Log_Upgrade_Success_Msg",),
+    "log_messages.upgrade_failure": ("Log_Upgrade_Failure_Msg",),
+}
+_LINES = {
+    "enable": "Line_Enable_{n}_",
+    "proxy": "Proxy_{n}_",
+    "outbound_proxy": "Outbound_Proxy_{n}_",
+    "use_outbound_proxy": "Use_Outbound_Proxy_{n}_",
+    "register": "Register_{n}_",
+    "register_expires": "Register_Expires_{n}_",
+    "display_name": "Display_Name_{n}_",
+    "user_id": "User_ID_{n}_",
+    "password": "Password_{n}_",
+    "use_auth_id": "Use_Auth_ID_{n}_",
+    "auth_id": "Auth_ID_{n}_",
+    "dial_plan": "Dial_Plan_{n}_",
+    "use_dns_srv": "Use_DNS_SRV_{n}_",
+}
+_YEALINK_LINES = {
+    **dict.fromkeys(_LINES, ""),
+    "enable": "account.{n}.enable",
+    "proxy": "account.{n}.sip_server.1.address",
+    "register_expires": "account.{n}.sip_server.1.expires",
+    "display_name": "account.{n}.display_name",
+    "user_id": "account.{n}.user_name",
+    "auth_id": "account.{n}.auth_name",
+    "password": "account.{n}.password",
+}
+_CISCO = Family(
+    name="cisco",
+    profile_rules=("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D"),
+    upgrade_rules=("Upgrade_Rule",),
+    report_rules=("Report_Rule",),
+    triggers=("Resync_Trigger_1", "Resync_Trigger_2"),
+    digest="md5",
+    settings={
+        **_RESYNC,
+        **_NAT,
+        **_LOG_MESSAGES,
+        "syslog.server": ("Syslog_Server",),
+    },
+    line_settings=_LINES,
+)
+_ATA_LOG = "router-configuration/Log_Configuration"
 _FAMILIES = (
-    Family(
+    dataclasses.replace(
+        _CISCO,
         name="ata19x",
         models=("ATA191", "ATA192"),
         series=r"ATA(\d+)",
         product="{model}-MPP",
         factory_rule="/ata$PSN.cfg",
-        digest="md5",
+        custom_ca="Custom_CA_URL",
+        dhcp_sources=(66,),
+        reads_urls=False,
         vendor_classes=("CISCO ATA19",),
         vendor_class="CISCO {product}",
         user_agent="Cisco/{product}-{firmware} ({serial})",
         firmware="11-1-0MPP-16",
-        request_message="Log_Resync_Request_Msg",
-        success_message="Log_Resync_Success_Msg",
-        failure_message="Log_Resync_Failure_Msg",
-        custom_ca="Custom_CA_URL",
-        syslog_servers=("Syslog_Server", "router-configuration/Log_Configuration/Syslog_Server_IP"),
+        settings={
+            **_CISCO.settings,
+            "resync.at": ("Resync_At__HHmm_", "Resync_At_HHmm"),
+            "syslog.server": ("Syslog_Server", f"{_ATA_LOG}/Syslog_Server_IP", f"{_ATA_LOG}/Event_Log_Server"),
+            "syslog.port": (f"{_ATA_LOG}/Syslog_Server_Port", f"{_ATA_LOG}/Event_Log_Port"),
+            "web.admin_name": ("router-configuration/Web_Login_Admin_Name",),
+            "web.admin_password": ("router-configuration/Web_Login_Admin_Password",),
+        },
+        password_rule=PasswordRule(shortest=8),
     ),
-    Family(
+    dataclasses.replace(
+        _CISCO,
         name="spa",
         models=(
             *("SPA112", "SPA122", "SPA232D", "SPA2102", "SPA3102"),
@@ -97,20 +359,24 @@ _FAMILIES = (
             *("SPA525G", "SPA525G2", "SPA901", "SPA921", "SPA922", "SPA941", "SPA942", "SPA962"),
         ),
         series=r"SPA(\w+)",
-        product="{model}",
         factory_rule="/spa$PSN.cfg",
-        digest="md5",
+        dhcp_sources=(66, 160, 159, 150),
+        priority="",
         vendor_classes=("Cisco SPA", "LINKSYS SPA"),
         vendor_class="Cisco {model}",
         user_agent="Cisco/{model}-{firmware} ({MAC})({serial})",
         firmware="7.6.2",
-        request_message="Log_Resync_Request_Msg",
-        success_message="Log_Resync_Success_Msg",
-        failure_message="Log_Resync_Failure_Msg",
-        custom_ca=None,
-        syslog_servers=("Syslog_Server",),
+        settings={
+            **_CISCO.settings,
+            "syslog.debug_server": ("Debug_Server",),
+            "web.enable": ("Enable_Web_Server",),
+            "web.admin_password": ("Admin_Passwd",),
+            "web.user_password": ("User_Password",),
+        },
+        password_rule=PasswordRule(longest=32),
     ),
-    Family(
+    dataclasses.replace(
+        _CISCO,
         name="mpp",
         models=tuple(
             f"CP-{number}-3PCC"
@@ -120,39 +386,123 @@ _FAMILIES = (
             )
         ),
         series=r"CP-(\d+-3PCC)",
-        product="{model}",
         factory_rule="/$PSN.xml",
-        digest="md5",
+        # The 2018 guide prints "&PN.cfg" as the factory rule.
+        aliases=("/$PN.cfg",),
+        custom_ca="Custom_CA_Rule",
+        ikm_parameter="IKM_HTTP_Encrypt_Content",
+        dhcp_sources=(66, 160, 159, 150),
+        probes=True,
+        block_size=1428,
         vendor_classes=("CP-6", "CP-7", "CP-8"),
-        vendor_class="{model}",
         user_agent="Cisco-{model}/{firmware} ({mac})",
         firmware="11.3.2",
-        request_message="Log_Request_Msg",
-        success_message="Log_Success_Msg",
-        failure_message="Log_Failure_Msg",
-        custom_ca="Custom_CA_Rule",
-        syslog_servers=("Syslog_Server",),
+        software_version="sip88xx.11-3-2MPP0001-609",
+        settings={
+            **_CISCO.settings,
+            "log_messages.resync_request": ("Log_Request_Msg",),
+            "log_messages.resync_success": ("Log_Success_Msg",),
+            "log_messages.resync_failure": ("Log_Failure_Msg",),
+            "syslog.debug_server": ("Debug_Server",),
+            "syslog.identifier": ("Syslog_Identifier",),
+            "web.enable": ("Enable_Web_Server",),
+            "web.admin_password": ("Admin_Password",),
+            "web.user_password": ("User_Password",),
+        },
+        # An outbound proxy or an auth ID that is set is used
+        line_settings={**_LINES, "use_outbound_proxy": "", "use_auth_id": ""},
+        password_rule=PasswordRule(shortest=8, kinds=3),
+    ),
+    # Other vendors, as far as public documents go: names of files, format, names of a line's parameters. Their phones ask for a
+    # file of their own by themselves. Only Grandstream's decrypt what openssl encrypts, once they have been told the key.
+    Family(
+        name="grandstream",
+        models=(
+            *("HT801", "HT802", "HT812", "HT814", "HT818"),
+            *("GXP1610", "GXP1625", "GXP1628", "GXP1630", "GXP2130", "GXP2135", "GXP2140", "GXP2160", "GXP2170"),
+            *("GRP2612", "GRP2613", "GRP2614", "GRP2615", "GRP2616"),
+        ),
+        format="grandstream",
+        yes_no=("1", "0"),
+        own_file="/cfg$MA.xml",
+        digest="md5",
+        sealing="none",
+        key_parameter="P1359",
+        vendor_classes=("Grandstream",),
+        vendor_class="Grandstream {model}",
+        line_settings=dict.fromkeys(_LINES, ""),
+    ),
+    Family(
+        name="yealink",
+        models=(
+            *("T31P", "T33G", "T42U", "T43U", "T46U", "T48U", "T53", "T53W", "T54W", "T57W"),
+            *("T19P", "T21P", "T23G", "T27G", "T29G", "T40G", "T41S", "T42S", "T46S", "T48S"),
+        ),
+        format="yealink",
+        yes_no=("1", "0"),
+        own_file="/$MA.cfg",
+        sealing="none",
+        dhcp_sources=(66, 43),
+        vendor_classes=("yealink",),
+        vendor_class="yealink",
+        line_settings=_YEALINK_LINES,
+    ),
+    Family(
+        name="yealink_dect",
+        models=("W52P",),
+        format="yealink",
+        yes_no=("1", "0"),
+        factory_rule="/y000000000025.cfg",
+        own_file="/$MA.cfg",
+        sealing="none",
+        dhcp_sources=(66, 43),
+        line_settings=_YEALINK_LINES,
+    ),
+    Family(
+        name="poly",
+        models=("VVX150", "VVX250", "VVX350", "VVX450", "VVX301", "VVX311", "VVX401", "VVX411", "VVX501", "VVX601"),
+        format="poly",
+        yes_no=("1", "0"),
+        factory_rule="/000000000000.cfg",
+        # The phone puts its own address in, and asks for that file next.
+        factory_text='<?xml version="1.0"?>\n<APPLICATION CONFIG_FILES="[PHONE_MAC_ADDRESS]-config.cfg"/>\n',
+        own_file="/$MA-config.cfg",
+        sealing="none",
+        dhcp_sources=(66, 160),
+        vendor_classes=("Polycom",),
+        vendor_class="Polycom-{model}",
+        line_settings={
+            **dict.fromkeys(_LINES, ""),
+            "proxy": "reg.{n}.server.1.address",
+            "outbound_proxy": "reg.{n}.outboundProxy.address",
+            "display_name": "reg.{n}.displayName",
+            "user_id": "reg.{n}.address",
+            "auth_id": "reg.{n}.auth.userId",
+            "password": "reg.{n}.auth.password",
+        },
+    ),
+    Family(
+        name="snom",
+        models=("D315", "D335", "D345", "D375", "D385", "D713", "D717", "D735", "D765", "D785"),
+        product="snom{model}",
+        format="snom",
+        yes_no=("on", "off"),
+        factory_rule="/$PN.htm",
+        own_file="/$PN-$MAU.htm",
+        sealing="none",
+        vendor_classes=("snom",),
+        vendor_class="snom{model}",
+        line_settings={
+            **dict.fromkeys(_LINES, ""),
+            "proxy": "user_host.{n}",
+            "outbound_proxy": "user_outbound.{n}",
+            "display_name": "user_realname.{n}",
+            "user_id": "user_name.{n}",
+            "auth_id": "user_pname.{n}",
+            "password": "user_pass.{n}",
+        },
     ),
 )
 
-FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
-"""Family name -> Family."""
-
-MODELS: dict[str, Model] = {
-    model: Model(model, family, family.product.format(model=model), re.findall(family.series, model)[0])
-    for family in _FAMILIES
-    for model in family.models
-}
-"""Model name as in ``phone_model`` -> Model."""
-
-_BY_UPPER = {name.upper(): model for name, model in MODELS.items()}
-
-
-def find_model(name: object) -> Model:
-    """Return the model of that name, in any case; raise ModelError naming the nearest known one."""
-    model = _BY_UPPER.get(str(name).strip().upper())
-    if model is None:
-        near = difflib.get_close_matches(str(name).upper(), _BY_UPPER, n=1, cutoff=0.5)
-        hint = f"did you mean {_BY_UPPER[near[0]].name}?" if near else f"known are {', '.join(MODELS)}"
-        raise ModelError(f"the model '{name}' is not known; {hint}")
-    return model
+BUILTIN = Catalogue({family.name: family for family in _FAMILIES})
+"""The families that the collection knows by itself."""

@@ -2,47 +2,48 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Phone: the typed, checked form of one phone's variables, wherever they come from.
 
-Variables: phone_mac, phone_model, phone_serial, phone_customer, phone_address, phone_lines, phone_profile_key, phone_parameters and
-phone_parameters_<layer>. Layers are merged in the alphabetical order of their names; phone_parameters comes last and wins.
+A phone's parameters are merged in this order, later ones winning: the typed variables (phone_settings), the layers
+``phone_parameters_<layer>`` in alphabetical order, ``phone_parameters``, and ``phone_lines``.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from .families import Model, ModelError, find_model
+from .families import BUILTIN, Catalogue, Family, Model, ModelError
 from .keys import ProfileKeyError, check_key, check_secret, derive_key
 from .mac import Mac, MacError, parse_mac
-from .profile import Parameters, ProfileError, merge, read_parameters
+from .parameter_names import check as check_names
+from .phone_settings import TYPED, Reading, read_typed
+from .profile import Parameters, ProfileError, read_parameters, read_setting
+from .profile_formats import FORMATS
 
-LINE_PARAMETERS: Mapping[str, str] = {
-    "enable": "Line_Enable",
-    "proxy": "Proxy",
-    "outbound_proxy": "Outbound_Proxy",
-    "use_outbound_proxy": "Use_Outbound_Proxy",
-    "register": "Register",
-    "register_expires": "Register_Expires",
-    "display_name": "Display_Name",
-    "user_id": "User_ID",
-    "password": "Password",
-    "use_auth_id": "Use_Auth_ID",
-    "auth_id": "Auth_ID",
-    "dial_plan": "Dial_Plan",
-}
-"""Key of an entry of phone_lines -> parameter, to which ``_n_`` is appended (source: voice parameters of the ATA 191/192 guide)."""
+Result = TypeVar("Result")
 
-_LAYER = "phone_parameters_"
+OPENSSL = "openssl"
+AES128GCM = "aes128gcm"
+NO_SEALING = "none"
+SEALINGS = (OPENSSL, AES128GCM, NO_SEALING)
+"""How a phone's service profile is sealed: ``openssl enc``, RFC 8188, or not at all."""
+
+LAYER = "phone_parameters_"
+STRUCTURED = ("phone_lines", "phone_parameters", *TYPED)
+"""Variables that are lists or mappings, beside the layers."""
+PLAIN = (
+    *("phone_mac", "phone_model", "phone_serial", "phone_customer", "phone_site", "phone_address"),
+    *("phone_profile_key", "phone_profile_key_previous", "phone_profile_template", "phone_sealing"),
+)
+"""Variables that are text."""
 
 
 class PhoneError(ValueError):
     """One or more phones cannot be made from their variables; one sentence a line, each naming phone and variable."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Phone:
     """One unit. Everything that holds secrets stays out of repr()."""
 
@@ -51,13 +52,21 @@ class Phone:
     model: Model
     serial: str = ""
     customer: str = ""
+    site: str = ""
     address: str = ""
     """Reserved IPv4 address on the bench, or empty."""
     parameters: Parameters = field(default_factory=dict, repr=False)
-    lines: Parameters = field(default_factory=dict, repr=False)
-    """Parameters of phone_lines, ``_n_`` appended."""
     key: str | None = field(default=None, repr=False)
     """Passphrase of this unit's sealed profiles."""
+    previous_key: str | None = field(default=None, repr=False)
+    """The passphrase that the unit still holds while it is led to the other."""
+    sealing: str = OPENSSL
+    template: str = ""
+    """Name of the user's own template of the service profile, or empty."""
+    lines: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
+    """The entries of phone_lines, for that template."""
+    ignored: tuple[str, ...] = ()
+    """A sentence on each parameter that the unit would ignore."""
 
     @property
     def macros(self) -> dict[str, str]:
@@ -72,96 +81,243 @@ class Phone:
         }
 
 
-def read_phone(name: str, variables: Mapping[str, Any], master_key: str | None = None) -> Phone:
-    """Make the Phone called *name* from its variables; raise PhoneError on the first thing that is wrong.
+class PhoneReader:
+    """Makes phones from variables. Values that many phones share, such as those of a group, are read once for each family.
 
-    Without phone_profile_key the key is derived from *master_key*; without that there is none.
+    *shared*: the structured values that are the same objects in many phones' variables; they must live as long as the reader.
     """
 
-    def required(variable: str) -> Any:
-        value = variables.get(variable)
-        if value is None or value == "":
-            raise PhoneError(f"phone {name}: the variable {variable} is missing")
-        return value
-
-    variable = "phone_mac"
-    try:
-        mac = parse_mac(required(variable))
-        variable = "phone_model"
-        model = find_model(required(variable))
-        variable = "phone_profile_key"
-        key = variables.get(variable)
-        if key is not None:
-            key = check_key(key)
-        elif master_key is not None:
-            key = derive_key(master_key, mac)
-        parameters: Parameters = {}
-        for variable in _layers(variables):
-            parameters = merge(parameters, read_parameters(_mapping(variables[variable])))
-        variable = "phone_lines"
-        lines = _read_lines(variables.get(variable) or [])
-    except (MacError, ModelError, ProfileKeyError, ProfileError) as error:
-        raise PhoneError(f"phone {name}: {variable}: {error}") from error
-    return Phone(
-        name=name,
-        mac=mac,
-        model=model,
-        serial=str(variables.get("phone_serial") or ""),
-        customer=str(variables.get("phone_customer") or ""),
-        address=str(variables.get("phone_address") or ""),
-        parameters=parameters,
-        lines=lines,
-        key=key,
-    )
-
-
-def read_phones(variables: Iterable[tuple[str, Mapping[str, Any]]], master_key: str | None = None) -> list[Phone]:
-    """Make all phones; raise one PhoneError that lists every phone that is wrong, and every MAC that two phones share."""
-    if master_key is not None:
+    def __init__(
+        self,
+        catalogue: Catalogue = BUILTIN,
+        master_key: str | None = None,
+        previous_master_key: str | None = None,
+        shared: Iterable[object] = (),
+    ) -> None:
+        """Raise PhoneError when a master key cannot be used."""
+        self.catalogue = catalogue
+        self._masters = (master_key, previous_master_key)
+        self._shared = {id(value) for value in shared}
+        self._readings: dict[tuple[str, int, str, int], Reading] = {}
+        self._merged: dict[tuple[Any, ...], Reading] = {}
+        self._line_paths: dict[tuple[str, int], dict[str, str]] = {}
         try:
-            check_secret(master_key, "master key")
+            for key in self._masters:
+                if key is not None:
+                    check_secret(key, "master key")
         except ProfileKeyError as error:
             raise PhoneError(str(error)) from error
+
+    def read(self, name: str, variables: Mapping[str, Any]) -> Phone:
+        """Make the Phone called *name*; raise PhoneError, naming the variable alone, on the first thing that is wrong."""
+        mac = _at("phone_mac", parse_mac, _required(variables, "phone_mac"))
+        model = _at("phone_model", self.catalogue.find_model, _required(variables, "phone_model"))
+        key = self._key(variables, "phone_profile_key", 0, mac)
+        previous = self._key(variables, "phone_profile_key_previous", 1, mac)
+        lines = _lines(variables)
+        template = _plain(variables, "phone_profile_template")
+        merged = self._merge(_layers(variables), model.family, len(lines))
+        own = _at("phone_lines", self._read_lines, lines, model.family)
+        return Phone(
+            name=name,
+            mac=mac,
+            model=model,
+            serial=_plain(variables, "phone_serial"),
+            customer=_plain(variables, "phone_customer"),
+            site=_plain(variables, "phone_site"),
+            address=_plain(variables, "phone_address"),
+            parameters={**merged.parameters, **own.parameters} if own.parameters else merged.parameters,
+            key=key,
+            previous_key=previous if previous != key else None,
+            sealing=_sealing(variables, model.family),
+            template=template,
+            lines=tuple(
+                {key: read_setting(value, key, model.family.yes_no).value for key, value in line.items() if value is not None}
+                for line in lines
+            )
+            if template
+            else (),
+            ignored=merged.ignored + own.ignored,
+        )
+
+    def origins(self, variables: Mapping[str, Any]) -> dict[str, str]:
+        """Return path -> the variable that its value comes from, for all parameters of a phone that read() accepts."""
+        family = self.catalogue.find_model(variables["phone_model"]).family
+        lines = _lines(variables)
+        origins: dict[str, str] = {}
+        for variable, value in _layers(variables):
+            origins.update(dict.fromkeys(self._read_layer(variable, value, family, len(lines)).parameters, variable))
+        origins.update(dict.fromkeys(self._read_lines(lines, family).parameters, "phone_lines"))
+        return origins
+
+    def _key(self, variables: Mapping[str, Any], variable: str, age: int, mac: Mac) -> str | None:
+        own = variables.get(variable)
+        if own is not None:
+            return _at(variable, check_key, own)
+        master = self._masters[age]
+        return None if master is None else derive_key(master, mac)
+
+    def _merge(self, layers: list[tuple[str, Any]], family: Family, lines: int) -> Reading:
+        identity = (family.name, lines, *(id(value) for _variable, value in layers))
+        found = self._merged.get(identity)
+        if found is None:
+            found = _merge(self._read_layer(variable, value, family, lines) for variable, value in layers)
+            if all(id(value) in self._shared for _variable, value in layers):
+                self._merged[identity] = found
+        return found
+
+    def _read_layer(self, variable: str, value: Any, family: Family, lines: int) -> Reading:
+        identity = (variable, id(value), family.name, lines)
+        found = self._readings.get(identity)
+        if found is None:
+            found = _at(variable, _read_layer, variable, value, family, lines)
+            if id(value) in self._shared:
+                self._readings[identity] = found
+        return found
+
+    def _read_lines(self, lines: list[Mapping[str, Any]], family: Family) -> Reading:
+        parameters: Parameters = {}
+        ignored: dict[str, None] = {}
+        for number, line in enumerate(lines, 1):
+            paths = self._line_paths.get((family.name, number))
+            if paths is None:
+                paths = {key: path.format(n=number) for key, path in family.line_settings.items()}
+                self._line_paths[family.name, number] = paths
+            for key, value in line.items():
+                if key not in paths:
+                    near = difflib.get_close_matches(str(key), paths, n=1)
+                    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(paths) or 'none'}"
+                    raise ProfileError(f"line {number} has the unknown key '{key}'; {hint}")
+                if paths[key]:
+                    if value is not None:
+                        parameters[paths[key]] = read_setting(value, paths[key], family.yes_no)
+                else:
+                    ignored[f"phone_lines: {key} has no parameter in the family {family.name}, which would ignore it"] = None
+        return Reading(parameters, tuple(ignored))
+
+
+def read_phone(name: str, variables: Mapping[str, Any], master_key: str | None = None) -> Phone:
+    """Make one Phone of a built-in family; raise PhoneError on the first thing that is wrong."""
+    reader = PhoneReader(master_key=master_key)
+    try:
+        return reader.read(name, variables)
+    except PhoneError as error:
+        raise PhoneError(f"phone {name}: {error}") from error
+
+
+class Register:
+    """What no two phones may share: take() notes each phone, problems() tells who shares what."""
+
+    def __init__(self) -> None:
+        self._first: dict[object, str] = {}
+        self._shared: dict[object, list[str]] = {}
+
+    def take(self, label: str, mac: object, serial: str = "", family: str = "") -> None:
+        """Note the phone called *label*. A serial number is unique within a family alone."""
+        self._note(mac, label)
+        if serial:
+            self._note((family, serial), label)
+
+    def _note(self, thing: object, label: str) -> None:
+        first = self._first.setdefault(thing, label)
+        if first is not label:
+            self._shared.setdefault(thing, [first]).append(label)
+
+    def problems(self) -> list[str]:
+        """One sentence for each MAC and each serial number that several phones have."""
+        return [
+            f"phones {' and '.join(labels)}: "
+            + (
+                f"phone_serial: all have {thing[1]}; a serial number belongs to one phone"
+                if isinstance(thing, tuple)
+                else f"phone_mac: all have {thing}, and so the same file names; a MAC belongs to one phone"
+            )
+            for thing, labels in self._shared.items()
+        ]
+
+
+def read_phones(variables: Iterable[tuple[str, Mapping[str, Any]]], reader: PhoneReader | None = None) -> list[Phone]:
+    """Make all phones; raise one PhoneError that lists every phone that is wrong, and every MAC and serial that phones share."""
+    reader = reader or PhoneReader()
     phones: list[Phone] = []
     problems: list[str] = []
+    register = Register()
     for name, values in variables:
         try:
-            phones.append(read_phone(name, values, master_key))
+            phone = reader.read(name, values)
         except PhoneError as error:
-            problems.append(str(error))
-    by_mac: defaultdict[Mac, list[str]] = defaultdict(list)
-    for phone in phones:
-        by_mac[phone.mac].append(phone.name)
-    problems += [
-        f"phones {' and '.join(names)}: phone_mac: all have {mac}, and so the same file names; a MAC belongs to one phone"
-        for mac, names in by_mac.items()
-        if len(names) > 1
-    ]
+            problems.append(f"phone {name}: {error}")
+        else:
+            phones.append(phone)
+            register.take(name, phone.mac, phone.serial, phone.model.family.name)
+    problems += register.problems()
     if problems:
         raise PhoneError("\n".join(problems))
     return phones
 
 
-def _layers(variables: Mapping[str, Any]) -> list[str]:
-    layers = sorted(name for name in variables if name.startswith(_LAYER))
-    return layers + ["phone_parameters"] * ("phone_parameters" in variables)
+def _at(variable: str, read: Callable[..., Result], *arguments: Any) -> Result:
+    """Return what *read* makes of its arguments; put the variable's name before its error."""
+    try:
+        return read(*arguments)
+    except (MacError, ModelError, ProfileKeyError, ProfileError) as error:
+        raise PhoneError(f"{variable}: {error}") from error
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ProfileError(f"it is a {type(value).__name__}; write a mapping of parameter names and values")
+def _required(variables: Mapping[str, Any], variable: str) -> Any:
+    value = variables.get(variable)
+    if value is None or value == "":
+        raise PhoneError(f"the variable {variable} is missing")
     return value
 
 
-def _read_lines(lines: object) -> Parameters:
+def _plain(variables: Mapping[str, Any], variable: str) -> str:
+    value = variables.get(variable)
+    return "" if value is None else str(value)
+
+
+def _sealing(variables: Mapping[str, Any], family: Family) -> str:
+    sealing = _plain(variables, "phone_sealing") or family.sealing
+    if sealing not in SEALINGS:
+        raise PhoneError(f"phone_sealing: '{sealing}' is not known; use one of {', '.join(SEALINGS)}")
+    if (sealing == AES128GCM and not family.ikm_parameter) or (sealing == OPENSSL and not family.digest):
+        raise PhoneError(f"phone_sealing: the family {family.name} cannot decrypt {sealing}; it can be {family.sealing}")
+    return sealing
+
+
+def _layers(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    names = [name for name in TYPED if name in variables]
+    names += sorted(name for name in variables if name.startswith(LAYER))
+    if "phone_parameters" in variables:
+        names.append("phone_parameters")
+    return [(name, variables[name]) for name in names]
+
+
+def _read_layer(variable: str, value: Any, family: Family, lines: int) -> Reading:
+    if variable in TYPED:
+        return read_typed(variable, value, family, lines)
+    if not isinstance(value, Mapping):
+        raise ProfileError(f"it is a {type(value).__name__}; write a mapping of parameter names and values")
+    parameters = read_parameters(value, pattern=FORMATS[family.format].names, yes_no=family.yes_no)
+    ignored = [
+        f"{variable}: the family {family.name} does not know {path}, and would ignore it"
+        + (f"; did you mean {near}?" if near else "")
+        for path, near in check_names(family.name, parameters)
+    ]
+    return Reading(parameters, tuple(ignored))
+
+
+def _merge(readings: Iterable[Reading]) -> Reading:
+    parameters: Parameters = {}
+    ignored: list[str] = []
+    for reading in readings:
+        parameters.update(reading.parameters)
+        ignored += reading.ignored
+    return Reading(parameters, tuple(ignored))
+
+
+def _lines(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    lines = variables.get("phone_lines") or []
     if not isinstance(lines, list) or not all(isinstance(line, Mapping) for line in lines):
-        raise ProfileError("it must be a list of mappings, one for each line")
-    values: dict[str, Any] = {}
-    for number, line in enumerate(lines, 1):
-        for key, value in line.items():
-            if key not in LINE_PARAMETERS:
-                near = difflib.get_close_matches(str(key), LINE_PARAMETERS, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(LINE_PARAMETERS)}"
-                raise ProfileError(f"line {number} has the unknown key '{key}'; {hint}")
-            values[f"{LINE_PARAMETERS[key]}_{number}_"] = value
-    return read_parameters(values)
+        raise PhoneError("phone_lines: it must be a list of mappings, one for each line")
+    return lines

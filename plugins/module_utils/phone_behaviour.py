@@ -396,7 +396,7 @@ class Unit:
             **dict.fromkeys(("ORIGTYPE", "AUTHSTATUS"), "none"),
             "CCERT": "Installed" if self._has_certificate else "Not Installed",
             "IP": self._lease.address if self._lease else "",
-            "SWVER": self._family.firmware,
+            "SWVER": self._family.software_version or self._family.firmware,
             "HWVER": _HARDWARE,
         }
 

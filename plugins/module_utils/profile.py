@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-from xml.sax.saxutils import quoteattr
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 ROUTER_SECTION = "router-configuration"
 """Router part of ATA19x and SPA1xx profiles: one section inside <flat-profile>, at its end."""
@@ -22,10 +20,20 @@ ROUTER_SECTION = "router-configuration"
 ACCESS = ("na", "ro", "rw")
 """Values of the ``ua`` attribute: what the user's (not the administrator's) web account may do."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+YES_NO = ("Yes", "No")
+
+HIDDEN = "****"
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+"""Names of parameters and sections in a flat profile."""
+
+_ROUTER = f"{ROUTER_SECTION}/"
+_SECRET_NAME = re.compile(r"passw|pwd|secret|IKM_|GPP_S[A-D]$|(?<![a-z])key(?![a-z])", re.IGNORECASE)
+_RULE_SECRET = re.compile(r"--(key|pwd)[\s=]*(?:\"[^\"]*\"|[^\s\]]*)")
 # What XML 1.0 cannot carry, and the controls that it can but the phone folds into spaces.
 _BAD_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NEWLINE = re.compile(r"\r\n?|\n")
+_SPECIAL = re.compile("[&<>\"']")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 
 
@@ -33,67 +41,105 @@ class ProfileError(ValueError):
     """A parameter cannot be written, or a document is no profile; the message names the parameter, not a secret's value."""
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """The value of one parameter and, optionally, the user account's access to it."""
 
     value: str
     access: str | None = None
 
 
-Parameters: TypeAlias = "dict[str, Setting | Parameters]"
-"""Parameter name -> Setting, or section name -> its own parameters."""
+Parameters: TypeAlias = "dict[str, Setting]"
+"""Path -> Setting. A path is the parameter's name, with its sections before it: ``router-configuration/SSH/Enable``."""
 
 
-def read_parameters(values: Mapping[str, Any], where: str = "") -> Parameters:
+def read_parameters(
+    values: Mapping[str, Any], where: str = "", pattern: re.Pattern[str] = NAME, yes_no: tuple[str, ...] = YES_NO
+) -> Parameters:
     """Check parameters as users write them and give them the typed form.
 
-    A value is text, a number, a boolean (Yes/No), ``{value: ..., ua: na|ro|rw}``, or a mapping of a section's parameters; None
-    leaves the parameter out, and a section without any parameter is left out too. Raise ProfileError naming the parameter (with
-    *where* before it).
+    A value is what read_setting() takes, or a mapping of a section's parameters; None leaves the parameter out. *pattern* is that
+    of the format's names, *yes_no* how true and false are written. Raise ProfileError naming the parameter (with *where* before
+    it).
     """
-    parameters: Parameters = {}
+    return dict(_read_section(values, where, "", pattern, yes_no))
+
+
+def _read_section(
+    values: Mapping[str, Any], where: str, section: str, pattern: re.Pattern[str], yes_no: tuple[str, ...]
+) -> Iterator[tuple[str, Setting]]:
     for name, value in values.items():
-        path = f"{where}{name}"
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not pattern.fullmatch(name):
             raise ProfileError(
-                f"'{path}' cannot name a parameter; letters, digits and _ . - are allowed (a space in a web page's name becomes _)"
+                f"'{where}{section}{name}' cannot name a parameter; letters, digits and _ . - are allowed "
+                "(a space in a web page's name becomes _)"
             )
+        # A plain str: Ansible hands over tagged subclasses, whose tags must not travel further.
+        path = section + str.__str__(name)
         if value is None:
             continue
         if isinstance(value, Mapping) and not (value and {"value", "ua"} >= set(value)):
-            section = read_parameters(value, f"{path}/")
-            if section:
-                parameters[name] = section
-            continue
-        access = None
-        if isinstance(value, Mapping):
-            access = value.get("ua")
-            if "value" not in value:
-                raise ProfileError(f"{path} has 'ua' but no 'value'")
-            value = value["value"]
+            yield from _read_section(value, where, f"{path}/", pattern, yes_no)
+        else:
+            yield path, read_setting(value, where + path, yes_no)
+
+
+def read_setting(value: Any, path: str, yes_no: tuple[str, ...] = YES_NO) -> Setting:
+    """Read one value: text, a number, a boolean, or ``{value: ..., ua: na|ro|rw}``; raise ProfileError naming *path*."""
+    if isinstance(value, str):
+        return Setting(_checked(value, path))
+    access = None
+    if isinstance(value, Mapping):
+        if "value" not in value:
+            raise ProfileError(f"{path} has 'ua' but no 'value'")
+        access = value.get("ua")
         if access is not None and access not in ACCESS:
             raise ProfileError(f"{path} has ua '{access}'; use one of {', '.join(ACCESS)}")
-        parameters[name] = Setting(_text(value, path), access)
-    return parameters
-
-
-def _text(value: object, path: str) -> str:
+        access = access and str.__str__(access)
+        value = value["value"]
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return Setting(yes_no[not value], access)
     if isinstance(value, int | float):
-        return str(value)
+        return Setting(str(value), access)
     if not isinstance(value, str):
         raise ProfileError(f"{path} is a {type(value).__name__}; a parameter takes text, a number, yes or no")
+    return Setting(_checked(value, path), access)
+
+
+def _checked(value: str, path: str) -> str:
+    try:
+        return check_text(value)
+    except ProfileError as error:
+        raise ProfileError(f"{path} {error}") from error
+
+
+def check_text(value: str) -> str:
+    """Return *value* as a plain str; raise ProfileError, to be put behind the parameter's name, if it would not arrive as it is."""
     bad = _BAD_TEXT.search(value)
     if bad:
         raise ProfileError(
-            f"{path} holds the character U+{ord(bad[0]):04X} at position {bad.start() + 1}, which no profile can carry to a phone"
+            f"holds the character U+{ord(bad[0]):04X} at position {bad.start() + 1}, which no profile can carry to a phone"
         )
     if value != value.strip():
-        raise ProfileError(f"{path} begins or ends with white space, which the phone would drop")
-    # A plain str: Ansible hands over tagged subclasses, whose tags must not travel further.
+        raise ProfileError("begins or ends with white space, which the phone would drop")
+    # Ansible hands over tagged subclasses, whose tags must not travel further.
     return str.__str__(value)
+
+
+def is_secret(path: str) -> bool:
+    """Tell by its name whether a parameter's value must not be shown: passwords, keys, and what the phone itself never shows."""
+    return _SECRET_NAME.search(path) is not None
+
+
+def shown(path: str, value: str) -> str:
+    """Return *value* as it may be shown: hidden if the parameter is secret, without keys and passwords if it is a rule."""
+    if value and is_secret(path):
+        return HIDDEN
+    return _RULE_SECRET.sub(rf"--\1 {HIDDEN}", value)
+
+
+def escape(value: str) -> str:
+    """Return *value* as it stands in an element or between quotes."""
+    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
 
 
 def build(parameters: Parameters) -> bytes:
@@ -101,26 +147,44 @@ def build(parameters: Parameters) -> bytes:
 
     The order has no meaning to a phone; a fixed one makes equal parameters equal bytes.
     """
+    paths = sorted(parameters)
     lines = ['<?xml version="1.0"?>', "<flat-profile>"]
-    _write(parameters, lines)
+    # Paths of one section follow each other, since they begin alike.
+    router = [path for path in paths if path.startswith(_ROUTER)]
+    sections: list[str] = []
+    for path in [path for path in paths if not path.startswith(_ROUTER)] + router if router else paths:
+        value, access = parameters[path]
+        value = escape(value)
+        name = path
+        if sections or "/" in path:
+            *wanted, name = path.split("/")
+            _change_section(sections, wanted, lines)
+        lines.append(f'<{name} ua="{access}">{value}</{name}>' if access else f"<{name}>{value}</{name}>")
+    _change_section(sections, [], lines)
     lines.append("</flat-profile>\n")
     return "\n".join(lines).encode("ascii", "xmlcharrefreplace")
 
 
-def _write(parameters: Parameters, lines: list[str]) -> None:
-    for name in sorted(parameters, key=lambda name: (name == ROUTER_SECTION, name)):
-        entry = parameters[name]
-        if isinstance(entry, Setting):
-            access = f" ua={quoteattr(entry.access)}" if entry.access else ""
-            lines.append(f"<{name}{access}>{entry.value.translate(_ESCAPES)}</{name}>")
-        else:
-            lines.append(f"<{name}>")
-            _write(entry, lines)
-            lines.append(f"</{name}>")
+def _change_section(sections: list[str], wanted: list[str], lines: list[str]) -> None:
+    """Close and open elements so that *wanted* are the open sections."""
+    while sections != wanted[: len(sections)]:
+        lines.append(f"</{sections.pop()}>")
+    for name in wanted[len(sections) :]:
+        lines.append(f"<{name}>")
+        sections.append(name)
 
 
 def parse(document: bytes) -> Parameters:
-    """Read a profile as a phone does; raise ProfileError when it is corrupt.
+    """Read a flat profile as a phone does; raise ProfileError when it is corrupt."""
+    root = parse_xml(document, "flat-profile")
+    try:
+        return dict(_read(root, ""))
+    except RecursionError as error:
+        raise ProfileError("the profile's sections are nested too deep") from error
+
+
+def parse_xml(document: bytes, root: str) -> ET.Element:
+    """Read a profile's document, and return its root element, which must be *root*; raise ProfileError.
 
     A document type is refused: no phone needs one, and entities are a way to exhaust memory. So is any encoding but UTF-8, in which
     a document type could hide.
@@ -131,51 +195,25 @@ def parse(document: bytes) -> Parameters:
         text = document.decode()
         if "<!DOCTYPE" in text:
             raise ProfileError("the profile has a document type declaration, which no phone needs")
-        root = ET.fromstring(text)  # noqa: S314 - without a document type there is nothing to expand
+        element = ET.fromstring(text)  # noqa: S314 - without a document type there is nothing to expand
     except UnicodeDecodeError as error:
         raise ProfileError(f"the profile is not UTF-8 text: byte {error.start + 1} does not fit") from error
     except ET.ParseError as error:
         raise ProfileError(f"the profile is not well-formed XML: {error}") from error
-    if root.tag != "flat-profile":
-        raise ProfileError(f"the profile's root element is <{root.tag}>, not <flat-profile>")
-    try:
-        return _read(root)
-    except RecursionError as error:
-        raise ProfileError("the profile's sections are nested too deep") from error
+    if element.tag != root:
+        raise ProfileError(f"the profile's root element is <{element.tag}>, not <{root}>")
+    return element
 
 
-def _read(element: ET.Element) -> Parameters:
-    parameters: Parameters = {}
+def _read(element: ET.Element, section: str) -> Iterator[tuple[str, Setting]]:
     for child in element:
         if len(child):
-            parameters[child.tag] = _read(child)
+            yield from _read(child, f"{section}{child.tag}/")
         else:
             text = _NEWLINE.sub(" ", child.text or "").strip()
-            parameters[child.tag] = Setting(text, child.get("ua"))
-    return parameters
+            yield section + child.tag, Setting(text, child.get("ua"))
 
 
-def flatten(parameters: Parameters, where: str = "") -> dict[str, str]:
-    """Return path -> value, sections joined with ``/``: ``router-configuration/SSH/Enable``."""
-    flat: dict[str, str] = {}
-    for name, entry in parameters.items():
-        if isinstance(entry, Setting):
-            flat[where + name] = entry.value
-        else:
-            flat.update(flatten(entry, f"{where}{name}/"))
-    return flat
-
-
-def merge(base: Parameters, over: Parameters) -> Parameters:
-    """Return *base* with *over* laid on it; sections are merged, parameters replaced."""
-    merged = dict(base)
-    for name, entry in over.items():
-        below = merged.get(name)
-        merged[name] = merge(below, entry) if isinstance(entry, dict) and isinstance(below, dict) else entry
-    return merged
-
-
-def nest(path: str, value: str) -> Parameters:
-    """Return the parameters that hold *value* at *path*, sections joined with ``/``."""
-    name, _slash, rest = path.partition("/")
-    return {name: nest(rest, value) if rest else Setting(value)}
+def values(parameters: Parameters) -> dict[str, str]:
+    """Return path -> value."""
+    return {path: setting.value for path, setting in parameters.items()}

@@ -6,27 +6,48 @@ Two trees. ``open/`` is for anybody who can reach the station, by TFTP, HTTP and
 ``device/`` is for HTTPS clients with the certificate of the MAC that names the file.
 
 Three kinds of profile: bootstrap (one a model, the factory-default file, without secrets, points at the next), preprovision (one a
-phone, tells it its remote Profile_Rule with the key) and service (one a phone, what that rule fetches, sealed with that key).
+phone, tells it its remote Profile_Rule with the key) and service (one a phone, what that rule fetches, sealed with that key). Each
+is limited (what keeps a phone in touch with its server) or complete (everything).
+
+A phone that holds an older key gets its service profile twice: sealed with the old one where it still looks, and with the new one
+where the rule in that profile leads it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from .families import MODELS, Model
+from .families import Family, Model
+from .keys import key_id
 from .macros import expand
-from .phone import Phone, PhoneError
-from .profile import Parameters, Setting, build, flatten, merge, nest
-from .rules import RuleError, Target, parse_url
-from .sealing import compress, seal
+from .phone import AES128GCM, NO_SEALING, OPENSSL, Phone, PhoneError
+from .profile import Parameters, Setting, is_secret, values
+from .profile_formats import FORMATS
+from .profile_template import ProfileTemplate, TemplateError
+from .rules import Kind, RuleError, Target, check_rule, check_trigger, parse_url
+from .sealing import compress, decompress, decrypt_content, encrypt_content, is_compressed, seal, unseal
 
 OPEN = "open"
 DEVICE = "device"
 
-# Bootstrap points both here: B is followed in the same resync, A is what a retry after a failure begins with.
-_NEXT_RULES = ("Profile_Rule", "Profile_Rule_B")
+BOOTSTRAP = "bootstrap"
+PREPROVISION = "preprovision"
+SERVICE = "service"
+KINDS = (BOOTSTRAP, PREPROVISION, SERVICE)
+
+KEY_ID = "{key_id}"
+"""Stands in remote_url for what tells one key of a phone from another."""
+
+CONTENT_ENCODING = ".aes128gcm"
+"""Ends the names of files that are served with ``Content-Encoding: aes128gcm``."""
+
+
+class PublicationError(ValueError):
+    """Nothing can be published with these settings; one sentence a line."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,7 @@ class Settings:
     bench_url: str
     """URL of a phone's preprovision profile on the bench, with macros; https, since that profile holds the key."""
     remote_url: str
-    """URL of a phone's service profile at the customer's, with macros."""
+    """URL of a phone's service profile at the customer's, with macros and KEY_ID."""
     ca_url: str = ""
     """URL of the root certificate that the bench's server certificate is signed by; empty leaves it to the phone's own roots."""
     syslog_server: str = ""
@@ -44,12 +65,26 @@ class Settings:
     remote_syslog_server: str = ""
     """Address that phones log to at the customer's; empty clears the bench's, which would be another machine there."""
     bootstrap_parameters: Parameters = field(default_factory=dict)
+    """Of families with profile rules, as are the next."""
     preprovision_parameters: Parameters = field(default_factory=dict)
-    complete: bool = False
-    """Whether the preprovision profile carries the lines too."""
+    kinds: tuple[str, ...] = KINDS
+    complete: tuple[str, ...] = (SERVICE,)
+    """Kinds that carry everything; a bootstrap profile then has what all phones of the model share and what is not secret."""
+    plaintext_secrets: bool = False
+    """Whether a file that anybody may read may hold a password, for families that cannot decrypt."""
 
 
-@dataclass(frozen=True)
+class Protection(NamedTuple):
+    """How a file is packed and sealed."""
+
+    method: str = ""
+    """Empty, OPENSSL or AES128GCM."""
+    key: str = ""
+    digest: str = ""
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """One published file."""
 
@@ -58,33 +93,226 @@ class File:
     owner: str
     """Phone or model that it is for."""
     kind: str
-    content: bytes = field(repr=False)
-    parameters: Parameters = field(repr=False)
+    format: str
+    plain: bytes = field(repr=False)
+    protection: Protection = field(default=Protection(), repr=False)
+
+    def fingerprint(self, salt: bytes) -> str:
+        """Return 24 hex digits that change with the content and the way it is sealed, and tell nothing about either."""
+        method, key, digest, packed = self.protection
+        secret = hashlib.blake2b(f"{method} {key} {digest} {packed}".encode(), key=salt, digest_size=32).digest()
+        return hashlib.blake2b(self.plain, key=secret, digest_size=12).hexdigest()
+
+    def content(self) -> bytes:
+        """Return the bytes that are served."""
+        method, key, digest, packed = self.protection
+        content = compress(self.plain) if packed else self.plain
+        if method == OPENSSL:
+            return seal(content, key, digest)
+        return encrypt_content(content, key.encode()) if method == AES128GCM else content
+
+    def opened(self, content: bytes) -> bytes:
+        """Return the plain profile in bytes that were served at this file's place; raise SealingError when its key does not fit."""
+        method, key, digest, _packed = self.protection
+        if method == OPENSSL:
+            content = unseal(content, key, digest)
+        elif method == AES128GCM:
+            content = decrypt_content(content, key.encode())
+        return decompress(content) if is_compressed(content) else content
 
 
-class PublicationError(ValueError):
-    """Nothing can be published with these settings; one sentence a line."""
+class Publisher:
+    """Makes the files of models and phones."""
 
+    def __init__(self, settings: Settings, templates: Mapping[str, ProfileTemplate] | None = None) -> None:
+        """*templates*: value of phone_profile_template -> template. Raise PublicationError for settings that cannot be."""
+        self.settings = settings
+        self._templates = templates or {}
+        self._bench, self._remote = _targets(settings)
+        self._contact: dict[str, frozenset[str]] = {}
+        self._rule_problems: dict[tuple[str, ...], str] = {}
 
-def publish(phones: Iterable[Phone], settings: Settings) -> list[File]:
-    """Return all files, ordered by path; raise PublicationError listing everything that is wrong."""
-    bench, remote = _targets(settings)
-    files = [file for model in MODELS.values() for file in _bootstrap_files(model, settings)]
-    problems: list[str] = []
-    for phone in phones:
-        try:
-            files += _phone_files(phone, settings, bench, remote)
-        except PhoneError as error:
-            problems.append(str(error))
-    problems += _collisions(files)
-    if problems:
-        raise PublicationError("\n".join(problems))
-    return sorted(files, key=lambda file: file.path)
+    # -- bootstrap
+
+    def bootstrap_paths(self, model: Model, used: Mapping[str, Parameters]) -> list[str]:
+        """Return where the bootstrap profile of *model* lies; nowhere, if no phone asks for one. *used*: the models of phones."""
+        family = model.family
+        if BOOTSTRAP not in self.settings.kinds or not family.factory_rule or not (family.profile_rules or model.name in used):
+            return []
+        names = [model.expand(rule) for rule in (family.factory_rule, *family.aliases)]
+        # Servers that fold case look for the lower-case name; the others get the name as the phone asks for it.
+        return [OPEN + name for name in sorted({*names, *(name.lower() for name in names)})]
+
+    def bootstrap_files(self, models: Iterable[Model], used: Mapping[str, Parameters]) -> Iterator[File]:
+        """Yield the factory-default files. *used*: name of a model that phones have -> what all of them share."""
+        for model in models:
+            paths = self.bootstrap_paths(model, used)
+            if paths:
+                shared = used.get(model.name, {}) if BOOTSTRAP in self.settings.complete else {}
+                built = FORMATS[model.family.format].build(self._bootstrap(model.family, shared), "")
+                plain = model.family.factory_text.encode() or built
+                for path in paths:
+                    yield File(path, model.name, BOOTSTRAP, model.family.format, plain)
+
+    def _bootstrap(self, family: Family, shared: Parameters) -> Parameters:
+        settings = self.settings
+        parameters = {path: setting for path, setting in shared.items() if not is_secret(path)}
+        if settings.syslog_server:
+            parameters.update(dict.fromkeys(family.paths("syslog.server"), Setting(settings.syslog_server)))
+        if family.profile_rules:
+            parameters.update(settings.bootstrap_parameters)
+            # Both of the first two: B is followed in the same resync, A is what a retry after a failure begins with.
+            parameters.update(dict.fromkeys(family.profile_rules[:2], Setting(settings.bench_url)))
+        if family.custom_ca and settings.ca_url:
+            parameters[family.custom_ca] = Setting(settings.ca_url)
+        return parameters
+
+    # -- one phone
+
+    def check(self, phone: Phone) -> list[str]:
+        """Return a sentence, naming the variable, on everything that keeps this phone from being published."""
+        family = phone.model.family
+        problems = [
+            f"{path}: {problem}"
+            for path, kind in _rules(family)
+            if path in phone.parameters and (problem := self._rule_problem(phone, path, kind))
+        ]
+        if phone.sealing != NO_SEALING and phone.key is None and SERVICE in self.settings.kinds:
+            problems.append("phone_profile_key: there is no key to seal its service profile with; set it, or a master key")
+        if phone.previous_key and KEY_ID not in self.settings.remote_url:
+            problems.append(f"phone_profile_key_previous: both keys would share one file; put {KEY_ID} into remote_url")
+        if phone.sealing == AES128GCM and self._remote.scheme == "tftp":
+            problems.append(f"phone_sealing: {AES128GCM} needs HTTP, and remote_url is TFTP")
+        if phone.sealing == NO_SEALING and not self.settings.plaintext_secrets:
+            secret = next((path for path, (value, _access) in phone.parameters.items() if value and is_secret(path)), None)
+            if secret:
+                problems.append(
+                    f"{secret} would lie in a file that anybody may read; seal it with phone_sealing where the "
+                    f"family {family.name} can decrypt, or allow it with plaintext_secrets on a bench that is closed"
+                )
+        if phone.template and not problems:
+            try:
+                self._service_plain(phone, self._service(phone))
+            except PhoneError as error:
+                problems.append(str(error))
+        return problems
+
+    def _rule_problem(self, phone: Phone, path: str, kind: Kind | None) -> str:
+        """Tell what is wrong with a rule of the user's; many phones share a rule, so it is looked at once."""
+        text = phone.parameters[path].value
+        general = (
+            {name: setting.value for name, setting in phone.parameters.items() if name.startswith("GPP_")} if "$" in text else {}
+        )
+        asked = (str(kind), text, *general.values())
+        problem = self._rule_problems.get(asked)
+        if problem is None:
+            macros = {**phone.macros, **{name.removeprefix("GPP_"): value for name, value in general.items()}}
+            try:
+                if kind is None:
+                    check_trigger(text)
+                else:
+                    check_rule(text, kind, macros)
+                problem = ""
+            except RuleError as error:
+                problem = str(error)
+            self._rule_problems[asked] = problem
+        return problem
+
+    def paths(self, phone: Phone) -> list[tuple[str, str]]:
+        """Return path and kind of each of the phone's files; raise PhoneError when a path cannot be a file."""
+        kinds = self.settings.kinds
+        if not phone.model.family.profile_rules:
+            own = _path(OPEN, phone.model.family.own_file, phone, SERVICE) if SERVICE in kinds else ""
+            return [(own, SERVICE)] if own else []
+        paths = []
+        if PREPROVISION in kinds:
+            paths.append((_path(DEVICE, self._bench.path, phone, PREPROVISION), PREPROVISION))
+        if SERVICE in kinds:
+            paths += [(self._service_path(phone, key), SERVICE) for key in (phone.key, phone.previous_key) if key]
+        return paths
+
+    def _service_path(self, phone: Phone, key: str) -> str:
+        path = self._remote.path.replace(KEY_ID, key_id(key))
+        return _path(OPEN, path, phone, SERVICE) + (CONTENT_ENCODING if phone.sealing == AES128GCM else "")
+
+    def files(self, phone: Phone) -> list[File]:
+        """Return the phone's files; raise PhoneError when one cannot be made. For a phone that check() has nothing against."""
+        family = phone.model.family
+        if not family.profile_rules:
+            sealed = Protection(OPENSSL, phone.key or "", family.digest) if phone.sealing == OPENSSL else Protection()
+            plain = self._service_plain(phone, self._service(phone))
+            return [File(path, phone.name, kind, family.format, plain, sealed) for path, kind in self.paths(phone)]
+        files = []
+        service: bytes | None = None
+        keys = [key for key in (phone.key, phone.previous_key) if key]
+        for path, kind in self.paths(phone):
+            if kind == PREPROVISION:
+                plain = FORMATS[family.format].build(self._preprovision(phone), phone.mac.plain)
+                files.append(File(path, phone.name, kind, family.format, plain, Protection(packed=True)))
+                continue
+            if service is None:
+                service = self._service_plain(phone, self._service(phone))
+            protection = Protection(phone.sealing, keys.pop(0), family.digest, packed=True)
+            files.append(File(path, phone.name, kind, family.format, service, protection))
+        return files
+
+    def profiles(self, phone: Phone) -> Iterator[tuple[str, Parameters]]:
+        """Yield kind and parameters of the phone's profiles."""
+        kinds = self.settings.kinds
+        if PREPROVISION in kinds and phone.model.family.profile_rules:
+            yield PREPROVISION, self._preprovision(phone)
+        if SERVICE in kinds:
+            yield SERVICE, self._service(phone)
+
+    def _rule_parameters(self, phone: Phone) -> Parameters:
+        """What leads a phone to its service profile."""
+        if phone.key is None:
+            return {}
+        family = phone.model.family
+        url = self.settings.remote_url.replace(KEY_ID, key_id(phone.key))
+        if phone.sealing == AES128GCM:
+            secret = phone.key
+            if family.ikm_encoding == "base64url":
+                secret = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
+            return {family.profile_rules[0]: Setting(url + CONTENT_ENCODING), family.ikm_parameter: Setting(secret)}
+        return {family.profile_rules[0]: Setting(f"[--key {phone.key}] {url}")}
+
+    def _preprovision(self, phone: Phone) -> Parameters:
+        family, settings = phone.model.family, self.settings
+        parameters = {**settings.preprovision_parameters, **self._rule_parameters(phone)}
+        # The bench's second rule must not stay: at the customer's it would fail every resync.
+        parameters[family.profile_rules[1]] = Setting("")
+        if settings.syslog_server:
+            parameters.update(dict.fromkeys(family.paths("syslog.server"), Setting(settings.remote_syslog_server)))
+        own = phone.parameters if PREPROVISION in settings.complete else self._limited(phone)
+        parameters.update(own)
+        return parameters
+
+    def _service(self, phone: Phone) -> Parameters:
+        own = phone.parameters if SERVICE in self.settings.complete else self._limited(phone)
+        if not phone.model.family.profile_rules:
+            return own
+        return {**self._rule_parameters(phone), **own}
+
+    def _limited(self, phone: Phone) -> Parameters:
+        family = phone.model.family
+        contact = self._contact.get(family.name)
+        if contact is None:
+            contact = self._contact[family.name] = family.contact_paths
+        return {path: setting for path, setting in phone.parameters.items() if path in contact}
+
+    def _service_plain(self, phone: Phone, parameters: Parameters) -> bytes:
+        if phone.template:
+            try:
+                return self._templates[phone.template].render(phone, values(parameters))
+            except TemplateError as error:
+                raise PhoneError(f"phone_profile_template: {error}") from error
+        return FORMATS[phone.model.family.format].build(parameters, phone.mac.plain)
 
 
 def _targets(settings: Settings) -> tuple[Target, Target]:
     try:
-        bench, remote = parse_url(settings.bench_url), parse_url(settings.remote_url)
+        bench, remote = parse_url(settings.bench_url), parse_url(settings.remote_url.replace(KEY_ID, "0"))
     except RuleError as error:
         raise PublicationError(f"bench_url and remote_url: {error}") from error
     if bench.scheme != "https":
@@ -93,79 +321,43 @@ def _targets(settings: Settings) -> tuple[Target, Target]:
         )
     if not remote.server:
         raise PublicationError(f"remote_url: '{settings.remote_url}' names no server; a phone at the customer's needs its name")
-    return bench, remote
+    return bench, parse_url(settings.remote_url)
 
 
-def _bootstrap_files(model: Model, settings: Settings) -> list[File]:
-    parameters = settings.bootstrap_parameters
-    for rule in _NEXT_RULES:
-        parameters = merge(parameters, {rule: Setting(settings.bench_url)})
-    if model.family.custom_ca and settings.ca_url:
-        parameters = merge(parameters, {model.family.custom_ca: Setting(settings.ca_url)})
-    if settings.syslog_server:
-        parameters = merge(parameters, _syslog(model, settings.syslog_server))
-    content = build(parameters)
-    # Servers that fold case look for the lower-case name; the others get the name as the phone asks for it.
-    names = sorted({model.factory_file, model.factory_file.lower()})
-    return [File(OPEN + name, model.name, "bootstrap", content, parameters) for name in names]
+def _rules(family: Family) -> Iterator[tuple[str, Kind | None]]:
+    """Yield path and kind of the parameters that hold rules; None: a condition alone."""
+    yield from ((path, "profile") for path in family.profile_rules)
+    yield from ((path, "upgrade") for path in family.upgrade_rules)
+    yield from ((path, "report") for path in family.report_rules)
+    yield from ((path, None) for path in family.triggers)
 
 
-def _syslog(model: Model, address: str) -> Parameters:
-    parameters: Parameters = {}
-    for path in model.family.syslog_servers:
-        parameters = merge(parameters, nest(path, address))
-    return parameters
-
-
-def _phone_files(phone: Phone, settings: Settings, bench: Target, remote: Target) -> list[File]:
-    if phone.key is None:
-        raise PhoneError(
-            f"phone {phone.name}: phone_profile_key: there is no key to seal its service profile with; set it, or a master key"
-        )
-    service = merge(phone.parameters, phone.lines)
-    # The bench's second rule must not stay: at the customer's it would fail every resync.
-    rules: Parameters = {
-        "Profile_Rule": Setting(f"[--key {phone.key}] {settings.remote_url}"),
-        "Profile_Rule_B": Setting(""),
-    }
-    preprovision = merge(settings.preprovision_parameters, rules)
-    if settings.syslog_server:
-        preprovision = merge(preprovision, _syslog(phone.model, settings.remote_syslog_server))
-    preprovision = merge(preprovision, service if settings.complete else phone.parameters)
-    return [
-        _file(DEVICE, bench, phone, "preprovision", compress(build(preprovision)), preprovision),
-        _file(
-            OPEN,
-            remote,
-            phone,
-            "service",
-            seal(compress(build(service)), phone.key, phone.model.family.digest),
-            service,
-        ),
-    ]
-
-
-def _file(tree: str, target: Target, phone: Phone, kind: str, content: bytes, parameters: Parameters) -> File:
-    path = expand(target.path, phone.macros)
+def _path(tree: str, template: str, phone: Phone, kind: str) -> str:
+    path = expand(template, phone.macros)
     if tree == DEVICE:
         # The web server serves this tree under its own name.
         path = path.removeprefix(f"/{DEVICE}")
     if ".." in path or "?" in path or not path.strip("/") or path.endswith("/"):
-        raise PhoneError(f"phone {phone.name}: the {kind} profile's path '{path}' cannot be a file")
-    return File(tree + path, phone.name, kind, content, parameters)
+        raise PhoneError(f"the {kind} profile's path '{path}' cannot be a file")
+    return tree + path
 
 
-def _collisions(files: list[File]) -> list[str]:
-    owners: defaultdict[str, set[str]] = defaultdict(set)
-    for file in files:
-        owners[file.path.lower()].add(file.owner)
-    return [
-        f"{' and '.join(sorted(names))} would share the file {path}; put $MA into the URL that names it"
-        for path, names in owners.items()
-        if len(names) > 1
-    ]
+class Paths:
+    """Tells which phones would share a file: take() notes a path, problems() tells."""
 
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+        self._shared: dict[str, set[str]] = {}
 
-def parameter_values(file: File) -> dict[str, str]:
-    """Return path -> value of the file's parameters, for comparing; values may be secret."""
-    return flatten(file.parameters)
+    def take(self, path: str, owner: str) -> None:
+        """Note one path; servers that fold case make no difference between ``A.cfg`` and ``a.cfg``."""
+        first = self._owners.setdefault(path.lower(), owner)
+        if first != owner:
+            self._shared.setdefault(path.lower(), {first}).add(owner)
+
+    def problems(self) -> list[str]:
+        """One sentence a path."""
+        return [
+            f"{' and '.join(sorted(owners))} would share the file {path}; put $MA into the URL that names it"
+            for path, owners in self._shared.items()
+        ]

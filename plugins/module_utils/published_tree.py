@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """A folder that is published whole: generations side by side, and one symbolic link that names the live one.
 
-Layout below the root: ``generations/000042/`` with the published files and ``manifest.json``; ``current`` -> the live generation.
-Servers resolve ``current`` at each request, so all of them see a new generation at once, and never half of one.
+Layout below the root: ``generations/000042/`` with the published files and a manifest; ``current`` -> the live generation. Servers
+resolve ``current`` at each request, so all of them see a new generation at once, and never half of one.
 
-A new generation hard-links what did not change and writes the rest; one syncfs makes it durable before the link is swapped.
+A new generation hard-links what did not change and writes the rest; one syncfs makes it durable before the link is swapped. Files
+that are not in the manifest are somebody else's, and are linked too.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ import ctypes
 import fcntl
 import grp
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, Any, NamedTuple
 
-MANIFEST = "manifest.json"
+from .sealing import SealingError
+from .transfer import LiveFile, Reader, TransferError, pack_live
+
+MANIFEST = "manifest.jsonl"
 
 _INCOMING = ".incoming"
 _PUBLIC = 0o755
@@ -36,27 +37,11 @@ class TreeError(Exception):
     """The folder cannot be read or replaced; the message says why and what to do. What was live still is."""
 
 
-@dataclass(frozen=True)
-class Generation:
-    """The live generation: path below it -> SHA-256 of each intact file, and the notes of whoever published it."""
+class Entry(NamedTuple):
+    """A line of the manifest: SHA-256 of the content, and what the publisher said of the file."""
 
-    name: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
-
-
-def pack(files: Mapping[str, bytes], missing: set[str], notes: Mapping[str, Any]) -> bytes:
-    """Return the archive of a generation: digests of all *files*, contents of the *missing* ones."""
-    digests = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-    contents = {digests[path]: files[path] for path in missing}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        manifest = json.dumps({"files": digests, "notes": notes}, sort_keys=True).encode()
-        for name, content in ((MANIFEST, manifest), *sorted(contents.items())):
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
+    digest: str
+    file: LiveFile
 
 
 class PublishedTree:
@@ -67,33 +52,75 @@ class PublishedTree:
         self.groups = groups
         self.current = os.path.join(root, "current")
         self.generations = os.path.join(root, "generations")
+        self._accesses: dict[str, tuple[int, int | None]] = {}
 
-    def inspect(self) -> Generation:
-        """Return the live generation as it is on disk; a file with foreign content, mode or group counts as absent."""
-        if not os.path.isdir(self.current):
-            return Generation()
+    # -- look
+
+    def live_name(self) -> str:
+        """Return the name of the live generation; empty when nothing is published."""
+        return os.path.basename(os.path.realpath(self.current)) if os.path.isdir(self.current) else ""
+
+    def inspect(self) -> bytes:
+        """Return the live generation for transfer.read_live(); files with foreign content, mode or group have no fingerprint."""
+        if not self.live_name():
+            return pack_live("", "", ())
         base = os.path.realpath(self.current)
-        try:
-            with open(os.path.join(base, MANIFEST), "rb") as stream:
-                manifest = json.load(stream)
-            expected, notes = manifest["files"], manifest["notes"]
-        except (OSError, ValueError, KeyError):
-            expected, notes = {}, {}
-        files = {}
-        for path, file in self._walk(base):
-            status = os.stat(file)
-            digest = _digest(file)
-            intact = expected.get(path) == digest and (status.st_mode & 0o7777, status.st_gid) == self._access(path)
-            files[path] = digest if intact else ""
-        return Generation(os.path.basename(base), files, notes)
+        salt, entries = self._manifest(base)
+        return pack_live(os.path.basename(base), salt, self._verified(base, entries))
 
-    def install(self, archive: bytes, keep: int) -> str:
-        """Make the archive's generation the live one, keep *keep* earlier ones, and return its name."""
-        os.makedirs(self.generations, exist_ok=True)
-        for folder in (self.root, self.generations):
-            os.chmod(folder, _PUBLIC)
-        with self._locked():
-            return self._install(archive, keep)
+    def _verified(self, base: str, entries: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, LiveFile]]:
+        for path, entry in entries:
+            try:
+                with open(os.path.join(base, path), "rb") as file:
+                    digest = hashlib.sha256(file.read()).hexdigest()
+                    status = os.fstat(file.fileno())
+                intact = digest == entry.digest and (status.st_mode & 0o7777, status.st_gid) == self._access(path)
+            except OSError:
+                intact = False
+            yield path, entry.file if intact else entry.file._replace(fingerprint="")
+
+    def _manifest(self, base: str) -> tuple[str, Iterator[tuple[str, Entry]]]:
+        """Return the salt and the lines of a generation's manifest; what cannot be read there is nobody's."""
+        lines = _read_lines(os.path.join(base, MANIFEST))
+        try:
+            salt = next(lines)["salt"]
+        except (StopIteration, KeyError, TypeError):
+            return "", iter(())
+        return str(salt), ((path, Entry(digest, LiveFile(*file))) for path, digest, *file in lines)
+
+    def contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of live files; what is not there is left out."""
+        for path in paths:
+            _check(path)
+            with contextlib.suppress(OSError), open(os.path.join(self.current, path), "rb") as file:
+                yield path, file.read()
+
+    # -- replace
+
+    def install(self, stream: IO[bytes], keep: int) -> str:
+        """Make what the transfer in *stream* says the live generation, keep *keep* earlier ones, and return its name."""
+        try:
+            os.makedirs(self.generations, exist_ok=True)
+            for folder in (self.root, self.generations):
+                os.chmod(folder, _PUBLIC)
+            with self._locked():
+                return self._install(stream, keep)
+        except OSError as error:
+            raise TreeError(f"the new files could not be written below {self.root}: {error.strerror}; the old ones stay") from error
+        except (TransferError, SealingError) as error:
+            raise TreeError(f"what came to be published below {self.root} cannot be used: {error}; the old files stay") from error
+
+    def previous(self, dry: bool = False) -> tuple[str, bool]:
+        """Make the generation before the newest one live, unless *dry*; return its name, and whether that is a change."""
+        numbers = self._numbers() if os.path.isdir(self.generations) else []
+        if len(numbers) < 2:
+            raise TreeError(f"there is no earlier generation below {self.root} to go back to")
+        name = f"{numbers[-2]:06d}"
+        changed = name != self.live_name()
+        if changed and not dry:
+            with self._locked():
+                self._point_to(name)
+        return name, changed
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -104,51 +131,68 @@ class PublishedTree:
                 raise TreeError(f"another run is publishing to {self.root} right now; run again when it has ended") from error
             yield
 
-    def _install(self, archive: bytes, keep: int) -> str:
+    def _install(self, stream: IO[bytes], keep: int) -> str:
+        transfer = Reader(stream)
+        live = self.live_name()
+        if transfer.base != live:
+            raise TreeError(f"another run has published to {self.root} meanwhile; run again")
         incoming = os.path.join(self.generations, _INCOMING)
         # Left by a run that was killed.
         shutil.rmtree(incoming, ignore_errors=True)
         numbers = self._numbers()
         name = f"{numbers[-1] + 1 if numbers else 1:06d}"
         try:
-            self._build(incoming, archive)
+            self._build(incoming, transfer)
             _synchronize(incoming, _syncfs)
             os.rename(incoming, os.path.join(self.generations, name))
-        except OSError as error:
-            shutil.rmtree(incoming, ignore_errors=True)
-            raise TreeError(f"the new files could not be written below {self.root}: {error.strerror}; the old ones stay") from error
         except BaseException:
             shutil.rmtree(incoming, ignore_errors=True)
             raise
         self._point_to(name)
-        for number in self._numbers()[: -(keep + 1)]:
+        # Whoever went back does not want the ones after it any more.
+        abandoned = [number for number in numbers if live and number > int(live)]
+        kept = [number for number in numbers if number not in abandoned]
+        for number in (*abandoned, *kept[: max(len(kept) - keep, 0)]):
             shutil.rmtree(os.path.join(self.generations, f"{number:06d}"))
         return name
 
-    def _build(self, folder: str, archive: bytes) -> None:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-            contents = {member.name: _content(members, member) for member in members}
-        manifest = contents.pop(MANIFEST)
-        files: Mapping[str, str] = json.loads(manifest)["files"]
-        live = os.path.realpath(self.current)
+    def _build(self, folder: str, transfer: Reader) -> None:
         os.mkdir(folder)
         os.chmod(folder, _PUBLIC)
-        made: set[str] = set()
-        for path, digest in files.items():
-            _check(path)
+        made: set[str] = {""}
+        with open(os.open(os.path.join(folder, MANIFEST), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as manifest:
+            manifest.write(_line({"salt": transfer.salt}))
+            written = set()
+            for path, file, content in transfer.files():
+                _check(path)
+                mode, group = self._access(path)
+                if group is None:
+                    raise TreeError(f"there is no group {self._group(path)} on this host; install the web server first")
+                self._make_folders(folder, os.path.dirname(path), mode, group, made)
+                _write(os.path.join(folder, path), content, mode, group)
+                manifest.write(_line([path, hashlib.sha256(content).hexdigest(), *file]))
+                written.add(path)
+            gone = transfer.removed()
+            if os.path.isdir(self.current):
+                self._keep(folder, written | gone, made, manifest)
+
+    def _keep(self, folder: str, without: set[str], made: set[str], manifest: IO[bytes]) -> None:
+        """Link what is live into *folder*, but for the paths in *without*, and take over the lines of the manifest."""
+        live = os.path.realpath(self.current)
+        linked = set()
+        for path in _walk(live):
+            if path in without or path == MANIFEST:
+                continue
             mode, group = self._access(path)
-            if group is None:
-                raise TreeError(f"there is no group {self._group(path)} on this host; install the web server first")
-            self._make_folders(folder, os.path.dirname(path), mode, group, made)
-            target = os.path.join(folder, path)
-            if digest in contents:
-                _write(target, contents[digest], mode, group)
-            else:
-                os.link(os.path.join(live, path), target)
-        _write(os.path.join(folder, MANIFEST), manifest, 0o600, 0)
+            self._make_folders(folder, os.path.dirname(path), mode, group or 0, made)
+            os.link(os.path.join(live, path), os.path.join(folder, path), follow_symlinks=False)
+            linked.add(path)
+        for path, entry in self._manifest(live)[1]:
+            if path in linked:
+                manifest.write(_line([path, entry.digest, *entry.file]))
 
     def _make_folders(self, base: str, path: str, mode: int, group: int, made: set[str]) -> None:
-        if not path or path in made:
+        if path in made:
             return
         self._make_folders(base, os.path.dirname(path), mode, group, made)
         folder = os.path.join(base, path)
@@ -163,13 +207,18 @@ class PublishedTree:
 
     def _access(self, path: str) -> tuple[int, int | None]:
         """Return the mode and group number that the file at *path* must have; None: this host has no such group."""
-        name = self._group(path)
-        if name is None:
-            return 0o644, 0
-        try:
-            return 0o640, grp.getgrnam(name).gr_gid
-        except KeyError:
-            return 0o640, None
+        top = path.partition("/")[0]
+        access = self._accesses.get(top)
+        if access is None:
+            name = self.groups.get(top)
+            access = (0o644, 0)
+            if name is not None:
+                try:
+                    access = (0o640, grp.getgrnam(name).gr_gid)
+                except KeyError:
+                    access = (0o640, None)
+            self._accesses[top] = access
+        return access
 
     def _point_to(self, name: str) -> None:
         link = os.path.join(self.root, ".current")
@@ -183,37 +232,44 @@ class PublishedTree:
     def _numbers(self) -> list[int]:
         return sorted(int(name) for name in os.listdir(self.generations) if _NUMBER.fullmatch(name))
 
-    def _walk(self, base: str) -> Iterator[tuple[str, str]]:
-        for folder, _folders, names in os.walk(base):
-            for name in names:
-                file = os.path.join(folder, name)
-                path = os.path.relpath(file, base)
-                if path != MANIFEST:
-                    yield path, file
+
+def _walk(base: str, below: str = "") -> Iterator[str]:
+    """Yield the paths of all files below *base*, links included."""
+    with os.scandir(os.path.join(base, below)) as entries:
+        for entry in entries:
+            path = below + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(base, f"{path}/")
+            else:
+                yield path
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = archive.extractfile(member)
-    if file is None:
-        raise TreeError(f"the archive holds '{member.name}', which is no file")
-    return file.read()
+def _read_lines(path: str) -> Iterator[Any]:
+    """Yield what the lines of a file hold as JSON, up to the first that holds none."""
+    with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 def _write(path: str, content: bytes, mode: int, group: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
         os.fchown(descriptor, 0, group)
         os.fchmod(descriptor, mode)
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+    finally:
+        os.close(descriptor)
 
 
 def _check(path: str) -> None:
-    if path.startswith("/") or ".." in path.split("/"):
+    parts = path.split("/")
+    if path.startswith("/") or ".." in parts or "" in parts or path == MANIFEST:
         raise TreeError(f"'{path}' is not a path below the published folder")
 
 

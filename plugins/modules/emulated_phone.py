@@ -211,7 +211,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench_client import Identity, Wire, WireError
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, read_phones
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import HABITS, Unit
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import Unit
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import MISSING
 from ansible_collections.voip.preprovision.plugins.module_utils.user_agent import format_user_agent
 
@@ -265,7 +265,7 @@ def bring_up(wire: Wire, phone: Phone, options: dict[str, Any], roots: bytes, po
     identity = Identity(
         mac=phone.mac,
         user_agent=format_user_agent(phone.model, phone.mac, phone.serial),
-        block_size=HABITS[phone.model.family.name].block_size,
+        block_size=phone.model.family.block_size,
         certificate=options["certificate"],
         private_key=options["private_key"],
     )

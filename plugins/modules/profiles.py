@@ -8,41 +8,98 @@ DOCUMENTATION = r"""
 module: profiles
 short_description: Publish the profiles of many phones at once
 description:
-  - Renders, compresses and seals the bootstrap, preprovision and service profiles of all phones on the controller, in one pass in
-    memory, and sends what changed to the target in one transfer. The target builds a new generation beside the live one and swaps
-    one symbolic link, so that TFTP and HTTP see all of it at once.
+  - Renders, compresses and seals the bootstrap, preprovision and service profiles of all phones on the controller, in one
+    pass in memory, and sends what differs from what is live in one transfer. The target builds a new generation beside the
+    live one and swaps one symbolic link, so that TFTP and HTTP see all of it at once; a run that is interrupted leaves the
+    old one served.
   - Sealing is repeatable, so the task reports a change only when a profile's content changed, and check mode is exact.
   - Bad variables of any phone stop the task before anything changes; all are reported together.
-  - Each phone is an inventory host that has the variables C(phone_mac) and C(phone_model), and, as wanted, C(phone_serial),
-    C(phone_lines), C(phone_profile_key), C(phone_parameters) and C(phone_parameters_<layer>).
-  - Layers are merged in the alphabetical order of their names; C(phone_parameters) comes last and wins.
+  - A phone is an inventory host (O(phones)), or a row of a file (O(rows)) that never becomes one. Both have the variables
+    C(phone_mac) and C(phone_model), and those that the guide to phone variables lists.
+  - A phone's parameters are merged in this order, later ones winning. The typed variables, the layers
+    C(phone_parameters_<layer>) in alphabetical order, C(phone_parameters), C(phone_lines).
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
-  path:
+  dest:
     description:
       - Folder to publish on the target. Web and TFTP servers serve C(current/open) below it; the web server serves
         C(current/device) to device certificates alone.
     type: path
     required: true
-  hosts:
+  state:
+    description:
+      - V(present) publishes. V(checked) looks at all phones on the controller and changes nothing. V(previous) goes
+        back to the generation before the newest one; doing so twice changes nothing more.
+    type: str
+    default: present
+    choices: [present, checked, previous]
+  phones:
     description:
       - Names of the inventory hosts that are phones.
     type: list
     elements: str
-    required: true
+    default: []
+  rows:
+    description:
+      - File on the controller whose rows are phones, instead of O(phones). CSV (C(.csv), C(.tsv)), JSON Lines
+        (C(.jsonl)) or SQLite (C(.db), C(.sqlite)). A column is a phone variable; a dot goes into it, as in
+        C(phone_lines.1.user_id).
+      - CSV and JSON Lines may be encrypted with Ansible Vault.
+    type: path
+  query:
+    description:
+      - Query that yields the rows of a SQLite file. Without it those of its table C(phones).
+    type: str
+  groups:
+    description:
+      - What rows share. Keys are C(all), or what follows C(phone_) in a variable, such as C(customer), C(site),
+        C(model); below these, a value of that variable and the phone variables of all rows that have it. Later keys
+        win, and a row wins over all.
+    type: dict
+    default: {}
+  families:
+    description:
+      - Product families of your own, or corrections of known ones, by name. C(based_on) names the family that one resembles.
+    type: dict
+    default: {}
+  kinds:
+    description:
+      - Kinds of profile to publish; files of other kinds stay as they are.
+    type: list
+    elements: str
+    default: [bootstrap, preprovision, service]
+    choices: [bootstrap, preprovision, service]
+  complete:
+    description:
+      - Kinds that carry all parameters. The others are limited to what keeps a phone in touch with its server (rules,
+        certificates, timers, logs, passwords of the web page).
+      - A complete bootstrap profile has what all phones of its model share and what is not secret.
+    type: list
+    elements: str
+    default: [service]
+    choices: [bootstrap, preprovision, service]
+  purge:
+    description:
+      - Whether profiles of phones that are not listed are removed. A file that this module did not make is never removed.
+    type: bool
+    default: false
+  explain:
+    description:
+      - Name of one phone. Nothing is published; RV(explanation) says where each of its parameters comes from.
+    type: str
   bench_url:
     description:
       - URL of a phone's preprovision profile on the bench, with macros such as C($MA). It must be HTTPS, since that profile
-        tells the phone its key.
+        tells the phone its key. Required unless O(state=previous).
     type: str
-    required: true
   remote_url:
     description:
       - URL of a phone's service profile at the customer's, with macros. The phone's C(Profile_Rule) becomes this with C(--key).
+      - C({key_id}) in it becomes eight digits that tell one key of a phone from another; it must be there to change
+        keys. Required unless O(state=previous).
     type: str
-    required: true
   ca_url:
     description:
       - URL of the root certificate behind the bench's server certificate, for families that take one. Empty leaves the phone to
@@ -61,7 +118,7 @@ options:
     default: ""
   bootstrap_parameters:
     description:
-      - Parameters of all bootstrap profiles, beside the profile rules. They must not be secret.
+      - Parameters of all bootstrap profiles of families with profile rules, beside those rules. They must not be secret.
     type: dict
     default: {}
   preprovision_parameters:
@@ -69,14 +126,25 @@ options:
       - Parameters of all preprovision profiles; a phone's own parameters win over them.
     type: dict
     default: {}
-  complete:
+  unknown_parameters:
     description:
-      - Whether the preprovision profile carries the phone's lines too, so that it works before its first remote resync.
+      - What to do about a parameter that the phone's family does not know and so would ignore in silence.
+    type: str
+    default: warn
+    choices: [warn, error, ignore]
+  plaintext_secrets:
+    description:
+      - Whether a file that anybody may read may hold a password, for families that cannot decrypt. Only for a closed bench.
     type: bool
     default: false
   master_key:
     description:
       - Secret from which the profile key of each phone without C(phone_profile_key) is derived, with HKDF and its MAC.
+    type: str
+  previous_master_key:
+    description:
+      - The master key of the keys that phones still hold, while they are led to those of O(master_key). Each phone's
+        service profile is then published twice, and what it fetches with the old key names the new one.
     type: str
   device_group:
     description:
@@ -103,12 +171,35 @@ attributes:
 EXAMPLES = r"""
 - name: Publish the profiles of all phones
   voip.preprovision.profiles:
-    path: /srv/preprovision
-    hosts: "{{ groups['phones'] }}"
+    dest: /srv/preprovision
+    phones: "{{ groups['phones'] }}"
     bench_url: https://prov.example.net/device/$MA.cfg
-    remote_url: https://prov.example.com/service/$MA.cfg
+    remote_url: https://prov.example.com/service/$MA-{key_id}.cfg
     ca_url: http://prov.example.net/bench-ca.pem
     master_key: "{{ vault_master_key }}"
+    purge: true
+
+- name: Publish the phones of a customer database
+  voip.preprovision.profiles:
+    dest: /srv/preprovision
+    rows: customers.sqlite
+    query: SELECT mac AS phone_mac, model AS phone_model, customer AS phone_customer FROM units WHERE shipped IS NULL
+    groups:
+      all:
+        phone_resync:
+          periodic: 86400
+      customer:
+        example:
+          phone_parameters_customer:
+            Proxy_1_: sip.example.com
+    bench_url: https://prov.example.net/device/$MA.cfg
+    remote_url: https://prov.example.com/service/$MA-{key_id}.cfg
+    master_key: "{{ vault_master_key }}"
+
+- name: Go back to what was published before
+  voip.preprovision.profiles:
+    dest: /srv/preprovision
+    state: previous
 """
 
 RETURN = r"""
@@ -117,20 +208,49 @@ generation:
   returned: success
   type: str
   sample: "000042"
-phones:
-  description: Number of phones.
-  returned: success
-  type: int
+published:
+  description: Names of the phones with a file that was (in check mode, would be) sent.
+  returned: when O(state=present)
+  type: list
+  elements: str
+unchanged:
+  description: Names of the phones whose files are live already.
+  returned: when O(state=present)
+  type: list
+  elements: str
+removed:
+  description: Names of the phones that are no longer listed and whose files went.
+  returned: when O(state=present)
+  type: list
+  elements: str
 files:
-  description: Number of published files.
-  returned: success
+  description: Number of files of the listed phones and of their models.
+  returned: when O(state=present)
   type: int
 sent:
   description: Number of files that were (in check mode, would be) sent.
-  returned: success
+  returned: when O(state=present)
   type: int
-removed:
-  description: Number of files that are no longer published.
-  returned: success
-  type: int
+explanation:
+  description:
+    - One item a parameter of each profile. Secret values are hidden.
+  returned: when O(explain) is set
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Kind of profile.
+      type: str
+    parameter:
+      description: Name of the parameter, sections before it.
+      type: str
+    value:
+      description: Its value.
+      type: str
+    variable:
+      description: Phone variable that it comes from; empty for what every phone gets.
+      type: str
+    origin:
+      description: Group, host or row that sets this variable.
+      type: str
 """

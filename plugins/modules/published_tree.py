@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: published_tree
 short_description: Look at or replace a folder that is published whole
 description:
-  - Looks at the live generation of a published folder, or installs a new one from an archive and makes it live by swapping one
-    symbolic link. What did not change is hard-linked.
+  - Looks at the live generation of a published folder, installs a new one from an archive and makes it live by swapping one
+    symbolic link, or goes back to the one before. What did not change is hard-linked.
   - M(voip.preprovision.profiles) uses this module on the target; it is of little use by itself.
 version_added: 0.1.0
 author:
@@ -25,14 +25,25 @@ options:
       - First folder of a published path, and the group that alone may read what is below it. Everything else is for all to read.
     type: dict
     default: {}
+  state:
+    description:
+      - V(present) looks at the folder, or installs O(archive). V(previous) makes the generation before the newest one live.
+    type: str
+    default: present
+    choices: [present, previous]
   archive:
     description:
-      - Archive of the new generation on the target, sealed with O(archive_key). Without it the module only looks.
+      - Archive of what is new, on the target, encrypted with O(archive_key). Without it the module only looks.
     type: path
   archive_key:
     description:
-      - Passphrase of the archive, made for this one transfer.
+      - Key of the archive, or of the contents that are returned, made for this one transfer.
     type: str
+  contents:
+    description:
+      - Paths of live files whose contents are to be returned, encrypted with O(archive_key).
+    type: list
+    elements: str
   keep:
     description:
       - How many earlier generations stay on disk.
@@ -48,11 +59,10 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Look at what is published
+- name: Go back to what was published before
   voip.preprovision.published_tree:
     path: /srv/preprovision
-    groups:
-      device: www-data
+    state: previous
 """
 
 RETURN = r"""
@@ -61,46 +71,66 @@ generation:
   returned: success
   type: str
   sample: "000042"
-files:
-  description: Path and SHA-256 of each published file; an empty digest marks a file that somebody else changed.
+live:
+  description: What is live, packed for M(voip.preprovision.profiles). One text, since Ansible is slow with many items.
   returned: when only looking
-  type: dict
-notes:
-  description: What the publisher noted.
-  returned: when only looking
-  type: dict
+  type: str
+contents:
+  description: Contents of files, encrypted, as base64.
+  returned: when O(contents) is set
+  type: str
 """
 
+import base64
+import io
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.published_tree import PublishedTree, TreeError
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import SealingError, unseal
+from ansible_collections.voip.preprovision.plugins.module_utils.transfer import EncryptedReader, pack_contents
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "groups": {"type": "dict", "default": {}},
+    "state": {"type": "str", "default": "present", "choices": ["present", "previous"]},
     "archive": {"type": "path"},
     "archive_key": {"type": "str", "no_log": True},
+    "contents": {"type": "list", "elements": "str"},
     "keep": {"type": "int", "default": 2},
 }
 
 
+def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what is asked for; return the module's result, or raise TreeError."""
+    tree = PublishedTree(parameters["path"], parameters["groups"])
+    if parameters["state"] == "previous":
+        name, changed = tree.previous(dry=check_mode)
+        return {"changed": changed, "generation": name}
+    if parameters["contents"] is not None:
+        packed = pack_contents(tree.contents(parameters["contents"]), parameters["archive_key"])
+        return {"changed": False, "generation": tree.live_name(), "contents": base64.b64encode(packed).decode()}
+    if parameters["archive"] is None:
+        return {"changed": False, "generation": tree.live_name(), "live": base64.b64encode(tree.inspect()).decode()}
+    if check_mode:
+        return {"changed": True, "generation": tree.live_name()}
+    with open(parameters["archive"], "rb") as file:
+        stream = io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode()))
+        return {"changed": True, "generation": tree.install(stream, parameters["keep"])}
+
+
 def main() -> None:
-    """Look, or install."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_together=[("archive", "archive_key")])
-    tree = PublishedTree(module.params["path"], module.params["groups"])
+    """Wiring."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        required_together=[("archive", "archive_key")],
+        required_by={"contents": ("archive_key",)},
+        mutually_exclusive=[("archive", "contents")],
+    )
     try:
-        if module.params["archive"] is None:
-            live = tree.inspect()
-            module.exit_json(changed=False, generation=live.name, files=live.files, notes=live.notes)
-        if module.check_mode:
-            module.exit_json(changed=True, generation=tree.inspect().name)
-        with open(module.params["archive"], "rb") as file:
-            archive = unseal(file.read(), module.params["archive_key"], "sha256")
-        module.exit_json(changed=True, generation=tree.install(archive, module.params["keep"]))
-    except (TreeError, SealingError, OSError) as error:
+        module.exit_json(**run(module.params, module.check_mode))
+    except (TreeError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -1,79 +1,259 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a publication changes, told without telling a secret."""
+"""Many phones at once: look at all of them before anything changes, then send what differs from what is live.
+
+Phones are gone through twice, and only those that are inventory hosts are kept in memory: a row is read again when it is rendered.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
-from ..module_utils.publication import File, parameter_values
-from ..module_utils.published_tree import Generation
+from ..module_utils.mac import MacError, parse_mac
+from ..module_utils.phone import Phone, PhoneError, PhoneReader, Register
+from ..module_utils.profile import Parameters, ProfileError, values
+from ..module_utils.profile_formats import FORMATS
+from ..module_utils.publication import BOOTSTRAP, File, Paths, Publisher
+from ..module_utils.sealing import SealingError
+from ..module_utils.transfer import Live
 
 HIDDEN = "********"
+MOST_SHOWN = 100
+"""Files whose parameters a diff names; of more it gives the number."""
+FEWEST_FOR_PROGRESS = 500
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many phones are done, and of how many; 0 where that is not known."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The difference between the live generation and the files to publish."""
+class Entry(NamedTuple):
+    """The variables of one phone: an inventory host, or a row of a file."""
 
-    contents: Mapping[str, bytes]
-    notes: Mapping[str, Any]
-    missing: set[str]
-    """Paths whose content must be sent."""
-    removed: set[str]
-    before: list[str]
-    after: list[str]
-    """Lines of the diff: owner, kind and parameter, never a value."""
+    name: str
+    variables: Mapping[str, Any]
+    where: str = ""
+    """File and line of a row."""
+    problem: str = ""
+    """Why the row cannot be read."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.name} ({self.where})" if self.where else self.name
+
+
+class Sink(Protocol):
+    """Takes the files to send."""
+
+    def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
+        """Send one file."""
+
+
+@dataclass
+class Survey:
+    """All phones, found to be right."""
+
+    entries: Iterable[Entry]
+    count: int = 0
+    phones: list[Phone] | None = None
+    """The phones, where they are kept."""
+    used: dict[str, Parameters] = field(default_factory=dict)
+    """Model that phones have -> the parameters that all of these share, if a bootstrap profile wants them."""
+    ignored: list[str] = field(default_factory=list)
+    """Sentences on parameters that phones would ignore."""
+
+
+class _Findings:
+    """Sentences, each told once with the phones that it is about."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[str, int]] = {}
+
+    def add(self, label: str, sentence: str) -> None:
+        first, count = self._found.get(sentence, (label, 0))
+        self._found[sentence] = (first, count + 1)
+
+    def __iter__(self) -> Iterator[str]:
+        for sentence, (first, count) in self._found.items():
+            more = f" and {count - 1} more" if count > 1 else ""
+            yield f"phone {first}{more}: {sentence}"
+
+
+def survey(entries: Iterable[Entry], reader: PhoneReader, publisher: Publisher, keep: bool, progress: Progress) -> Survey:
+    """Read and check all phones; raise one PhoneError with everything that is wrong. *keep*: whether to keep them for rendering."""
+    result = Survey(entries, phones=[] if keep else None)
+    problems, ignored = _Findings(), _Findings()
+    register, paths = Register(), Paths()
+    for entry in entries:
+        label = entry.label
+        result.count += 1
+        if not result.count % FEWEST_FOR_PROGRESS:
+            progress("checked", result.count, 0)
+        if entry.problem:
+            problems.add(label, entry.problem)
+            continue
+        try:
+            phone = reader.read(entry.name, entry.variables)
+            found = publisher.check(phone)
+            for path, _kind in publisher.paths(phone):
+                paths.take(path, label)
+        except PhoneError as error:
+            problems.add(label, str(error))
+            _note_mac(register, label, entry.variables)
+            continue
+        register.take(label, phone.mac, phone.serial, phone.model.family.name)
+        for sentence in found:
+            problems.add(label, sentence)
+        for sentence in phone.ignored:
+            ignored.add(label, sentence)
+        _note_model(result.used, phone, BOOTSTRAP in publisher.settings.complete)
+        if result.phones is not None:
+            result.phones.append(phone)
+    for model in reader.catalogue.models.values():
+        for path in publisher.bootstrap_paths(model, result.used):
+            paths.take(path, model.name)
+    result.ignored = list(ignored)
+    twice = register.problems()
+    # Phones of one MAC share their files too, which would be told twice.
+    everything = [*problems, *(twice or paths.problems())]
+    if everything:
+        raise PhoneError("\n".join(everything))
+    return result
+
+
+def _note_mac(register: Register, label: str, variables: Mapping[str, Any]) -> None:
+    try:
+        register.take(label, parse_mac(variables.get("phone_mac")))
+    except MacError:
+        return
+
+
+def _note_model(used: dict[str, Parameters], phone: Phone, compares: bool) -> None:
+    if not compares:
+        used.setdefault(phone.model.name, {})
+        return
+    shared = used.setdefault(phone.model.name, dict(phone.parameters))
+    for path in [path for path, setting in shared.items() if phone.parameters.get(path) != setting]:
+        del shared[path]
+
+
+@dataclass
+class Changes:
+    """What a publication changes."""
+
+    published: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    """Names of phones: with a file that is sent, with none, and no longer listed."""
+    files: int = 0
+    sent: int = 0
+    removed_paths: list[str] = field(default_factory=list)
+    shown: list[tuple[File | None, str, str, str]] = field(default_factory=list)
+    """New file, path, owner and kind of the first MOST_SHOWN changes."""
 
     @property
     def changed(self) -> bool:
         """Whether a new generation is needed."""
-        return bool(self.missing or self.removed)
+        return bool(self.sent or self.removed_paths)
 
 
-def plan(files: Iterable[File], live: Generation, digests: Mapping[str, str]) -> Plan:
-    """Compare *files* (and their *digests*, path -> SHA-256) with what is live."""
-    # Fingerprints of values let the next run name the changed parameters; the salt keeps them from being looked up.
-    salt = live.notes.get("salt") or secrets.token_hex(16)
-    notes: dict[str, Any] = {}
-    contents: dict[str, bytes] = {}
-    for file in files:
-        contents[file.path] = file.content
-        prints = {name: _fingerprint(value, salt) for name, value in parameter_values(file).items()}
-        notes[file.path] = {"owner": file.owner, "kind": file.kind, "parameters": prints}
-    missing = {path for path in contents if live.files.get(path) != digests[path]}
-    removed = set(live.files) - set(contents)
-    before, after = _lines(live.notes.get("files", {}), notes, missing, removed)
-    return Plan(contents, {"salt": salt, "files": notes}, missing, removed, before, after)
+def new_salt() -> str:
+    """Return the salt of a folder's fingerprints, for the first time that something is published there."""
+    return secrets.token_hex(16)
 
 
-def _fingerprint(value: str, salt: str) -> str:
-    return hashlib.blake2b(value.encode(), key=salt.encode(), digest_size=4).hexdigest()
+def compare(
+    found: Survey, reader: PhoneReader, publisher: Publisher, live: Live, purge: bool, sink: Sink | None, progress: Progress
+) -> Changes:
+    """Render all phones, hand what differs from *live* to *sink*, and say what that was.
+
+    *purge*: whether files of phones that are not listed go; files of other kinds than those published always stay.
+    """
+    changes = Changes()
+    salt = live.salt.encode()
+    remaining = dict(live.entries)
+
+    def take(file: File) -> bool:
+        changes.files += 1
+        fingerprint = file.fingerprint(salt)
+        was = remaining.pop(file.path, None)
+        if was is not None and was.fingerprint == fingerprint:
+            return False
+        changes.sent += 1
+        if len(changes.shown) < MOST_SHOWN:
+            changes.shown.append((file, file.path, file.owner, file.kind))
+        if sink is not None:
+            sink.add(file.path, fingerprint, file.owner, file.kind, file.content())
+        return True
+
+    for file in publisher.bootstrap_files(reader.catalogue.models.values(), found.used):
+        take(file)
+    for done, phone in enumerate(_phones(found, reader), 1):
+        # A list, not a generator: each file has to be looked at
+        sent = [take(file) for file in publisher.files(phone)]
+        (changes.published if any(sent) else changes.unchanged).append(phone.name)
+        if not done % FEWEST_FOR_PROGRESS:
+            progress("rendered", done, found.count)
+    listed = {*changes.published, *changes.unchanged}
+    gone: dict[str, None] = {}
+    for path, entry in remaining.items():
+        if entry.kind in publisher.settings.kinds and (purge or entry.kind == BOOTSTRAP or entry.owner in listed):
+            changes.removed_paths.append(path)
+            if entry.kind != BOOTSTRAP and entry.owner not in listed:
+                gone[entry.owner] = None
+            if len(changes.shown) < MOST_SHOWN:
+                changes.shown.append((None, path, entry.owner, entry.kind))
+    changes.removed = list(gone)
+    return changes
 
 
-def _lines(old: Mapping[str, Any], new: Mapping[str, Any], missing: set[str], removed: set[str]) -> tuple[list[str], list[str]]:
+def _phones(found: Survey, reader: PhoneReader) -> Iterator[Phone]:
+    if found.phones is not None:
+        yield from found.phones
+        return
+    for entry in found.entries:
+        try:
+            yield reader.read(entry.name, entry.variables)
+        except PhoneError as error:
+            raise PhoneError(f"phone {entry.label}: {error} (the file has changed while it was read; run again)") from error
+
+
+def describe(changes: Changes, live: Live, old: Mapping[str, bytes]) -> tuple[str, str]:
+    """Return both sides of a diff that names files and parameters, never a value. *old*: path -> what is live there."""
     before: list[str] = []
     after: list[str] = []
-    for path in sorted(missing | removed):
-        was, now = old.get(path), new.get(path)
-        note = now or was or {"owner": "nobody", "kind": "foreign"}
-        title = f"{note['owner']}: {note['kind']} profile {path}"
-        if was is None or now is None:
-            (after if now else before).append(title)
+    for file, path, owner, kind in changes.shown:
+        title = f"{owner}: {kind} profile {path}"
+        if path in live.entries:
+            before.append(title)
+        if file is None:
             continue
-        names = sorted(
-            name
-            for name in {**was["parameters"], **now["parameters"]}
-            if was["parameters"].get(name) != now["parameters"].get(name)
-        )
-        before.append(title)
-        before += [f"    {name}: {HIDDEN} (old value)" for name in names if name in was["parameters"]]
         after.append(title)
-        after += [f"    {name}: {HIDDEN} (new value)" for name in names if name in now["parameters"]]
+        if path not in live.entries:
+            continue
+        was, now = _values(file, old.get(path)), values(FORMATS[file.format].parse(file.plain))
+        if was is None:
+            after.append("    sealed with another key before, or damaged")
+            continue
+        names = [name for name in sorted({**was, **now}) if was.get(name) != now.get(name)]
+        before += [f"    {name}: {HIDDEN} (old value)" for name in names if name in was]
+        after += [f"    {name}: {HIDDEN} (new value)" for name in names if name in now]
         if not names:
             after.append("    sealed anew, or restored on the target")
-    return before, after
+    more = changes.sent + len(changes.removed_paths) - len(changes.shown)
+    if more > 0:
+        after.append(f"and {more} more files")
+    return "".join(f"{line}\n" for line in before), "".join(f"{line}\n" for line in after)
+
+
+def _values(file: File, content: bytes | None) -> dict[str, str] | None:
+    """Read what was at the file's place, if its key opens it."""
+    if content is None:
+        return None
+    try:
+        return values(FORMATS[file.format].parse(file.opened(content)))
+    except (ProfileError, SealingError):
+        return None

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 DOMAIN = sorted(path.name for path in (ROOT / "plugins/module_utils").glob("*.py"))
-OPTIONAL = {"netaddr", "cryptography"}
+OPTIONAL = {"netaddr", "cryptography", "jinja2"}
 CODE = sorted(
     path.relative_to(ROOT).as_posix()
     for folder in ("plugins", "roles", "playbooks", "inventories", "extensions", "tests")

@@ -149,7 +149,7 @@ def test_condition():
 
 def test_known_families_are_classes_without_being_named():
     classes = plan_classes({})
-    assert [family.family for family in classes] == ["ata19x", "mpp", "spa"]
+    assert [family.family for family in classes] == ["ata19x", "grandstream", "mpp", "poly", "snom", "spa", "yealink"]
     assert all(family.condition and not family.options for family in classes)
 
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import FAMILIES, MODELS, ModelError, find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, ModelError
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import DIGESTS
 
 
@@ -27,7 +27,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.sealing import D
     ],
 )
 def test_models(name, family, product, series, factory_file, vendor_class):
-    model = find_model(name)
+    model = BUILTIN.find_model(name)
     assert (model.family.name, model.product, model.series) == (family, product, series)
     assert (model.factory_file, model.vendor_class) == (factory_file, vendor_class)
 
@@ -41,26 +41,27 @@ def test_models(name, family, product, series, factory_file, vendor_class):
     ],
 )
 def test_families(family, digest, messages, custom_ca):
-    found = FAMILIES[family]
-    assert (found.request_message, found.success_message, found.failure_message) == messages
+    found = BUILTIN.families[family]
+    kinds = ("request", "success", "failure")
+    assert tuple(found.paths(f"log_messages.resync_{kind}")[0] for kind in kinds) == messages
     assert (found.digest, found.custom_ca) == (digest, custom_ca)
 
 
 def test_tables_are_complete():
-    assert set(FAMILIES) == {"ata19x", "spa", "mpp"}
-    assert sorted(MODELS) == sorted(model for family in FAMILIES.values() for model in family.models)
-    assert {family.digest for family in FAMILIES.values()} <= set(DIGESTS)
+    assert set(BUILTIN.families) >= {"ata19x", "spa", "mpp"}
+    assert sorted(BUILTIN.models) == sorted(model for family in BUILTIN.families.values() for model in family.models)
+    assert {family.digest for family in BUILTIN.families.values()} <= {*DIGESTS, ""}
 
 
 def test_no_two_models_ask_for_one_file():
-    files = [model.factory_file.lower() for model in MODELS.values()]
+    files = [model.factory_file.lower() for model in BUILTIN.models.values() if model.family.profile_rules]
     assert len(set(files)) == len(files)
 
 
 @pytest.mark.parametrize(
     ("vendor_class", "family"),
     [
-        *((model.vendor_class, model.family.name) for model in MODELS.values()),
+        *((model.vendor_class, model.family.name) for model in BUILTIN.models.values() if model.family.vendor_classes),
         # field captures
         ("CISCO ATA191-MPP", "ata19x"),
         ("CP-7841-3PCC", "mpp"),
@@ -73,7 +74,7 @@ def test_no_two_models_ask_for_one_file():
 def test_a_vendor_class_belongs_to_one_family(vendor_class, family):
     matching = {
         name
-        for name, candidate in FAMILIES.items()
+        for name, candidate in BUILTIN.families.items()
         for prefix in candidate.vendor_classes
         if vendor_class.lower().startswith(prefix.lower())
     }
@@ -82,7 +83,7 @@ def test_a_vendor_class_belongs_to_one_family(vendor_class, family):
 
 @pytest.mark.parametrize("name", ["ata192", "Ata192", " ATA192 ", "ATA192"])
 def test_case_does_not_matter(name):
-    assert find_model(name) is MODELS["ATA192"]
+    assert BUILTIN.find_model(name) is BUILTIN.models["ATA192"]
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,10 @@ def test_case_does_not_matter(name):
         ("SPA-504G", "the model 'SPA-504G' is not known; did you mean SPA504G?"),
         ("cp-8851", "the model 'cp-8851' is not known; did you mean CP-8851-3PCC?"),
         (192, "the model '192' is not known; did you mean ATA192?"),
-        ("T46U", f"the model 'T46U' is not known; known are {', '.join(MODELS)}"),
-        ("", f"the model '' is not known; known are {', '.join(MODELS)}"),
+        ("Z", f"the model 'Z' is not known; known are {', '.join(BUILTIN.models)}"),
+        ("", f"the model '' is not known; known are {', '.join(BUILTIN.models)}"),
     ],
 )
 def test_unknown_models(name, message):
     with pytest.raises(ModelError, match=f"^{re.escape(message)}$"):
-        find_model(name)
+        BUILTIN.find_model(name)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.messages import (
     DEFAULTS,
@@ -20,7 +20,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.messages import 
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone
 
 MACROS = {
-    **Phone("ata", Mac("00005e005301"), find_model("ATA192")).macros,
+    **Phone("ata", Mac("00005e005301"), BUILTIN.find_model("ATA192")).macros,
     "SCHEME": "https",
     "SERVIP": "192.0.2.1",
     "PORT": "443",

@@ -7,17 +7,18 @@ import re
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import (
-    LINE_PARAMETERS,
     PhoneError,
+    PhoneReader,
     read_phone,
     read_phones,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting, flatten
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting, values
 
+LINE_KEYS = BUILTIN.families["ata19x"].line_settings
 MASTER = "a master key for tests"
 OWN_KEY = "0123456789abcdef"
 REQUIRED = {"phone_mac": "00-00-5E-00-53-01", "phone_model": "ata192"}
@@ -29,9 +30,9 @@ def read(master_key=None, **variables):
 
 def test_required_variables_are_enough():
     phone = read()
-    assert (phone.name, phone.mac, phone.model) == ("desk-1", Mac("00005e005301"), find_model("ATA192"))
+    assert (phone.name, phone.mac, phone.model) == ("desk-1", Mac("00005e005301"), BUILTIN.find_model("ATA192"))
     assert (phone.serial, phone.customer, phone.address, phone.key) == ("", "", "", None)
-    assert (phone.parameters, phone.lines) == ({}, {})
+    assert (phone.parameters, phone.ignored) == ({}, ())
 
 
 def test_other_variables_are_taken_over():
@@ -65,10 +66,19 @@ def test_macros():
         ({"phone_parameters_a": {"X": "a"}, "phone_parameters": {"X": None}}, {"X": "a"}),
         ({"phone_parameters_a": {"X": "a"}, "phone_parameters": {"X": ""}}, {"X": ""}),
         ({"phone_parametersX": {"X": "a"}}, {}),
+        # typed variables come first, lines last
+        (
+            {"phone_resync": {"periodic": 60}, "phone_parameters_a": {"Resync_Periodic": 120}},
+            {"Resync_Periodic": "120"},
+        ),
+        (
+            {"phone_parameters": {"User_ID_1_": "own", "Proxy_1_": "own"}, "phone_lines": [{"user_id": "line"}]},
+            {"User_ID_1_": "line", "Proxy_1_": "own"},
+        ),
     ],
 )
 def test_layers(variables, expected):
-    assert flatten(read(**variables).parameters) == expected
+    assert values(read(**variables).parameters) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,7 @@ def test_layers(variables, expected):
         ([{"user_id": "1001"}, {}, {"user_id": "1003"}], {"User_ID_1_": "1001", "User_ID_3_": "1003"}),
         ([{"enable": True, "register": False, "proxy": None}], {"Line_Enable_1_": "Yes", "Register_1_": "No"}),
         (
-            [dict.fromkeys(LINE_PARAMETERS, "x")],
+            [dict.fromkeys(LINE_KEYS, "x")],
             {
                 "Auth_ID_1_": "x",
                 "Dial_Plan_1_": "x",
@@ -93,17 +103,18 @@ def test_layers(variables, expected):
                 "Register_Expires_1_": "x",
                 "Use_Auth_ID_1_": "x",
                 "Use_Outbound_Proxy_1_": "x",
+                "Use_DNS_SRV_1_": "x",
                 "User_ID_1_": "x",
             },
         ),
     ],
 )
 def test_lines(lines, expected):
-    assert flatten(read(phone_lines=lines).lines) == expected
+    assert values(read(phone_lines=lines).parameters) == expected
 
 
 def test_access_of_a_line():
-    assert read(phone_lines=[{"user_id": {"value": "1001", "ua": "na"}}]).lines == {"User_ID_1_": Setting("1001", "na")}
+    assert read(phone_lines=[{"user_id": {"value": "1001", "ua": "na"}}]).parameters == {"User_ID_1_": Setting("1001", "na")}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +155,7 @@ def test_keys(master_key, variables, expected):
         ({"phone_lines": [{}, {"userid": 1}]}, "phone_lines: line 2 has the unknown key 'userid'; did you mean user_id?"),
         (
             {"phone_lines": [{"zzz": 1}]},
-            f"phone_lines: line 1 has the unknown key 'zzz'; known are {', '.join(LINE_PARAMETERS)}",
+            f"phone_lines: line 1 has the unknown key 'zzz'; known are {', '.join(LINE_KEYS)}",
         ),
         (
             {"phone_lines": [{"password": "secret\n"}]},
@@ -168,7 +179,9 @@ def test_repr_shows_no_secret():
 
 
 def test_phones_keep_their_order():
-    phones = read_phones([(name, {**REQUIRED, "phone_mac": f"00005e00530{name}"}) for name in "312"], MASTER)
+    phones = read_phones(
+        [(name, {**REQUIRED, "phone_mac": f"00005e00530{name}"}) for name in "312"], PhoneReader(master_key=MASTER)
+    )
     assert [phone.name for phone in phones] == ["3", "1", "2"]
     assert len({phone.key for phone in phones}) == 3
 
@@ -194,4 +207,94 @@ def test_all_problems_are_reported_together():
 
 def test_a_bad_master_key_is_one_problem_not_one_a_phone():
     with pytest.raises(PhoneError, match=r"^the master key has 5 characters; use at least 16 random ones$"):
-        read_phones([(str(number), REQUIRED) for number in range(3)], "short")
+        PhoneReader(master_key="short")
+
+
+@pytest.mark.parametrize(
+    ("masters", "variables", "expected"),
+    [
+        ((MASTER, None), {}, (derive_key(MASTER, Mac("00005e005301")), None)),
+        ((MASTER, OWN_KEY), {}, (derive_key(MASTER, Mac("00005e005301")), derive_key(OWN_KEY, Mac("00005e005301")))),
+        ((MASTER, None), {"phone_profile_key": OWN_KEY}, (OWN_KEY, None)),
+        ((MASTER, None), {"phone_profile_key_previous": OWN_KEY}, (derive_key(MASTER, Mac("00005e005301")), OWN_KEY)),
+        # nothing is changed, so nothing is served twice
+        ((MASTER, MASTER), {}, (derive_key(MASTER, Mac("00005e005301")), None)),
+        ((None, None), {"phone_profile_key": OWN_KEY, "phone_profile_key_previous": OWN_KEY}, (OWN_KEY, None)),
+    ],
+)
+def test_changing_keys(masters, variables, expected):
+    phone = PhoneReader(BUILTIN, *masters).read("desk-1", {**REQUIRED, **variables})
+    assert (phone.key, phone.previous_key) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "sealing", "expected"),
+    [
+        ("ATA192", None, "openssl"),
+        ("ATA192", "openssl", "openssl"),
+        ("CP-8851-3PCC", "aes128gcm", "aes128gcm"),
+        ("ATA192", "aes128gcm", "phone_sealing: the family ata19x cannot decrypt aes128gcm; it can be openssl"),
+        ("ATA192", "rot13", "phone_sealing: 'rot13' is not known; use one of openssl, aes128gcm, none"),
+    ],
+)
+def test_sealing(model, sealing, expected):
+    try:
+        found = PhoneReader().read("desk-1", {**REQUIRED, "phone_model": model, "phone_sealing": sealing}).sealing
+    except PhoneError as error:
+        found = str(error)
+    assert found == expected
+
+
+def test_shared_values_are_read_once_and_give_the_same_phone():
+    shared = {"phone_parameters_site": {"Proxy_1_": "sip.example.net"}, "phone_nat": {"mapping": True}}
+    reader = PhoneReader(shared=shared.values())
+    # An own layer below and above, other models, other numbers of lines: none may get what another got
+    for model in ("ATA192", "SPA504G", "ATA192"):
+        for own in (
+            {},
+            {"phone_parameters_a": {"Proxy_1_": "a"}},
+            {"phone_parameters": {"Proxy_1_": "z"}},
+            {"phone_lines": [{}, {}]},
+        ):
+            variables = {**REQUIRED, "phone_model": model, **shared, **own}
+            assert reader.read("x", variables) == PhoneReader().read("x", variables)
+
+
+def test_origins():
+    variables = {
+        **REQUIRED,
+        "phone_resync": {"periodic": 60, "on_reset": True},
+        "phone_parameters_a": {"Resync_Periodic": 120, "Proxy_1_": "a"},
+        "phone_parameters": {"Proxy_1_": "own"},
+        "phone_lines": [{"user_id": "1001"}],
+    }
+    assert PhoneReader().origins(variables) == {
+        "Resync_On_Reset": "phone_resync",
+        "Resync_Periodic": "phone_parameters_a",
+        "Proxy_1_": "phone_parameters",
+        "User_ID_1_": "phone_lines",
+    }
+
+
+def test_unknown_parameters_are_told():
+    phone = read(phone_parameters_site={"Prxy_1_": "x"}, phone_web={"user_password": "long-enough"})
+    assert phone.ignored == (
+        "phone_web: user_password has no parameter in the family ata19x, which would ignore it",
+        "phone_parameters_site: the family ata19x does not know Prxy_1_, and would ignore it; did you mean Proxy_1_?",
+    )
+
+
+def test_a_line_may_say_what_its_family_has_nothing_for():
+    lines = [{"user_id": "1001", "use_auth_id": True}, {"use_auth_id": True}]
+    phone = read(phone_model="CP-8851-3PCC", phone_lines=lines)
+    assert values(phone.parameters) == {"User_ID_1_": "1001"}
+    assert phone.ignored == ("phone_lines: use_auth_id has no parameter in the family mpp, which would ignore it",)
+
+
+def test_a_serial_number_is_shared_between_families_alone():
+    def phone(number, model, serial):
+        return str(number), {"phone_mac": f"00005e00530{number}", "phone_model": model, "phone_serial": serial}
+
+    assert len(read_phones([phone(1, "ATA192", "S1"), phone(2, "SPA504G", "S1"), phone(3, "ATA192", "")])) == 3
+    with pytest.raises(PhoneError, match=r"^phones 1 and 2: phone_serial: all have S1; a serial number belongs to one phone$"):
+        read_phones([phone(1, "ATA192", "S1"), phone(2, "ATA191", "S1")])

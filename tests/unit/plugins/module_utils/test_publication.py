@@ -3,53 +3,65 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import re
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import read_phone
-from ansible_collections.voip.preprovision.plugins.module_utils.profile import flatten, parse
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.keys import key_id
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting, parse
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import values as values_of
+from ansible_collections.voip.preprovision.plugins.module_utils.profile_template import ProfileTemplate
 from ansible_collections.voip.preprovision.plugins.module_utils.publication import (
+    CONTENT_ENCODING,
     File,
+    Paths,
     PublicationError,
+    Publisher,
     Settings,
-    parameter_values,
-    publish,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import decompress, unseal
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import decompress, decrypt_content, unseal
 
 MASTER = "a master key for tests"
 SETTINGS = Settings(
     bench_url="https://prov.example.net/device/$MA.cfg",
-    remote_url="http://prov.example.com/service/$MA.cfg",
+    remote_url="http://prov.example.com/service/$MA-{key_id}.cfg",
     ca_url="http://prov.example.net/bench-ca.pem",
     syslog_server="192.0.2.1",
 )
-ATA = read_phone(
-    "ata",
-    {
-        "phone_mac": "00005e005301",
-        "phone_model": "ATA192",
-        "phone_lines": [{"user_id": "1001", "password": "s3cret <&> word"}],
-        "phone_parameters": {"Proxy_1_": "sip.example.net"},
-    },
-    MASTER,
-)
-MPP = read_phone("mpp", {"phone_mac": "00005e005303", "phone_model": "CP-8851-3PCC"}, MASTER)
+REQUIRED = {
+    "ATA192": {"phone_mac": "00005e005301", "phone_model": "ATA192"},
+    "CP-8851-3PCC": {"phone_mac": "00005e005303", "phone_model": "CP-8851-3PCC"},
+}
 
 
-def files_of(*phones, settings=SETTINGS) -> dict[str, File]:
-    return {file.path: file for file in publish(phones, settings)}
+def phone_of(model="ATA192", previous_master_key=None, **variables) -> Phone:
+    return PhoneReader(BUILTIN, MASTER, previous_master_key).read("desk", {**REQUIRED[model], **variables})
+
+
+ATA = phone_of(phone_lines=[{"user_id": "1001", "password": "s3cret <&> word"}], phone_parameters={"Proxy_1_": "sip.example.net"})
+MPP = phone_of("CP-8851-3PCC")
+
+
+def files_of(*phones, settings=SETTINGS, templates=None, used=None) -> dict[str, File]:
+    publisher = Publisher(settings, templates)
+    files = [*publisher.bootstrap_files(BUILTIN.models.values(), used or {})]
+    return {file.path: file for file in [*files, *(file for phone in phones for file in publisher.files(phone))]}
 
 
 def values(content: bytes) -> dict[str, str]:
-    return flatten(parse(content))
+    return values_of(parse(content))
 
 
 def test_every_model_gets_its_factory_file_and_a_lower_case_twin():
     files = files_of()
     assert {"open/ata191.cfg", "open/ata192.cfg", "open/spa504G.cfg", "open/spa504g.cfg", "open/8851-3PCC.xml"} <= set(files)
-    assert files["open/8851-3PCC.xml"].content == files["open/8851-3pcc.xml"].content
+    assert (
+        files["open/8851-3PCC.xml"].content() == files["open/8851-3pcc.xml"].content() == files["open/CP-8851-3PCC.cfg"].content()
+    )
     assert {file.kind for file in files.values()} == {"bootstrap"}
 
 
@@ -63,6 +75,7 @@ def test_every_model_gets_its_factory_file_and_a_lower_case_twin():
                 "Profile_Rule": "https://prov.example.net/device/$MA.cfg",
                 "Profile_Rule_B": "https://prov.example.net/device/$MA.cfg",
                 "Syslog_Server": "192.0.2.1",
+                "router-configuration/Log_Configuration/Event_Log_Server": "192.0.2.1",
                 "router-configuration/Log_Configuration/Syslog_Server_IP": "192.0.2.1",
             },
         ),
@@ -86,61 +99,167 @@ def test_every_model_gets_its_factory_file_and_a_lower_case_twin():
     ],
 )
 def test_bootstrap_profile_of_each_family(path, expected):
-    assert values(files_of()[path].content) == expected
+    assert values(files_of()[path].content()) == expected
 
 
 def test_preprovision_profile_is_for_the_device_alone_and_ends_the_bench_trip():
-    profile = values(decompress(files_of(ATA)["device/00005e005301.cfg"].content))
+    profile = values(decompress(files_of(ATA)["device/00005e005301.cfg"].content()))
     assert profile == {
-        "Profile_Rule": f"[--key {ATA.key}] http://prov.example.com/service/$MA.cfg",
+        "Profile_Rule": f"[--key {ATA.key}] http://prov.example.com/service/$MA-{key_id(ATA.key)}.cfg",
         "Profile_Rule_B": "",
-        "Proxy_1_": "sip.example.net",
         "Syslog_Server": "",
+        "router-configuration/Log_Configuration/Event_Log_Server": "",
         "router-configuration/Log_Configuration/Syslog_Server_IP": "",
     }
 
 
 def test_complete_preprovision_profile_carries_the_lines():
-    files = files_of(ATA, settings=dataclasses.replace(SETTINGS, complete=True))
-    assert values(decompress(files["device/00005e005301.cfg"].content))["User_ID_1_"] == "1001"
+    files = files_of(ATA, settings=dataclasses.replace(SETTINGS, complete=("preprovision",)))
+    assert values(decompress(files["device/00005e005301.cfg"].content()))["User_ID_1_"] == "1001"
+
+
+def test_limited_profiles_keep_in_touch_and_no_more():
+    phone = phone_of(
+        phone_resync={"periodic": 600},
+        phone_web={"admin_password": "long-enough"},
+        phone_nat={"stun_server": "stun.example.net"},
+        phone_parameters={"Upgrade_Rule": "http://prov.example.com/x.img", "Time_Zone": "GMT"},
+    )
+    limited = {"Resync_Periodic": "600", "Upgrade_Rule": "http://prov.example.com/x.img"}
+    files = files_of(phone, settings=dataclasses.replace(SETTINGS, complete=(), syslog_server=""))
+    expected = {**limited, "router-configuration/Web_Login_Admin_Password": "long-enough"}
+    rule = f"[--key {phone.key}] http://prov.example.com/service/$MA-{key_id(phone.key)}.cfg"
+    assert values(decompress(files["device/00005e005301.cfg"].content())) == {
+        **expected,
+        "Profile_Rule": rule,
+        "Profile_Rule_B": "",
+    }
+    assert service_values(files, phone) == {**expected, "Profile_Rule": rule}
+
+
+def test_a_complete_bootstrap_profile_has_what_is_shared_and_not_secret():
+    used = {"ATA192": {"Time_Zone": Setting("GMT"), "Password_1_": Setting("s3cret"), "Profile_Rule": Setting("/own")}}
+    settings = dataclasses.replace(SETTINGS, complete=("bootstrap",))
+    found = values(files_of(settings=settings, used=used)["open/ata192.cfg"].content())
+    assert (found["Time_Zone"], found["Profile_Rule"]) == ("GMT", SETTINGS.bench_url)
+    assert "Password_1_" not in found
+    assert "Time_Zone" not in values(files_of(settings=settings, used=used)["open/ata191.cfg"].content())
 
 
 def test_a_phones_own_rule_wins():
-    own = dataclasses.replace(ATA, parameters=read_phone_parameters({"Profile_Rule": "https://other.example.com/$MA.xml"}))
+    own = phone_of(phone_parameters={"Profile_Rule": "https://other.example.com/$MA.xml"})
     assert (
-        values(decompress(files_of(own)["device/00005e005301.cfg"].content))["Profile_Rule"] == "https://other.example.com/$MA.xml"
+        values(decompress(files_of(own)["device/00005e005301.cfg"].content()))["Profile_Rule"]
+        == "https://other.example.com/$MA.xml"
     )
 
 
-def read_phone_parameters(parameters):
-    variables = {"phone_mac": "00005e005301", "phone_model": "ATA192", "phone_parameters": parameters}
-    return read_phone("ata", variables, MASTER).parameters
+def service_path(phone, key=None) -> str:
+    return f"open/service/{phone.mac.plain}-{key_id(key or phone.key)}.cfg"
+
+
+def service_values(files, phone, key=None) -> dict[str, str]:
+    return values(decompress(unseal(files[service_path(phone, key)].content(), key or phone.key, "md5")))
 
 
 def test_service_profile_is_sealed_with_the_phones_key():
-    content = files_of(ATA)["open/service/00005e005301.cfg"].content
-    assert values(decompress(unseal(content, ATA.key, "md5"))) == {
+    assert service_values(files_of(ATA), ATA) == {
         "Password_1_": "s3cret <&> word",
+        "Profile_Rule": f"[--key {ATA.key}] http://prov.example.com/service/$MA-{key_id(ATA.key)}.cfg",
         "Proxy_1_": "sip.example.net",
         "User_ID_1_": "1001",
     }
+
+
+def test_a_new_key_travels_in_the_profile_that_the_old_one_opens():
+    phone = phone_of(previous_master_key="the master key of before")
+    files = files_of(phone)
+    led = service_values(files, phone, phone.previous_key)
+    assert led["Profile_Rule"] == f"[--key {phone.key}] http://prov.example.com/service/$MA-{key_id(phone.key)}.cfg"
+    assert service_values(files, phone) == led
+    assert phone.key in values(decompress(files["device/00005e005301.cfg"].content()))["Profile_Rule"]
+
+
+@pytest.mark.parametrize("encoding", ["base64url", "text"])
+def test_content_encoding(encoding):
+    catalogue = BUILTIN.extended({"mpp": {"ikm_encoding": encoding}})
+    phone = PhoneReader(catalogue, MASTER).read("desk", {**REQUIRED["CP-8851-3PCC"], "phone_sealing": "aes128gcm"})
+    files = files_of(phone)
+    found = values(decompress(decrypt_content(files[service_path(phone) + CONTENT_ENCODING].content(), phone.key.encode())))
+    assert found["Profile_Rule"] == f"http://prov.example.com/service/$MA-{key_id(phone.key)}.cfg{CONTENT_ENCODING}"
+    ikm = found["IKM_HTTP_Encrypt_Content"]
+    assert (base64.urlsafe_b64decode(ikm + "==") if encoding == "base64url" else ikm.encode()) == phone.key.encode()
 
 
 def test_nothing_secret_lies_open_in_the_clear():
     for path, file in files_of(ATA, MPP).items():
         if path.startswith("open/"):
             for secret in (b"s3cret", ATA.key.encode(), MPP.key.encode(), MASTER.encode()):
-                assert secret not in file.content
+                assert secret not in file.content()
                 assert secret.decode() not in repr(file)
 
 
-def test_the_same_phones_give_the_same_bytes_in_any_order():
-    assert publish([ATA, MPP], SETTINGS) == publish([MPP, ATA], SETTINGS)
+def test_the_same_phone_gives_the_same_bytes():
+    def contents():
+        return {path: file.content() for path, file in files_of(ATA, MPP).items()}
+
+    assert contents() == contents()
 
 
-def test_parameter_values_are_those_of_the_document():
-    file = files_of(ATA)["device/00005e005301.cfg"]
-    assert parameter_values(file) == values(decompress(file.content))
+def test_what_was_served_can_be_opened_again():
+    sealed = phone_of("CP-8851-3PCC", phone_sealing="aes128gcm")
+    for file in files_of(ATA, sealed).values():
+        assert file.opened(file.content()) == file.plain
+
+
+def test_fingerprints_change_with_all_that_changes_the_bytes():
+    def prints(*phones, salt=b"salt", **settings):
+        return {file.fingerprint(salt) for file in files_of(*phones, settings=dataclasses.replace(SETTINGS, **settings)).values()}
+
+    def one(salt=b"salt", **changes):
+        file = files_of(ATA)[service_path(ATA)]
+        return dataclasses.replace(file, **changes).fingerprint(salt)
+
+    file = files_of(ATA)[service_path(ATA)]
+    assert prints(ATA) == prints(ATA)
+    different = [
+        one(),
+        one(b"other"),
+        one(plain=file.plain + b" "),
+        *(
+            one(protection=file.protection._replace(**change))
+            for change in ({"key": "x"}, {"digest": "sha256"}, {"method": ""}, {"packed": False})
+        ),
+    ]
+    assert len(set(different)) == len(different)
+
+
+TEMPLATE = """<flat-profile>
+{% for line in lines %}<User_ID_{{ loop.index }}_>{{ line.user_id }}</User_ID_{{ loop.index }}_>
+{% endfor %}<Display_Name_1_>{{ phone.name }} {{ macros.MAU }} {{ parameters.Time_Zone }}</Display_Name_1_>
+</flat-profile>
+"""
+
+
+def test_a_template_of_the_users_own():
+    phone = phone_of(phone_profile_template="own.xml.j2", phone_lines=[{"user_id": "<&>"}], phone_parameters={"Time_Zone": "GMT"})
+    files = files_of(phone, templates={"own.xml.j2": ProfileTemplate("own.xml.j2", TEMPLATE)})
+    assert service_values(files, phone) == {"User_ID_1_": "<&>", "Display_Name_1_": "desk 00005E005301 GMT"}
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ lines[5].password }}", "own.j2: tuple object has no element 5"),
+        ("{{ parameters.Nothing }}", "own.j2: 'dict object' has no attribute 'Nothing'"),
+        ("{{ 1 / 0 }}", "own.j2: it fails with ZeroDivisionError"),
+        ("<flat-profile>", "own.j2: what it makes is no profile: the profile is not well-formed XML:"),
+    ],
+)
+def test_templates_that_fail(template, message):
+    phone = phone_of(phone_profile_template="own.j2")
+    problems = Publisher(SETTINGS, {"own.j2": ProfileTemplate("own.j2", template)}).check(phone)
+    assert [problem.startswith(f"phone_profile_template: {message}") for problem in problems] == [True], problems
 
 
 @pytest.mark.parametrize(
@@ -155,35 +274,70 @@ def test_parameter_values_are_those_of_the_document():
             {"remote_url": "/service/$MA.cfg"},
             "remote_url: '/service/$MA.cfg' names no server; a phone at the customer's needs its name",
         ),
-        (
-            {"remote_url": "gopher://prov/x"},
-            "bench_url and remote_url: the scheme of 'gopher://prov/x' is not one of tftp, http, https",
-        ),
-        (
-            {"remote_url": "http://prov.example.com/all.cfg"},
-            "ata and mpp would share the file open/all.cfg; put $MA into the URL that names it",
-        ),
-        (
-            {"remote_url": "http://prov.example.com/../$MA.cfg"},
-            "phone ata: the service profile's path '/../00005e005301.cfg' cannot be a file",
-        ),
-        (
-            {"remote_url": "http://prov.example.com/ata192.cfg"},
-            "ATA192 and ata and mpp would share the file open/ata192.cfg; put $MA into the URL that names it",
-        ),
+        ({"remote_url": "gopher://prov/x"}, "bench_url and remote_url: "),
     ],
 )
 def test_settings_that_are_refused(change, message):
-    with pytest.raises(PublicationError) as caught:
-        publish([ATA, MPP], dataclasses.replace(SETTINGS, **change))
-    assert str(caught.value).splitlines()[0] == message
+    with pytest.raises(PublicationError, match=f"^{re.escape(message)}"):
+        Publisher(dataclasses.replace(SETTINGS, **change))
 
 
-def test_every_phone_without_a_key_is_named():
-    keyless = [dataclasses.replace(phone, key=None) for phone in (ATA, MPP)]
-    with pytest.raises(PublicationError) as caught:
-        publish(keyless, SETTINGS)
-    assert str(caught.value).splitlines() == [
-        f"phone {name}: phone_profile_key: there is no key to seal its service profile with; set it, or a master key"
-        for name in ("ata", "mpp")
+def test_a_path_that_cannot_be_a_file():
+    publisher = Publisher(dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/../$MA.cfg"))
+    with pytest.raises(PhoneError, match=r"^the service profile's path '/../00005e005301.cfg' cannot be a file$"):
+        publisher.paths(ATA)
+
+
+def test_paths_that_phones_would_share():
+    paths = Paths()
+    for path, owner in (("open/All.cfg", "a"), ("open/all.cfg", "b"), ("open/a.cfg", "a"), ("open/a.cfg", "a")):
+        paths.take(path, owner)
+    assert paths.problems() == ["a and b would share the file open/all.cfg; put $MA into the URL that names it"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "message"),
+    [
+        ({"phone_parameters": {"Profile_Rule": "ftp://x/y"}}, {}, "Profile_Rule: "),
+        ({"phone_parameters": {"Profile_Rule_C": "(1 eq 1 http://x/y"}}, {}, "Profile_Rule_C: "),
+        ({"phone_parameters": {"Upgrade_Rule": "/x.img"}}, {}, "Upgrade_Rule: "),
+        ({"phone_parameters": {"Report_Rule": "[--alias a] http://x/y"}}, {}, "Report_Rule: "),
+        ({"phone_parameters": {"Resync_Trigger_1": "($PRVTMR gt 3)"}}, {}, "Resync_Trigger_1: "),
+        (
+            {"phone_profile_key_previous": "0123456789abcdef"},
+            {"remote_url": "http://prov.example.com/$MA.cfg"},
+            "phone_profile_key_previous: both keys would share one file; put {key_id} into remote_url",
+        ),
+        (
+            {"phone_sealing": "none", "phone_lines": [{"password": "s3cret"}]},
+            {},
+            "Password_1_ would lie in a file that anybody may read; seal it with phone_sealing where the family ata19x can decrypt,"
+            " or allow it with plaintext_secrets on a bench that is closed",
+        ),
+    ],
+)
+def test_phones_that_are_refused(variables, settings, message):
+    problems = Publisher(dataclasses.replace(SETTINGS, **settings)).check(phone_of(**variables))
+    assert [problem.startswith(message) for problem in problems] == [True], problems
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"phone_parameters": {"Profile_Rule": "[--key $A] https://x/$MA.xml", "GPP_A": "0123456789abcdef"}},
+        {"phone_parameters": {"Profile_Rule": "$A", "GPP_A": "https://prov.example.com/$MA.cfg"}},
+        {"phone_parameters": {"Upgrade_Rule": "($SWVER lt 11-2-1)? http://prov.example.com/x.img"}},
+        {"phone_parameters": {"Resync_Trigger_1": "$PRVTMR gt 3600"}},
+    ],
+)
+def test_phones_that_are_right(variables):
+    assert Publisher(SETTINGS).check(phone_of(**variables)) == []
+
+
+def test_without_a_key_there_is_no_service_profile():
+    phone = dataclasses.replace(ATA, key=None)
+    assert Publisher(SETTINGS).check(phone) == [
+        "phone_profile_key: there is no key to seal its service profile with; set it, or a master key"
     ]
+    assert Publisher(dataclasses.replace(SETTINGS, kinds=("bootstrap",))).check(phone) == []

@@ -1,82 +1,260 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan sends, and what its diff tells."""
+"""Many phones at once: everything wrong is told together, what changed is sent, and a diff tells no value."""
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting
-from ansible_collections.voip.preprovision.plugins.module_utils.publication import File
-from ansible_collections.voip.preprovision.plugins.module_utils.published_tree import Generation
-from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import Plan, plan
-
-
-def file(path, **parameters):
-    content = repr(parameters).encode()
-    return File(path, "ata", "service", content, {name: Setting(value) for name, value in parameters.items()})
-
-
-def make_plan(files, live) -> Plan:
-    return plan(files, live, {file.path: hashlib.sha256(file.content).hexdigest() for file in files})
-
-
-def live_of(todo: Plan) -> Generation:
-    return Generation("000001", {p: hashlib.sha256(c).hexdigest() for p, c in todo.contents.items()}, todo.notes)
-
-
-OLD = [file("open/a", Password_1_="old secret", Proxy_1_="sip.example.net"), file("open/b", Register_1_="Yes")]
-
-
-@pytest.mark.parametrize(
-    ("new", "missing", "removed", "before", "after"),
-    [
-        (OLD, set(), set(), [], []),
-        (
-            [file("open/a", Password_1_="new secret", Proxy_1_="sip.example.net"), OLD[1]],
-            {"open/a"},
-            set(),
-            ["ata: service profile open/a", "    Password_1_: ******** (old value)"],
-            ["ata: service profile open/a", "    Password_1_: ******** (new value)"],
-        ),
-        (
-            [file("open/a", Password_1_="old secret", Dial_Plan_1_="x"), OLD[1]],
-            {"open/a"},
-            set(),
-            ["ata: service profile open/a", "    Proxy_1_: ******** (old value)"],
-            ["ata: service profile open/a", "    Dial_Plan_1_: ******** (new value)"],
-        ),
-        ([*OLD, file("open/c", X="1")], {"open/c"}, set(), [], ["ata: service profile open/c"]),
-        (OLD[:1], set(), {"open/b"}, ["ata: service profile open/b"], []),
-    ],
-    ids=["unchanged", "changed", "parameter replaced", "new file", "removed file"],
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import PhoneError, PhoneReader
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_rows import PhoneRows
+from ansible_collections.voip.preprovision.plugins.module_utils.publication import Publisher, Settings
+from ansible_collections.voip.preprovision.plugins.module_utils.transfer import Live, LiveFile
+from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import (
+    FEWEST_FOR_PROGRESS,
+    MOST_SHOWN,
+    Changes,
+    Entry,
+    compare,
+    describe,
+    new_salt,
+    survey,
 )
-def test_the_difference(new, missing, removed, before, after):
-    todo = make_plan(new, live_of(make_plan(OLD, Generation())))
-    assert (todo.missing, todo.removed, todo.before, todo.after) == (missing, removed, before, after)
-    assert todo.changed == bool(missing or removed)
+
+MASTER = "a master key for tests"
+SETTINGS = Settings(
+    bench_url="https://prov.example.net/device/$MA.cfg",
+    remote_url="http://prov.example.com/service/$MA-{key_id}.cfg",
+    kinds=("preprovision", "service"),
+)
 
 
-def test_a_first_publication_sends_everything():
-    todo = make_plan(OLD, Generation())
-    assert todo.missing == {"open/a", "open/b"}
-    assert todo.before == []
+def entry(number: int, name: str = "", **variables) -> Entry:
+    required = {"phone_mac": f"00005e0053{number:02x}", "phone_model": "ATA192"}
+    return Entry(name or f"desk-{number}", {**required, **variables})
+
+
+class Target:
+    """A published folder in memory."""
+
+    def __init__(self, settings=SETTINGS, master=MASTER, previous=None):
+        self.live = Live("000001", new_salt(), {})
+        self.contents: dict[str, bytes] = {}
+        self.use(settings, master, previous)
+
+    def use(self, settings=SETTINGS, master=MASTER, previous=None):
+        self.reader, self.publisher = PhoneReader(BUILTIN, master, previous), Publisher(settings)
+
+    def add(self, path, fingerprint, owner, kind, content):
+        self.live = self.live._replace(entries={**self.live.entries, path: LiveFile(fingerprint, owner, kind)})
+        self.contents[path] = content
+
+    def look(self, *entries, keep=True):
+        return survey(entries, self.reader, self.publisher, keep, lambda *_values: None)
+
+    def publish(self, *entries, purge=True, check=False) -> Changes:
+        sink = None if check else self
+        changes = compare(self.look(*entries), self.reader, self.publisher, self.live, purge, sink, lambda *_values: None)
+        if not check:
+            kept = {path: file for path, file in self.live.entries.items() if path not in changes.removed_paths}
+            self.live = self.live._replace(entries=kept)
+        return changes
+
+
+def told(changes: Changes) -> tuple[list[str], list[str], list[str]]:
+    return changes.published, changes.unchanged, changes.removed
+
+
+def test_check_and_run_and_check_and_run():
+    target = Target()
+    phones = [entry(1), entry(2)]
+    for expected in ((["desk-1", "desk-2"], [], []), ([], ["desk-1", "desk-2"], [])):
+        assert told(target.publish(*phones, check=True)) == expected
+        assert told(target.publish(*phones)) == expected
+    phones[1] = entry(2, phone_parameters={"Time_Zone": "GMT"})
+    assert told(target.publish(*phones, check=True)) == (["desk-2"], ["desk-1"], [])
+    changes = target.publish(*phones)
+    assert (told(changes), changes.sent, changes.files) == ((["desk-2"], ["desk-1"], []), 1, 4)
+
+
+@pytest.mark.parametrize("purge", [True, False])
+def test_phones_that_are_no_longer_listed(purge):
+    target = Target()
+    target.publish(entry(1), entry(2))
+    changes = target.publish(entry(1), purge=purge)
+    assert told(changes) == ([], ["desk-1"], ["desk-2"] if purge else [])
+    assert {file.owner for file in target.live.entries.values()} == {"desk-1", *([] if purge else ["desk-2"])}
+
+
+def test_files_that_a_listed_phone_does_not_need_any_more_go_in_any_case():
+    target = Target(master="the new master key", previous=MASTER)
+    target.publish(entry(1))
+    assert len(target.live.entries) == 3
+    target.use(master="the new master key")
+    changes = target.publish(entry(1), purge=False)
+    assert (told(changes), len(changes.removed_paths), len(target.live.entries)) == (([], ["desk-1"], []), 1, 2)
+
+
+def test_kinds_that_are_not_published_stay():
+    target = Target()
+    target.publish(entry(1))
+    target.use(dataclasses.replace(SETTINGS, kinds=("service",)))
+    assert not target.publish(entry(1)).changed
+    assert {file.kind for file in target.live.entries.values()} == {"preprovision", "service"}
+    assert target.publish(entry(2)).removed == ["desk-1"]
+    assert {(file.kind, file.owner) for file in target.live.entries.values()} == {("preprovision", "desk-1"), ("service", "desk-2")}
 
 
 def test_a_damaged_file_is_sent_again():
-    live = live_of(make_plan(OLD, Generation()))
-    damaged = Generation(live.name, {**live.files, "open/a": ""}, live.notes)
-    todo = make_plan(OLD, damaged)
-    assert todo.missing == {"open/a"}
-    assert todo.after == ["ata: service profile open/a", "    sealed anew, or restored on the target"]
+    target = Target()
+    target.publish(entry(1))
+    path, file = next(iter(target.live.entries.items()))
+    target.live = target.live._replace(entries={**target.live.entries, path: file._replace(fingerprint="")})
+    assert target.publish(entry(1)).sent == 1
 
 
-def test_notes_and_diff_hold_no_value():
-    todo = make_plan(OLD, Generation())
-    assert "secret" not in repr((todo.notes, todo.before, todo.after))
+def test_everything_wrong_is_told_together():
+    entries = [
+        entry(1, "a"),
+        entry(2, "b", phone_model="ATA19"),
+        entry(1, "c", phone_parameters={"Profile_Rule": "ftp://x/y"}),
+        Entry("d", {}, "phones.csv line 5", "it has 1 columns, and the header 2"),
+        entry(1, "e", phone_model="ATA19"),
+    ]
+    with pytest.raises(PhoneError) as caught:
+        Target().look(*entries)
+    assert str(caught.value).splitlines() == [
+        "phone b and 1 more: phone_model: the model 'ATA19' is not known; did you mean ATA192?",
+        "phone c: Profile_Rule: column 1: the scheme ftp is not known; use tftp, http, https",
+        "phone d (phones.csv line 5): it has 1 columns, and the header 2",
+        "phones a and c and e: phone_mac: all have 00:00:5e:00:53:01, and so the same file names; a MAC belongs to one phone",
+    ]
 
 
-def test_fingerprints_are_salted():
-    prints = [make_plan(OLD, Generation()).notes["files"]["open/a"]["parameters"]["Password_1_"] for _run in range(2)]
-    assert prints[0] != prints[1]
+def test_files_that_phones_would_share():
+    target = Target(dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/all.cfg"))
+    with pytest.raises(PhoneError, match=r"^desk-1 and desk-2 would share the file open/all.cfg; put \$MA into the URL"):
+        target.look(entry(1), entry(2))
+    whole = dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/ata192.cfg", kinds=("bootstrap", "service"))
+    with pytest.raises(PhoneError, match=r"^ATA192 and desk-1 would share the file open/ata192.cfg;"):
+        Target(whole).look(entry(1))
+
+
+def test_ignored_parameters_are_told_once_for_all_phones():
+    found = Target().look(*(entry(number, phone_parameters={"Prxy_1_": "x"}) for number in (1, 2, 3)))
+    assert found.ignored == [
+        "phone desk-1 and 2 more: phone_parameters: the family ata19x does not know Prxy_1_, and would ignore it;"
+        " did you mean Proxy_1_?"
+    ]
+
+
+def test_what_all_phones_of_a_model_share():
+    target = Target(dataclasses.replace(SETTINGS, kinds=("bootstrap",), complete=("bootstrap",)))
+    found = target.look(
+        entry(1, phone_parameters={"Time_Zone": "GMT", "NTP_Server": "a"}),
+        entry(2, phone_parameters={"Time_Zone": "GMT", "NTP_Server": "b"}),
+        entry(3, phone_model="SPA504G", phone_parameters={"Time_Zone": "CET"}),
+    )
+    assert {model: {path: value for path, (value, _access) in shared.items()} for model, shared in found.used.items()} == {
+        "ATA192": {"Time_Zone": "GMT"},
+        "SPA504G": {"Time_Zone": "CET"},
+    }
+
+
+def test_progress():
+    told: list[tuple[str, int, int]] = []
+    target = Target()
+    entries = [
+        Entry(f"p{number}", {"phone_mac": f"02{number:010x}", "phone_model": "ATA192"})
+        for number in range(2 * FEWEST_FOR_PROGRESS + 1)
+    ]
+    found = survey(entries, target.reader, target.publisher, True, lambda *values: told.append(values))
+    compare(found, target.reader, target.publisher, target.live, True, None, lambda *values: told.append(values))
+    count = len(entries)
+    assert told == [("checked", 500, 0), ("checked", 1000, 0), ("rendered", 500, count), ("rendered", 1000, count)]
+
+
+SECRETS = {"password": "old secret", "user_id": "1001"}
+
+
+def differences(before: list[Entry], after: list[Entry], **settings) -> tuple[str, str]:
+    target = Target()
+    target.publish(*before)
+    live, contents = target.live, dict(target.contents)
+    target.use(dataclasses.replace(SETTINGS, **settings))
+    return describe(target.publish(*after, check=True), live, contents)
+
+
+SERVICE = "desk-1: service profile open/service/00005e005301-"
+
+
+def test_a_diff_names_parameters_and_no_value():
+    before, after = differences([entry(1, phone_lines=[SECRETS])], [entry(1, phone_lines=[{**SECRETS, "password": "new secret"}])])
+    assert [line[:50] for line in before.splitlines()] == [SERVICE[:50], "    Password_1_: ******** (old value)"]
+    assert [line[:50] for line in after.splitlines()] == [SERVICE[:50], "    Password_1_: ******** (new value)"]
+    assert "secret" not in before + after
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], [entry(1)], (0, 2)),
+        ([entry(1)], [], (2, 0)),
+        ([entry(1)], [entry(1)], (0, 0)),
+        ([entry(1)], [entry(1, phone_parameters={"Time_Zone": "GMT"})], (1, 2)),
+        ([entry(1, phone_parameters={"Time_Zone": "GMT"})], [entry(1)], (2, 1)),
+    ],
+)
+def test_lines_of_a_diff(before, after, expected):
+    assert tuple(len(side.splitlines()) for side in differences(before, after)) == expected
+
+
+def test_a_file_that_no_key_opens_any_more():
+    target = Target()
+    target.publish(entry(1, phone_profile_key="0123456789abcdef"))
+    live, contents = target.live, dict.fromkeys(target.contents, b"rubbish")
+    changes = target.publish(entry(1, phone_profile_key="0123456789abcdef", phone_parameters={"Time_Zone": "GMT"}), check=True)
+    assert describe(changes, live, contents)[1].splitlines()[1] == "    sealed with another key before, or damaged"
+
+
+def test_long_diffs_are_cut():
+    entries = [Entry(f"p{number}", {"phone_mac": f"02{number:010x}", "phone_model": "ATA192"}) for number in range(MOST_SHOWN)]
+    after = differences([], entries)[1].splitlines()
+    assert (len(after), after[-1]) == (MOST_SHOWN + 1, f"and {MOST_SHOWN} more files")
+
+
+def test_fingerprints_of_two_folders_differ():
+    one, other = Target(), Target()
+    one.publish(entry(1))
+    other.publish(entry(1))
+    assert {file.fingerprint for file in one.live.entries.values()}.isdisjoint(
+        file.fingerprint for file in other.live.entries.values()
+    )
+    assert one.contents == other.contents
+
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=8).map(str.strip)
+
+
+@given(
+    st.sampled_from(["ATA192", "SPA504G", "CP-8851-3PCC"]),
+    st.lists(st.dictionaries(st.sampled_from(["user_id", "password", "display_name"]), texts.filter(bool), min_size=1), max_size=3),
+    texts,
+)
+def test_a_host_and_a_row_get_the_same_bytes(tmp_path_factory, model, lines, zone):
+
+    group = {"phone_parameters_customer": {"Time_Zone": zone}, "phone_resync": {"periodic": 600}}
+    own = {"phone_mac": "00005e005301", "phone_model": model, "phone_customer": "example", "phone_lines": lines}
+    path = tmp_path_factory.mktemp("rows") / "phones.jsonl"
+    path.write_text(json.dumps({"name": "desk-1", **own}))
+    (row,) = PhoneRows(str(path), groups={"customer": {"example": group}})
+    host, by_row = Target(), Target()
+    host.publish(Entry("desk-1", {**group, **own}))
+    by_row.publish(Entry(row.name, row.variables, row.where))
+    assert host.contents == by_row.contents
+    assert host.look(Entry("desk-1", {**group, **own})).phones == by_row.look(Entry(row.name, row.variables)).phones

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The formats of profiles: Cisco's flat profile, and those of other vendors, each built from parameters and parsed again.
+
+Sources: grandstream, "XML configuration file" of Grandstream's provisioning guide (element ``<gs_provision>``, ``P`` values); the
+others as public provisioning templates write them: yealink lines of ``name = value`` under ``#!version:1.0.0.1``, poly one element
+whose attributes are the parameters, snom one element a parameter, with ``idx`` for the identity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from .profile import NAME, Parameters, ProfileError, Setting, build, escape, parse, parse_xml
+
+FLAT_PROFILE = "flat-profile"
+
+_IDENTITY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)(?:\.(\d{1,3}))?")
+_YEALINK_HEAD = "#!version:1.0.0.1"
+_YEALINK_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*) *= *(.*)")
+
+
+class Format(NamedTuple):
+    """How a family's profiles are written. *build* takes the parameters and the MAC as 12 hex digits, or nothing for many units."""
+
+    build: Callable[[Parameters, str], bytes]
+    parse: Callable[[bytes], Parameters]
+    names: re.Pattern[str]
+    """What can name a parameter."""
+    xml: bool
+    """Whether values must be escaped as in XML."""
+
+
+def _build_grandstream(parameters: Parameters, mac: str) -> bytes:
+    return _document(
+        [
+            '<gs_provision version="1">',
+            *([f"<mac>{mac}</mac>"] if mac else []),
+            '<config version="1">',
+            *(f"<{name}>{escape(parameters[name].value)}</{name}>" for name in sorted(parameters)),
+            "</config>",
+            "</gs_provision>",
+        ]
+    )
+
+
+def _parse_grandstream(document: bytes) -> Parameters:
+    config = parse_xml(document, "gs_provision").find("config")
+    if config is None:
+        raise ProfileError("the profile has no <config>")
+    return {child.tag: Setting(child.text or "") for child in config}
+
+
+def _build_yealink(parameters: Parameters, _mac: str) -> bytes:
+    return "".join(f"{line}\n" for line in _yealink_lines(parameters)).encode()
+
+
+def _yealink_lines(parameters: Parameters) -> Iterator[str]:
+    yield _YEALINK_HEAD
+    for name in sorted(parameters):
+        yield f"{name} = {parameters[name].value}".rstrip(" ")
+
+
+def _parse_yealink(document: bytes) -> Parameters:
+    try:
+        head, *lines = document.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"the profile is not UTF-8 text: byte {error.start + 1} does not fit") from error
+    if head.strip() != _YEALINK_HEAD:
+        raise ProfileError(f"the profile does not begin with {_YEALINK_HEAD}")
+    parameters: Parameters = {}
+    for number, line in enumerate(lines, 2):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            match = _YEALINK_LINE.fullmatch(text)
+            if not match:
+                raise ProfileError(f"line {number} of the profile is not 'name = value'")
+            parameters[match[1]] = Setting(match[2])
+    return parameters
+
+
+def _build_poly(parameters: Parameters, _mac: str) -> bytes:
+    attributes = [f'  {name}="{escape(parameters[name].value)}"' for name in sorted(parameters)]
+    return _document(["<PHONE_CONFIG>", "<ALL", *attributes, "/>", "</PHONE_CONFIG>"])
+
+
+def _parse_poly(document: bytes) -> Parameters:
+    return {name: Setting(value) for child in parse_xml(document, "PHONE_CONFIG") for name, value in child.attrib.items()}
+
+
+def _build_snom(parameters: Parameters, _mac: str) -> bytes:
+    return _document(["<settings>", "<phone-settings>", *_snom_lines(parameters), "</phone-settings>", "</settings>"])
+
+
+def _snom_lines(parameters: Parameters) -> Iterator[str]:
+    for path in sorted(parameters):
+        name, _dot, identity = path.partition(".")
+        index = f' idx="{identity}"' if identity else ""
+        yield f'<{name}{index} perm="">{escape(parameters[path].value)}</{name}>'
+
+
+def _parse_snom(document: bytes) -> Parameters:
+    settings = parse_xml(document, "settings").find("phone-settings")
+    if settings is None:
+        raise ProfileError("the profile has no <phone-settings>")
+    return {child.tag + (f".{child.get('idx')}" if child.get("idx") else ""): Setting(child.text or "") for child in settings}
+
+
+def _document(lines: list[str]) -> bytes:
+    return "\n".join(['<?xml version="1.0"?>', *lines, ""]).encode("ascii", "xmlcharrefreplace")
+
+
+FORMATS: dict[str, Format] = {
+    FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True),
+    "grandstream": Format(_build_grandstream, _parse_grandstream, NAME, xml=True),
+    "yealink": Format(_build_yealink, _parse_yealink, NAME, xml=False),
+    "poly": Format(_build_poly, _parse_poly, NAME, xml=True),
+    "snom": Format(_build_snom, _parse_snom, _IDENTITY, xml=True),
+}
+"""Name -> format."""

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the controller and the published folder tell each other: what is live, and what takes its place.
+
+Both are streams, since there may be hundreds of thousands of files. A transfer is a line of JSON, then for each file a line of JSON
+and its bytes, then a line for each path that goes, then a line that tells the number of files.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any, NamedTuple
+
+from .sealing import ContentDecrypter, ContentEncrypter, decrypt_content, encrypt_content
+
+_VERSION = 1
+_RECORD_SIZE = 65536
+_LONGEST_LINE = 65536
+
+
+class TransferError(ValueError):
+    """A transfer is damaged or cut off; the message shows nothing of its content."""
+
+
+class LiveFile(NamedTuple):
+    """What is known of a published file: a mark of its content (empty: damaged or gone), whom it is for, and its kind."""
+
+    fingerprint: str
+    owner: str
+    kind: str
+
+
+class Live(NamedTuple):
+    """The live generation: its name, the salt of its fingerprints, and path -> file. All empty when nothing is published."""
+
+    name: str = ""
+    salt: str = ""
+    entries: Mapping[str, LiveFile] = {}
+
+
+def pack_live(name: str, salt: str, entries: Iterable[tuple[str, LiveFile]]) -> bytes:
+    """Return what read_live() reads."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1, mtime=0) as packed:
+        packed.write(_line([name, salt]))
+        for path, file in entries:
+            packed.write(_line([path, *file]))
+    return buffer.getvalue()
+
+
+def read_live(packed: bytes) -> Live:
+    """Return what pack_live() packed; raise TransferError when it is damaged."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as lines:
+            name, salt = json.loads(lines.readline())
+            entries = {}
+            for line in lines:
+                path, fingerprint, owner, kind = json.loads(line)
+                # A phone has several files, and there are few kinds.
+                entries[path] = LiveFile(fingerprint, sys.intern(owner), sys.intern(kind))
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise TransferError("what the target says of its files is damaged") from error
+    return Live(name, salt, entries)
+
+
+class NewFile(NamedTuple):
+    """A file to be published."""
+
+    path: str
+    file: LiveFile
+    content: bytes
+
+
+class Writer:
+    """Writes a transfer to *stream*. *base*: the generation that it was computed against."""
+
+    def __init__(self, stream: IO[bytes], base: str, salt: str) -> None:
+        self._stream = stream
+        self._files = 0
+        stream.write(_line({"version": _VERSION, "base": base, "salt": salt}))
+
+    def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
+        """Write one file."""
+        self._files += 1
+        self._stream.write(_line([path, fingerprint, owner, kind, len(content)]))
+        self._stream.write(content)
+
+    def finish(self, removed: Iterable[str]) -> None:
+        """Write the paths that go, and the end."""
+        for path in removed:
+            self._stream.write(_line([path]))
+        self._stream.write(_line(self._files))
+
+
+class Reader:
+    """Reads a transfer: first the new files, then the paths that go. Nothing counts before removed() has returned."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._files = 0
+        self._line: Any = None
+        header = self._next()
+        if not isinstance(header, dict) or header.get("version") != _VERSION:
+            raise TransferError("it is no transfer, or one of another version of this collection")
+        self.base, self.salt = str(header["base"]), str(header["salt"])
+
+    def files(self) -> Iterator[NewFile]:
+        """Yield the new files."""
+        while True:
+            self._line = self._next()
+            if not isinstance(self._line, list) or len(self._line) == 1:
+                return
+            try:
+                path, fingerprint, owner, kind, size = self._line
+                content = self._stream.read(size)
+            except (TypeError, ValueError) as error:
+                raise TransferError("a transfer is damaged") from error
+            if len(content) != size:
+                raise TransferError("a transfer is cut off")
+            self._files += 1
+            yield NewFile(path, LiveFile(fingerprint, owner, kind), content)
+
+    def removed(self) -> set[str]:
+        """Return the paths that go, after the files; raise TransferError unless the transfer is whole."""
+        paths = set()
+        while isinstance(self._line, list):
+            paths.add(str(self._line[0]))
+            self._line = self._next()
+        if self._line != self._files or self._stream.read(1):
+            raise TransferError("a transfer is damaged")
+        return paths
+
+    def _next(self) -> Any:
+        line = self._stream.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise TransferError("a transfer is cut off")
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise TransferError("a transfer is damaged") from error
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
+class EncryptedWriter(io.RawIOBase):
+    """Encrypts what is written, with a key for this one stream, into *file*; close() completes it and leaves *file* open."""
+
+    def __init__(self, file: IO[bytes], ikm: bytes) -> None:
+        super().__init__()
+        self._file = file
+        self._encrypter = ContentEncrypter(ikm, os.urandom(16), _RECORD_SIZE)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take *data*."""
+        self._file.write(self._encrypter.update(data))
+        return len(data)
+
+    def close(self) -> None:
+        """Write the rest."""
+        if not self.closed:
+            self._file.write(self._encrypter.finish())
+        super().close()
+
+
+class EncryptedReader(io.RawIOBase):
+    """Decrypts what EncryptedWriter wrote to *file*; raises SealingError for damage, at the end also for what is missing there."""
+
+    def __init__(self, file: IO[bytes], ikm: bytes) -> None:
+        super().__init__()
+        self._file = file
+        self._decrypter = ContentDecrypter(ikm, _RECORD_SIZE)
+        self._plain = memoryview(b"")
+        self._ended = False
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill *buffer*; return how far."""
+        while not self._plain and not self._ended:
+            sealed = self._file.read(_RECORD_SIZE)
+            self._ended = not sealed
+            self._plain = memoryview(self._decrypter.update(sealed) if sealed else self._decrypter.finish())
+        size = min(len(buffer), len(self._plain))
+        buffer[:size] = self._plain[:size]
+        self._plain = self._plain[size:]
+        return size
+
+
+def pack_contents(contents: Iterable[tuple[str, bytes]], key: str) -> bytes:
+    """Return files' contents, encrypted under a key for this one answer."""
+    plain = json.dumps({path: base64.b64encode(content).decode() for path, content in contents})
+    return encrypt_content(plain.encode(), key.encode())
+
+
+def read_contents(packed: bytes, key: str) -> dict[str, bytes]:
+    """Return path -> content of what pack_contents() packed."""
+    plain = json.loads(decrypt_content(packed, key.encode()))
+    return {path: base64.b64decode(content) for path, content in plain.items()}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where each parameter of a phone's profiles comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..module_utils.phone import PhoneError, PhoneReader
+from ..module_utils.profile import shown
+from ..module_utils.publication import Publisher
+from .publishing import Entry
+
+PUBLICATION = "the publication"
+"""Origin of what every phone gets, such as its rule."""
+
+
+def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return one row a parameter of each profile: kind, parameter, value (secrets hidden), variable and where that was set.
+
+    *origins*: variable -> group, host or row. Raise PhoneError when the phone is not right.
+    """
+    if entry.problem:
+        raise PhoneError(f"phone {entry.label}: {entry.problem}")
+    try:
+        phone = reader.read(entry.name, entry.variables)
+        problems = publisher.check(phone)
+    except PhoneError as error:
+        problems = [str(error)]
+    if problems:
+        raise PhoneError("\n".join(f"phone {entry.label}: {problem}" for problem in problems))
+    variables = reader.origins(entry.variables)
+    rows = []
+    for kind, parameters in publisher.profiles(phone):
+        for path in sorted(parameters):
+            own = phone.parameters.get(path) == parameters[path]
+            variable = variables[path] if own else ""
+            rows.append(
+                {
+                    "kind": kind,
+                    "parameter": path,
+                    "value": shown(path, parameters[path].value),
+                    "variable": variable,
+                    "origin": origins.get(variable, PUBLICATION) if own else PUBLICATION,
+                }
+            )
+    return rows

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Typed phone variables: each family's parameters, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_settings import TYPED, read_typed
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import ProfileError, values
+
+LOG = "router-configuration/Log_Configuration"
+
+
+def read(variable, family="ata19x", lines=0, **given):
+    return read_typed(variable, given, BUILTIN.families[family], lines)
+
+
+@pytest.mark.parametrize(
+    ("variable", "family", "lines", "given", "expected"),
+    [
+        ("phone_nat", "ata19x", 0, {"stun_server": "stun.example.net"}, {"STUN_Enable": "Yes", "STUN_Server": "stun.example.net"}),
+        (
+            "phone_nat",
+            "spa",
+            0,
+            {"stun_server": "192.0.2.1:3478", "stun": False},
+            {"STUN_Enable": "No", "STUN_Server": "192.0.2.1:3478"},
+        ),
+        ("phone_nat", "mpp", 2, {"mapping": True}, {"NAT_Mapping_Enable_1_": "Yes", "NAT_Mapping_Enable_2_": "Yes"}),
+        ("phone_nat", "mpp", 0, {"mapping": True, "keep_alive_interval": 15}, {"NAT_Keep_Alive_Intvl": "15"}),
+        (
+            "phone_nat",
+            "spa",
+            0,
+            {"external_address": "192.0.2.9", "external_rtp_port": "5004"},
+            {"EXT_IP": "192.0.2.9", "EXT_RTP_Port_Min": "5004"},
+        ),
+        ("phone_syslog", "spa", 0, {"server": "192.0.2.1"}, {"Syslog_Server": "192.0.2.1"}),
+        (
+            "phone_syslog",
+            "ata19x",
+            0,
+            {"server": "192.0.2.1", "port": 5514},
+            {
+                "Syslog_Server": "192.0.2.1",
+                f"{LOG}/Syslog_Server_IP": "192.0.2.1",
+                f"{LOG}/Event_Log_Server": "192.0.2.1",
+                f"{LOG}/Syslog_Server_Port": "5514",
+                f"{LOG}/Event_Log_Port": "5514",
+            },
+        ),
+        ("phone_syslog", "mpp", 0, {"identifier": "$MAU", "server": ""}, {"Syslog_Identifier": "$MAU", "Syslog_Server": ""}),
+        ("phone_resync", "ata19x", 0, {"at": "0330"}, {"Resync_At__HHmm_": "0330", "Resync_At_HHmm": "0330"}),
+        (
+            "phone_resync",
+            "mpp",
+            0,
+            {"at": "0330", "at_random_delay": 600},
+            {"Resync_At__HHmm_": "0330", "Resync_At_Random_Delay": "600"},
+        ),
+        (
+            "phone_resync",
+            "mpp",
+            0,
+            {"periodic": [60, 120], "error_retry_delay": "600+30,3600"},
+            {"Resync_Periodic": "60,120", "Resync_Error_Retry_Delay": "600+30,3600"},
+        ),
+        (
+            "phone_resync",
+            "spa",
+            0,
+            {"on_reset": "no", "from_sip": "1", "random_delay": 0},
+            {"Resync_On_Reset": "No", "Resync_From_SIP": "Yes", "Resync_Random_Delay": "0"},
+        ),
+        (
+            "phone_web",
+            "ata19x",
+            0,
+            {"admin_name": "bench", "admin_password": "long enough".replace(" ", "-")},
+            {"router-configuration/Web_Login_Admin_Name": "bench", "router-configuration/Web_Login_Admin_Password": "long-enough"},
+        ),
+        ("phone_web", "mpp", 0, {"admin_password": "Abcdefg1"}, {"Admin_Password": "Abcdefg1"}),
+        ("phone_log_messages", "mpp", 0, {"resync_request": "$PN $MAC"}, {"Log_Request_Msg": "$PN $MAC"}),
+        ("phone_log_messages", "spa", 0, {"resync_success": ""}, {"Log_Resync_Success_Msg": ""}),
+        ("phone_resync", "spa", 0, {"periodic": None}, {}),
+    ],
+)
+def test_parameters(variable, family, lines, given, expected):
+    reading = read(variable, family, lines, **given)
+    assert (values(reading.parameters), reading.ignored) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("variable", "family", "given", "message"),
+    [
+        ("phone_nat", "spa", {"stun_servr": "x"}, "the key 'stun_servr' is not known; did you mean stun_server?"),
+        ("phone_nat", "spa", {"zzz": 1}, f"the key 'zzz' is not known; known are {', '.join(TYPED['phone_nat'])}"),
+        ("phone_nat", "spa", {"stun_server": "a b"}, "stun_server is not an address or a name, with a port after : if wanted"),
+        ("phone_nat", "spa", {"mapping": "maybe"}, "mapping is neither true nor false"),
+        ("phone_nat", "spa", {"external_rtp_port": 0}, "external_rtp_port is not a number of a port from 1 to 65535"),
+        ("phone_resync", "spa", {"at_random_delay": 599}, "at_random_delay is not a number of seconds from 600 to 65535"),
+        ("phone_resync", "spa", {"random_delay": True}, "random_delay is not a number of units from 0 to 65535"),
+        ("phone_resync", "spa", {"at": 330}, "at is not a time as HHmm between 0000 and 2359; write it in quotes, as '0330'"),
+        ("phone_resync", "spa", {"at": "2400"}, "at is not a time as HHmm between 0000 and 2359; write it in quotes, as '0330'"),
+        (
+            "phone_resync",
+            "spa",
+            {"periodic": "1h"},
+            "periodic is not seconds, nor a list of them such as 60,120,240, each with a random part such as 600+30 if wanted",
+        ),
+        (
+            "phone_log_messages",
+            "spa",
+            {"resync_request": "$PN $SERVERIP"},
+            "resync_request has the unknown macro $SERVERIP at column 5; did you mean $SERVIP?",
+        ),
+        (
+            "phone_web",
+            "ata19x",
+            {"admin_password": "short"},
+            "admin_password must be 8 to 127 printable ASCII characters without spaces",
+        ),
+        (
+            "phone_web",
+            "mpp",
+            {"admin_password": "alllowercase"},
+            "admin_password must be 8 to 127 printable ASCII characters without spaces,"
+            " with 3 of: capital, small letter, digit, other",
+        ),
+        (
+            "phone_web",
+            "spa",
+            {"admin_password": "x" * 33},
+            "admin_password must be 1 to 32 printable ASCII characters without spaces",
+        ),
+        ("phone_web", "spa", {"admin_password": ["x"]}, "admin_password is a list; write text"),
+        (
+            "phone_log_messages",
+            "spa",
+            {"resync_request": "a\nb"},
+            "resync_request holds the character U+000A at position 2, which no profile can carry to a phone",
+        ),
+    ],
+)
+def test_what_is_refused(variable, family, given, message):
+    with pytest.raises(ProfileError, match=f"^{re.escape(message)}$"):
+        read(variable, family, **given)
+
+
+def test_a_mapping_is_wanted():
+    with pytest.raises(ProfileError, match=r"^it is a list; write a mapping of enable, admin_name, admin_password, user_password$"):
+        read_typed("phone_web", [], BUILTIN.families["spa"], 0)
+
+
+def test_what_a_family_has_nothing_for_is_told():
+    reading = read("phone_web", "ata19x", user_password="x-x-x-x-x")
+    assert reading.ignored == ("phone_web: user_password has no parameter in the family ata19x, which would ignore it",)
+    assert reading.parameters == {}
+
+
+@pytest.mark.parametrize("family", ["ata19x", "spa", "mpp"])
+def test_every_setting_of_a_family_belongs_to_a_typed_variable(family):
+    known = {f"{variable.removeprefix('phone_')}.{key}" for variable, keys in TYPED.items() for key in keys}
+    assert set(BUILTIN.families[family].settings) <= known
