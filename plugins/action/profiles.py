@@ -59,6 +59,7 @@ REQUIRED_IF = [(*("state", state), ("bench_url", "remote_url")) for state in ("p
 
 _TREE_MODULE = "voip.preprovision.published_tree"
 _PROGRESS_STEP = 5  # per cent
+_PROGRESS_ROWS = 10_000
 _VAULT = b"$ANSIBLE_VAULT"
 
 
@@ -296,7 +297,7 @@ class _Progress:
     """Says how far a long run is, at every few per cent; where the whole is not known, at every so many phones."""
 
     def __init__(self, total: int) -> None:
-        self._step = max(total * _PROGRESS_STEP // 100, FEWEST_FOR_PROGRESS)
+        self._step = max(total * _PROGRESS_STEP // 100, FEWEST_FOR_PROGRESS) if total else _PROGRESS_ROWS
         self._next = self._step
 
     def __call__(self, what: str, done: int, total: int) -> None:

@@ -100,7 +100,7 @@ class PhoneReader:
         self._shared = {id(value) for value in shared}
         self._readings: dict[tuple[str, int, str, int], Reading] = {}
         self._merged: dict[tuple[Any, ...], Reading] = {}
-        self._line_paths: dict[tuple[str, int], dict[str, str]] = {}
+        self._line_paths: dict[tuple[str, int], tuple[dict[str, str], str]] = {}
         try:
             for key in self._masters:
                 if key is not None:
@@ -179,10 +179,12 @@ class PhoneReader:
         parameters: Parameters = {}
         ignored: dict[str, None] = {}
         for number, line in enumerate(lines, 1):
-            paths = self._line_paths.get((family.name, number))
-            if paths is None:
-                paths = {key: path.format(n=number) for key, path in family.line_settings.items()}
-                self._line_paths[family.name, number] = paths
+            found = self._line_paths.get((family.name, number))
+            if found is None:
+                found = self._line_paths[family.name, number] = _line_paths(family, number)
+            paths, unknown = found
+            if unknown:
+                ignored[unknown] = None
             for key, value in line.items():
                 if key not in paths:
                     near = difflib.get_close_matches(str(key), paths, n=1)
@@ -314,6 +316,14 @@ def _merge(readings: Iterable[Reading]) -> Reading:
         parameters.update(reading.parameters)
         ignored += reading.ignored
     return Reading(parameters, tuple(ignored))
+
+
+def _line_paths(family: Family, number: int) -> tuple[dict[str, str], str]:
+    """Return the paths of a line's parameters, and a sentence if the family knows none of them."""
+    paths = {key: path.format(n=number) for key, path in family.line_settings.items()}
+    used = [path for path in paths.values() if path]
+    unknown = len(used) == len(check_names(family.name, used)) > 0
+    return paths, f"phone_lines: the family {family.name} has no line {number}, and would ignore it" if unknown else ""
 
 
 def _lines(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -124,8 +124,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
         supports_check_mode=True,
-        required_together=[("archive", "archive_key")],
-        required_by={"contents": ("archive_key",)},
+        required_by={"archive": ("archive_key",), "contents": ("archive_key",)},
         mutually_exclusive=[("archive", "contents")],
     )
     try:

@@ -189,14 +189,15 @@ def compare(
             sink.add(file.path, fingerprint, file.owner, file.kind, file.content())
         return True
 
-    for file in publisher.bootstrap_files(reader.catalogue.models.values(), found.used):
-        take(file)
     for done, phone in enumerate(_phones(found, reader), 1):
         # A list, not a generator: each file has to be looked at
         sent = [take(file) for file in publisher.files(phone)]
         (changes.published if any(sent) else changes.unchanged).append(phone.name)
         if not done % FEWEST_FOR_PROGRESS:
             progress("rendered", done, found.count)
+    # After the phones, which a diff names first
+    for file in publisher.bootstrap_files(reader.catalogue.models.values(), found.used):
+        take(file)
     listed = {*changes.published, *changes.unchanged}
     gone: dict[str, None] = {}
     for path, entry in remaining.items():

@@ -36,7 +36,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / ".cache/collections"))
 
-MODELS = ("ATA192", "SPA504G", "CP-8851-3PCC")
+MODELS = ("SPA504G", "CP-7841-3PCC", "CP-8851-3PCC")
 CUSTOMERS = 20
 LINES = 6
 MASTER = "a benchmark needs no secrecy"

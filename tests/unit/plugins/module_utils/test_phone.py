@@ -291,6 +291,10 @@ def test_a_line_may_say_what_its_family_has_nothing_for():
     assert phone.ignored == ("phone_lines: use_auth_id has no parameter in the family mpp, which would ignore it",)
 
 
+def test_lines_that_a_family_does_not_have():
+    assert read(phone_lines=[{}, {}, {}]).ignored == ("phone_lines: the family ata19x has no line 3, and would ignore it",)
+
+
 def test_a_serial_number_is_shared_between_families_alone():
     def phone(number, model, serial):
         return str(number), {"phone_mac": f"00005e00530{number}", "phone_model": model, "phone_serial": serial}
