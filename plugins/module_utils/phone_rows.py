@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Phones as rows of a CSV, JSON Lines or SQLite file: the same variables as those of an inventory host, without being one.
 
-A column is a phone variable; a dot goes into it: ``phone_lines.1.user_id``, ``phone_parameters.Time_Zone``. An empty cell sets
-nothing. Rows are read one by one, as often as asked.
+A column is a phone variable; a dot goes into it: ``phone_lines.1.user_id``, ``phone_parameters.Time_Zone``, and a slash into a
+section. An empty cell sets nothing, and a line of none but empty cells keeps the numbers of those behind it. A list or mapping can
+also be one cell of JSON. Rows are read one by one, as often as asked, and never all held.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import csv
 import difflib
-import io
+import functools
+import itertools
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
 from .mac import MacError, parse_mac
@@ -31,9 +34,14 @@ MOST_LINES = 64
 _EMPTY = ("", None)
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
+_SQLITE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 _DELIMITERS = ",;\t"
 _READING = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_LINE_NUMBER = re.compile(r"[1-9][0-9]?")
+_MOST_PLANS = 256
+_SHORT = 5
 
 
 class RowsError(ValueError):
@@ -53,8 +61,8 @@ class PhoneRows:
     """The phones of a file.
 
     *groups*: what rows share. ``all`` -> variables, and ``customer``, ``site``, ``model`` or any other end of a variable's name ->
-    value of that variable -> variables. Later keys win, and the row's own variables win over all; a variable replaces another as
-    a whole.
+    value of that variable -> variables. The value is the row's own, or else what the groups before give. Later keys win, and the
+    row's own variables win over all; a variable replaces another as a whole. Rows get the very objects that the groups hold.
     """
 
     def __init__(
@@ -65,187 +73,251 @@ class PhoneRows:
         self._file = Path(path).name
         self._text = text
         self._query = query
-        self._groups = _read_groups(groups or {})
-        self._bases: dict[tuple[str, ...], dict[str, Any]] = {}
-        self._missing: dict[tuple[str, str], None] = {}
-        head = b""
-        if text is None:
-            try:
-                with open(path, "rb") as file:
-                    head = file.read(len(_SQLITE_MAGIC))
-            except OSError as error:
-                raise RowsError(f"{path}: the phones cannot be read: {error.strerror}") from error
-            if head.startswith(b"$ANSIBLE_VAULT"):
-                raise RowsError(f"{path}: it is encrypted; only Ansible can read it")
-        if head == _SQLITE_MAGIC:
-            if query and not _READING.match(query):
-                raise RowsError(f"{path}: the query must begin with SELECT or WITH")
-            self._read: Callable[[], Iterator[Row]] = self._read_sqlite
-        elif query:
-            raise RowsError(f"{path}: it is no SQLite file, so there is nothing to query")
-        else:
-            self._read = self._read_json if path.endswith(_JSON_SUFFIXES) else self._read_csv
+        self._groups = _Groups(groups or {})
+        self._read = self._reader()
 
     def __iter__(self) -> Iterator[Row]:
         return self._read()
 
     def missing_groups(self) -> list[str]:
-        """Return a sentence on each value of the rows read so far that looks like a misspelt group."""
-        sentences = []
-        for dimension, value in self._missing:
-            near = difflib.get_close_matches(value, self._groups[dimension], n=1, cutoff=0.8)
-            # A wrong model is an error anyway, and right ones are much alike.
-            if near and dimension != "model":
-                sentences.append(
-                    f"{self._file}: groups has no {dimension} '{value}', so its phones share nothing; did you mean '{near[0]}'?"
-                )
-        return sentences
+        """Return a sentence on each value of the rows read so far that looks like a misspelt group.
+
+        A value unlike all groups is none: not every customer has something to share.
+        """
+        return [
+            f"{self._file}: groups has no {dimension} '{value}', so its phones share nothing; did you mean '{near}'?"
+            for (dimension, value), near in self._groups.misspelt.items()
+        ]
+
+    def _reader(self) -> Callable[[], Iterator[Row]]:
+        """Tell by content and suffix how to read the file."""
+        suffix = Path(self._path).suffix.lower()
+        if self._text is not None:
+            if suffix in _SQLITE_SUFFIXES or self._text.startswith("SQLite format 3"):
+                raise RowsError(f"{self._path}: a SQLite file cannot be read from a vault; encrypt CSV or JSON Lines")
+            head = b""
+        else:
+            try:
+                with open(self._path, "rb") as file:
+                    head = file.read(len(_SQLITE_MAGIC))
+            except OSError as error:
+                raise self._unreadable(error) from error
+        if head.startswith(b"$ANSIBLE_VAULT"):
+            raise RowsError(f"{self._path}: it is encrypted with Ansible Vault; whoever reads it must pass it decrypted")
+        if head == _SQLITE_MAGIC:
+            if self._query and not _READING.match(self._query):
+                raise RowsError(f"{self._path}: the query must begin with SELECT or WITH")
+            return self._read_sqlite
+        if suffix in _SQLITE_SUFFIXES:
+            raise RowsError(f"{self._path}: it is called {suffix} but is no SQLite file")
+        if self._query:
+            raise RowsError(f"{self._path}: it is no SQLite file, so there is nothing to query")
+        return self._read_json if suffix in _JSON_SUFFIXES else self._read_csv
 
     # -- forms
 
     def _read_csv(self) -> Iterator[Row]:
+        lines = self._lines()
+        before, header = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
+        # The first line alone tells how the columns are separated.
+        delimiter = max(_DELIMITERS, key=header.count)
+        reader = csv.reader(itertools.chain([header], lines), delimiter=delimiter, strict=True)
         plan: _Plan | None = None
-        line = 0
-        with self._open() as file:
+        while True:
+            first = before + reader.line_num + 1
             try:
-                # The first line alone tells how the columns are separated.
-                delimiter = max(_DELIMITERS, key=file.readline().count)
-                file.seek(0)
-                reader = csv.reader(file, delimiter=delimiter, strict=True)
-                for cells in reader:
-                    where, line = f"{self._file} line {line + 1}", reader.line_num
-                    if not any(cells):
-                        continue
-                    if plan is None:
-                        plan = _Plan(f"{self._file}: ", cells)
-                    elif len(cells) != len(plan.columns):
-                        yield self._refused(where, f"it has {len(cells)} columns, and the header {len(plan.columns)}")
-                    else:
-                        yield self._row(where, plan.assign(cells))
-            except UnicodeDecodeError as error:
-                raise RowsError(f"{self._path}: it is not UTF-8 text after line {line}") from error
+                cells = next(reader)
+            except StopIteration:
+                break
             except csv.Error as error:
-                raise RowsError(f"{self._path} line {line + 1}: {error}") from error
+                if plan is None:
+                    raise RowsError(f"{self._path}: its header cannot be read: {error}") from error
+                until = _until(first, before + reader.line_num)
+                yield self._refused(first, f"its cells cannot be told apart{until}: {error}; look at its quotes")
+                continue
+            if not any(cells) or not any(map(str.strip, cells)):
+                continue
+            if plan is None:
+                plan = _Plan(f"{self._path}: ", cells)
+            elif len(cells) != plan.width:
+                until = _until(first, before + reader.line_num)
+                yield self._refused(first, f"it has {len(cells)} columns{until}, and the header {plan.width}")
+            else:
+                yield self._row(first, plan.assign(cells))
         if plan is None:
             raise RowsError(f"{self._path}: it has no header line that names the columns")
 
     def _read_json(self) -> Iterator[Row]:
-        with self._open() as file:
-            number = 0
-            # Objects mostly have the same keys.
-            plans: dict[tuple[str, ...], _Plan] = {}
+        for number, line in enumerate(self._lines(), 1):
+            if line.isspace():
+                continue
             try:
-                for number, line in enumerate(file, 1):
-                    where = f"{self._file} line {number}"
-                    if not line.strip():
-                        continue
-                    try:
-                        values = json.loads(line)
-                    except ValueError as error:
-                        yield self._refused(where, f"it is not JSON: {error}")
-                        continue
-                    if not isinstance(values, dict):
-                        yield self._refused(where, "it is no JSON object")
-                        continue
-                    names = tuple(values)
-                    try:
-                        plan = plans[names] = plans.get(names) or _Plan("", names)
-                    except RowsError as error:
-                        yield self._refused(where, str(error))
-                        continue
-                    yield self._row(where, plan.assign(list(values.values())))
-            except UnicodeDecodeError as error:
-                raise RowsError(f"{self._path}: it is not UTF-8 text after line {number}") from error
+                values = _parse_json(line)
+            except ValueError as error:
+                yield self._refused(number, f"it is not JSON: {error}")
+                continue
+            if not isinstance(values, dict):
+                yield self._refused(number, "it is no JSON object; write one object a line")
+                continue
+            try:
+                plan = _json_plan(tuple(values))
+            except RowsError as error:
+                yield self._refused(number, str(error))
+                continue
+            yield self._row(number, plan.assign(list(values.values())))
 
     def _read_sqlite(self) -> Iterator[Row]:
+        location = f"file://{quote(os.fsencode(os.path.abspath(self._path)))}?mode=ro"
         try:
-            with contextlib.closing(sqlite3.connect(f"file:{quote(self._path)}?mode=ro", uri=True)) as database:
+            with contextlib.closing(sqlite3.connect(location, uri=True)) as database:
                 cursor = database.execute(self._query or DEFAULT_QUERY)
-                plan = _Plan(f"{self._file}: ", [column[0] for column in cursor.description])
+                plan = _Plan(f"{self._path}: ", [column[0] for column in cursor.description])
                 for number, cells in enumerate(cursor, 1):
-                    yield self._row(f"{self._file} row {number}", plan.assign(cells))
-        except sqlite3.Error as error:
-            raise RowsError(f"{self._path}: SQLite says: {error}") from error
+                    if bytes in map(type, cells):
+                        column = plan.columns[[type(cell) for cell in cells].index(bytes)]
+                        yield self._refused(number, f"the column {column} holds a BLOB; store text", "row")
+                    else:
+                        yield self._row(number, plan.assign(cells), "row")
+        # Python 3.11 calls a second statement a Warning, which is no Error.
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            hint = "" if self._query else f"; the query was {DEFAULT_QUERY}"
+            raise RowsError(f"{self._path}: SQLite says: {error}{hint}") from error
 
-    def _open(self) -> TextIO:
-        if self._text is not None:
-            return io.StringIO(self._text.removeprefix("\ufeff"), newline="")
-        return open(self._path, encoding="utf-8-sig", newline="")
+    def _lines(self) -> Iterator[str]:
+        """Yield the lines of the text with their ends; raise RowsError naming one that is no text."""
+        try:
+            for number, line in enumerate(self._raw_lines(), 1):
+                if "\0" in line:
+                    raise RowsError(f"{self._path} line {number}: it has a NUL byte, which no text has; save the file as UTF-8")
+                yield line
+        except UnicodeDecodeError as error:
+            number = _find_bad_line(self._path)
+            raise RowsError(f"{self._path} line {number}: it is not UTF-8 text; save the file as UTF-8") from error
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _raw_lines(self) -> Iterator[str]:
+        if self._text is None:
+            with open(self._path, encoding="utf-8-sig", newline="") as file:
+                yield from file
+        else:
+            # Not StringIO, which would copy the text with four bytes a character.
+            yield from (match[0] for match in _LINE.finditer(self._text, self._text.startswith("\ufeff")))
+
+    def _unreadable(self, error: OSError) -> RowsError:
+        return RowsError(f"{self._path}: the phones cannot be read: {error.strerror}")
 
     # -- one row
 
-    def _row(self, where: str, own: tuple[dict[str, Any], str]) -> Row:
-        variables, problem = own
-        name = str(variables.pop(NAME, "") or "")
+    def _row(self, number: int, assigned: tuple[dict[str, Any], str], unit: str = "line") -> Row:
+        own, problem = assigned
+        name = str(own.pop(NAME, ""))
         if not name:
             try:
-                name = parse_mac(variables.get("phone_mac")).plain
+                name = parse_mac(own.get("phone_mac")).plain
             except MacError:
                 name = "without a name"
-        return Row(name, where, {**self._base(variables), **variables}, problem)
+        return Row(name, f"{self._file} {unit} {number}", {**self._groups.base(own), **own}, problem)
 
-    def _refused(self, where: str, problem: str) -> Row:
-        return Row("without a name", where, {}, problem)
+    def _refused(self, number: int, problem: str, unit: str = "line") -> Row:
+        return Row("without a name", f"{self._file} {unit} {number}", {}, problem)
 
-    def _base(self, own: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the row's groups give; rows of the same groups get the same object."""
-        values = tuple(_group_value(dimension, own) for dimension in self._groups)
-        base = self._bases.get(values)
+
+class _Group(NamedTuple):
+    """What the value of one variable gives."""
+
+    dimension: str
+    variable: str
+    members: Mapping[str, Mapping[str, Any]]
+    alike: Mapping[str, str]
+    """Form that a misspelt value may have -> value."""
+
+    def value(self, variables: Mapping[str, Any]) -> str:
+        value = str(variables.get(self.variable, ""))
+        # Models are known in any case.
+        return value.strip().upper() if self.dimension == "model" else value
+
+
+class _Groups:
+    """What rows share."""
+
+    def __init__(self, groups: Mapping[str, Any]) -> None:
+        """Raise RowsError."""
+        self.misspelt: dict[tuple[str, str], str] = {}
+        """Dimension and value of a row -> the member that was probably meant."""
+        self._groups = [_read_group(str(dimension), members) for dimension, members in groups.items()]
+        self._bases: dict[tuple[str | None, ...], dict[str, Any]] = {}
+
+    def base(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a row's groups give; rows of the same groups get the same object."""
+        # Values without an entry are all one, or there would be as many bases as sites.
+        key = tuple([self._member(group, group.value(own)) for group in self._groups])
+        base = self._bases.get(key)
         if base is None:
             base = {}
-            for (dimension, members), value in zip(self._groups.items(), values, strict=True):
-                if value in members:
-                    base.update(members[value])
-                elif value:
-                    self._missing[dimension, value] = None
-            self._bases[values] = base
+            for group, member in zip(self._groups, key, strict=True):
+                if member == "":
+                    member = self._member(group, group.value(base))
+                if member is not None:
+                    base.update(group.members.get(member, {}))
+            self._bases[key] = base
         return base
 
+    def _member(self, group: _Group, value: str) -> str | None:
+        if not value or value in group.members:
+            return value
+        # A wrong model is an error anyway, and right ones are much alike.
+        if group.dimension != "model":
+            near = next((group.alike[form] for form in _forms(value) if form in group.alike), None)
+            if near is not None:
+                self.misspelt[group.dimension, value] = near
+        return None
 
-def _group_value(dimension: str, own: Mapping[str, Any]) -> str:
-    value = str(own.get(f"phone_{dimension}") or "")
-    # Models are known in any case.
-    return value.upper() if dimension == "model" else value
+
+def _read_group(dimension: str, members: object) -> _Group:
+    if not isinstance(members, Mapping):
+        raise RowsError(f"groups: {dimension} is a {type(members).__name__}; write a mapping")
+    if dimension == "all":
+        # Every row has the empty value of a variable that there is not.
+        return _Group("all", "phone_all", {"": _check_variables("all", members)}, {})
+    variable = f"phone_{dimension}"
+    if variable not in PLAIN:
+        raise RowsError(f"groups: there is no variable {variable} to group by; use all, customer, site or model")
+    known = {
+        str(value).upper() if dimension == "model" else str(value): _check_variables(f"{dimension} {value}", variables)
+        for value, variables in members.items()
+    }
+    return _Group(dimension, variable, known, {form: value for value in known for form in _forms(value)})
 
 
-def _read_groups(groups: Mapping[str, Any]) -> dict[str, dict[str, Mapping[str, Any]]]:
-    known: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for dimension, members in groups.items():
-        if not isinstance(members, Mapping):
-            raise RowsError(f"groups: {dimension} is a {type(members).__name__}; write a mapping")
-        if dimension == "all":
-            # Every row has the empty value of a variable that there is not.
-            known["all"] = {"": _check_variables("all", members)}
-            continue
-        if f"phone_{dimension}" not in PLAIN:
-            raise RowsError(f"groups: there is no variable phone_{dimension} to group by; use all, customer, site or model")
-        known[str(dimension)] = {
-            str(value).upper() if dimension == "model" else str(value): _check_variables(f"{dimension} {value}", variables)
-            for value, variables in members.items()
-        }
-    return known
+def _forms(value: str) -> list[str]:
+    """Return what two values have in common when they differ by case, punctuation or one letter, and have the same digits."""
+    digits = re.sub(r"\D", "", value)
+    letters = re.sub(r"[\W\d_]", "", value.casefold())
+    wrong = range(len(letters)) if len(letters) >= _SHORT else ()
+    return [f"{digits} {letters}", *(f"{digits} {letters[:at]}{letters[at + 1 :]}" for at in wrong)]
 
 
 def _check_variables(group: str, variables: object) -> Mapping[str, Any]:
     if not isinstance(variables, Mapping):
         raise RowsError(f"groups: {group} is a {type(variables).__name__}; write a mapping of phone variables")
     for name in variables:
-        _check_column(str(name), f"groups: {group}: ")
+        _check_variable(str(name), PLAIN, f"groups: {group}: ")
     return variables
 
 
-def _check_column(name: str, where: str) -> None:
-    """Raise RowsError unless *name* is a phone variable."""
-    if name == NAME or name in PLAIN or name in STRUCTURED or (name.startswith(LAYER) and name != LAYER):
+def _check_variable(name: str, plain: tuple[str, ...], where: str) -> None:
+    """Raise RowsError unless *name* is a structured phone variable or one of *plain*."""
+    if name in plain or _is_structured(name):
         return
-    known = (NAME, *PLAIN, *STRUCTURED)
+    known = (*plain, *STRUCTURED)
     near = difflib.get_close_matches(name, known, n=1) or [column for column in known if column == f"phone_{name.lower()}"]
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)} and {LAYER}<layer>"
     raise RowsError(f"{where}'{name}' is no phone variable; {hint}")
 
 
 def _is_structured(name: str) -> bool:
-    return name in STRUCTURED or name.startswith(LAYER)
+    return name in STRUCTURED or (name.startswith(LAYER) and name != LAYER)
 
 
 class _Plan:
@@ -254,28 +326,36 @@ class _Plan:
     def __init__(self, where: str, columns: Iterable[str]) -> None:
         """*where* stands before the message of a RowsError."""
         self.columns = [column.strip() for column in columns]
+        self.width = len(self.columns)
         self._plain: list[tuple[int, str]] = []
         self._json: list[tuple[int, str]] = []
-        self._keys: list[tuple[int, str, str]] = []
-        self._lines: list[tuple[int, int, str]] = []
+        self._keys: list[tuple[int, str, list[str], str]] = []
+        lines: dict[int, list[tuple[int, str]]] = {}
         for number, column in enumerate(self.columns):
+            if not column:
+                raise RowsError(f"{where}the column {number + 1} has no name")
             if self.columns.index(column) != number:
                 raise RowsError(f"{where}two columns are called '{column}'")
             variable, dot, rest = column.partition(".")
-            _check_column(variable, f"{where}the column ")
+            _check_variable(variable, (NAME, *PLAIN), f"{where}the column ")
             if not dot:
                 (self._json if _is_structured(variable) else self._plain).append((number, variable))
-            elif not _is_structured(variable) or not rest:
+            elif not _is_structured(variable):
                 raise RowsError(f"{where}the column '{column}' goes into {variable}, which is text")
             elif variable == "phone_lines":
                 line, _dot, key = rest.partition(".")
-                if not re.fullmatch(r"[1-9]\d?", line) or int(line) > MOST_LINES or not key:
+                if not _LINE_NUMBER.fullmatch(line) or int(line) > MOST_LINES or not key:
                     raise RowsError(
                         f"{where}the column '{column}' names no line; write phone_lines.1.user_id, lines from 1 to {MOST_LINES}"
                     )
-                self._lines.append((number, int(line) - 1, key))
+                lines.setdefault(int(line), []).append((number, key))
             else:
-                self._keys.append((number, variable, rest))
+                *sections, last = rest.split("/")
+                if not all([*sections, last]):
+                    raise RowsError(f"{where}the column '{column}' does not say what it sets in {variable}")
+                self._keys.append((number, variable, sections, last))
+        _check_sections(where, self.columns)
+        self._lines = [lines.get(line, []) for line in range(1, max(lines, default=0) + 1)]
 
     def assign(self, cells: Sequence[Any]) -> tuple[dict[str, Any], str]:
         """Return the variables of a row, and what is wrong with it."""
@@ -285,32 +365,73 @@ class _Plan:
             if cell in _EMPTY:
                 continue
             try:
-                variables[name] = json.loads(cell) if isinstance(cell, str) else cell
-            except ValueError:
-                return (
-                    variables,
-                    f"the column {name} is not JSON; write a list or mapping as JSON, or a column for each of its keys",
-                )
-        lines: list[dict[str, Any]] = []
-        for number, line, key in self._lines:
-            cell = cells[number]
-            if cell not in _EMPTY:
-                # An empty line keeps the numbers of those behind it.
-                while len(lines) <= line:
-                    lines.append({})
-                lines[line][key] = cell
-        if lines:
-            if "phone_lines" in variables:
+                value = _parse_json(cell) if isinstance(cell, str) else cell
+            except ValueError as error:
+                return variables, f"the column {name} is not JSON: {error}; write JSON, or a column for each of its keys"
+            if value is not None:
+                variables[name] = value
+        if self._lines:
+            lines = [{key: cell for number, key in line if (cell := cells[number]) not in _EMPTY} for line in self._lines]
+            while lines and not lines[-1]:
+                del lines[-1]
+            if lines and "phone_lines" in variables:
                 return variables, "it has both phone_lines and columns of its lines"
-            variables["phone_lines"] = lines
-        for number, name, key in self._keys:
+            if lines:
+                variables["phone_lines"] = lines
+        for number, name, sections, key in self._keys:
             cell = cells[number]
             if cell not in _EMPTY:
                 below = variables.setdefault(name, {})
-                *sections, last = key.split("/")
                 for section in sections:
                     below = below.setdefault(section, {}) if isinstance(below, dict) else below
                 if not isinstance(below, dict):
-                    return variables, f"{name}.{key} goes into what is no mapping"
-                below[last] = cell
+                    return variables, f"the column {self.columns[number]} goes into what is no mapping"
+                below[key] = cell
         return variables, ""
+
+
+_json_plan = functools.lru_cache(_MOST_PLANS)(functools.partial(_Plan, ""))
+"""Objects mostly have the same keys, and so the same plan."""
+
+
+def _check_sections(where: str, columns: list[str]) -> None:
+    """Raise RowsError if a column gives a value to what is a section in another."""
+    for column in columns:
+        inner = next((other for other in columns if other.startswith(f"{column}/")), None)
+        if inner:
+            raise RowsError(f"{where}the column '{column}' sets what is a section in the column '{inner}'")
+
+
+def _parse_json(text: str) -> Any:
+    """Return what *text* means; raise ValueError with the reason, which shows nothing of the text."""
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"there is no number {constant}")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _until(first: int, last: int) -> str:
+    return f" up to line {last}" if last > first else ""
+
+
+def _find_bad_line(path: str) -> int:
+    """Return the number of the first line that is not UTF-8, which a decoder of whole blocks cannot tell."""
+    with open(path, "rb") as file:
+        return next(number for number, line in enumerate(file, 1) if not _is_utf8(line))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
