@@ -232,17 +232,17 @@ def against_the_loop(bench: Bench, hosts: int, rows: int, loop: int, pairs: int)
     folder = bench.folder
     bench.playbook("empty", [])
     bench.playbook("loop", usual_tasks(folder, loop))
-    write_inventory(folder / "station.json", 0)
-    write_inventory(folder / "hosts.json", hosts)
+    write_inventory(folder / "inventory-station.json", 0)
+    write_inventory(folder / "inventory-hosts.json", hosts)
     write_rows(folder / "phones.csv", rows)
     write_rows(folder / "tenth.csv", rows // 10)
     bench.playbook("hosts", [publication(folder, phones="{{ groups['phones'] }}")])
     bench.playbook("rows", [publication(folder, rows=str(folder / "phones.csv"), groups=GROUPS)])
     bench.playbook("tenth", [publication(folder, rows=str(folder / "tenth.csv"), groups=GROUPS)])
     ways: list[tuple[str, str, int]] = [
-        ("hosts", "hosts.json", hosts),
-        ("rows", "station.json", rows),
-        ("tenth", "station.json", rows // 10),
+        ("hosts", "inventory-hosts.json", hosts),
+        ("rows", "inventory-station.json", rows),
+        ("tenth", "inventory-station.json", rows // 10),
     ]
     ratios: dict[str, list[float]] = {name: [] for name, _inventory, _count in ways}
     costs: dict[str, list[float]] = {name: [] for name in ratios}
@@ -250,8 +250,8 @@ def against_the_loop(bench: Bench, hosts: int, rows: int, loop: int, pairs: int)
     print(f"{'pair':>4} {'loop ms/phone':>14} {'way':>6} {'phones':>8} {'empty s':>8} {'ms/phone':>9} {'ratio':>7} {'MiB':>5}")
     for pair in range(1, pairs + 1):
         bench.clear()
-        nothing = bench.run("empty", "station.json")[0]
-        per_loop = (bench.run("loop", "station.json")[0] - nothing) / loop
+        nothing = bench.run("empty", "inventory-station.json")[0]
+        per_loop = (bench.run("loop", "inventory-station.json")[0] - nothing) / loop
         for name, inventory, count in ways:
             bench.clear()
             empty = bench.run("empty", inventory)[0]
@@ -335,7 +335,7 @@ def again(bench: Bench, rows: int, traced: int) -> None:
     if not shutil.which("strace"):
         sys.exit("this part needs strace (apt-get install strace)")
     folder = bench.folder
-    write_inventory(folder / "station.json", 0)
+    write_inventory(folder / "inventory-station.json", 0)
     bench.playbook("empty", [])
     bench.playbook("rows", [publication(folder, rows=str(folder / "phones.csv"), groups=GROUPS)])
     bench.playbook(
@@ -346,7 +346,7 @@ def again(bench: Bench, rows: int, traced: int) -> None:
     for count, strace in ((rows, False), (traced, True)):
         bench.clear()
         write_rows(folder / "phones.csv", count)
-        empty = bench.run("empty", "station.json")[0]
+        empty = bench.run("empty", "inventory-station.json")[0]
         for name, playbook in steps:
             if name == "one phone changed":
                 text = (folder / "phones.csv").read_text(encoding="utf-8")
@@ -355,7 +355,7 @@ def again(bench: Bench, rows: int, traced: int) -> None:
                 trace = folder / "trace"
                 bench.run(
                     playbook,
-                    "station.json",
+                    "inventory-station.json",
                     "strace",
                     "-f",
                     "-qq",
@@ -367,7 +367,7 @@ def again(bench: Bench, rows: int, traced: int) -> None:
                 )
                 results[name] += calls(trace.read_text(errors="replace"), f"{folder}/bulk")
             else:
-                results[name].append(f"{bench.run(playbook, 'station.json')[0] - empty:.1f}")
+                results[name].append(f"{bench.run(playbook, 'inventory-station.json')[0] - empty:.1f}")
     print(
         f"{'':<22} {'s, ' + str(rows) + ' phones':>18} {'files written':>14} {'syncfs':>7} {'fsync':>6}  (calls: {traced} phones)"
     )
