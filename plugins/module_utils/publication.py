@@ -179,7 +179,7 @@ class Publisher:
         ]
         if phone.sealing != NO_SEALING and phone.key is None and SERVICE in self.settings.kinds:
             problems.append("phone_profile_key: there is no key to seal its service profile with; set it, or a master key")
-        if phone.previous_key and KEY_ID not in self.settings.remote_url:
+        if phone.previous_key and family.profile_rules and KEY_ID not in self.settings.remote_url:
             problems.append(f"phone_profile_key_previous: both keys would share one file; put {KEY_ID} into remote_url")
         if phone.sealing == AES128GCM and self._remote.scheme == "tftp":
             problems.append(f"phone_sealing: {AES128GCM} needs HTTP, and remote_url is TFTP")
@@ -239,7 +239,9 @@ class Publisher:
         """Return the phone's files; raise PhoneError when one cannot be made. For a phone that check() has nothing against."""
         family = phone.model.family
         if not family.profile_rules:
-            sealed = Protection(OPENSSL, phone.key or "", family.digest) if phone.sealing == OPENSSL else Protection()
+            # One file has one name, so it is sealed with the key that the phone still holds.
+            key = phone.previous_key or phone.key or ""
+            sealed = Protection(OPENSSL, key, family.digest) if phone.sealing == OPENSSL else Protection()
             plain = self._service_plain(phone, self._service(phone))
             return [File(path, phone.name, kind, family.format, plain, sealed) for path, kind in self.paths(phone)]
         files = []
@@ -290,9 +292,12 @@ class Publisher:
 
     def _service(self, phone: Phone) -> Parameters:
         own = phone.parameters if SERVICE in self.settings.complete else self._limited(phone)
-        if not phone.model.family.profile_rules:
-            return own
-        return {**self._rule_parameters(phone), **own}
+        family = phone.model.family
+        if family.profile_rules:
+            return {**self._rule_parameters(phone), **own}
+        if family.key_parameter and phone.key and phone.sealing == OPENSSL:
+            return {family.key_parameter: Setting(phone.key), **own}
+        return own
 
     def _limited(self, phone: Phone) -> Parameters:
         family = phone.model.family

@@ -180,6 +180,17 @@ def test_a_new_key_travels_in_the_profile_that_the_old_one_opens():
     assert phone.key in values(decompress(files["device/00005e005301.cfg"].content()))["Profile_Rule"]
 
 
+def test_a_family_that_is_told_its_key_by_a_parameter():
+    variables = {"phone_mac": "00005e005304", "phone_model": "HT802", "phone_sealing": "openssl"}
+    for previous in (None, "the master key of before"):
+        phone = PhoneReader(BUILTIN, MASTER, previous).read("adapter", variables)
+        assert Publisher(dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/$MA.cfg")).check(phone) == []
+        (file,) = [file for file in files_of(phone).values() if file.owner == "adapter"]
+        assert file.path == "open/cfg00005e005304.xml"
+        plain = unseal(file.content(), phone.previous_key or phone.key, "md5")
+        assert f"<P1359>{phone.key}</P1359>".encode() in plain
+
+
 @pytest.mark.parametrize("encoding", ["base64url", "text"])
 def test_content_encoding(encoding):
     catalogue = BUILTIN.extended({"mpp": {"ikm_encoding": encoding}})
