@@ -178,8 +178,7 @@ class PhoneRows:
                         yield self._refused(number, f"the column {column} holds a BLOB; store text", "row")
                     else:
                         yield self._row(number, plan.assign(cells), "row")
-        # Python 3.11 calls a second statement a Warning, which is no Error.
-        except (sqlite3.Error, sqlite3.Warning) as error:
+        except sqlite3.Error as error:
             hint = "" if self._query else f"; the query was {DEFAULT_QUERY}"
             raise RowsError(f"{self._path}: SQLite says: {error}{hint}") from error
 
@@ -266,11 +265,9 @@ class _Groups:
     def _member(self, group: _Group, value: str) -> str | None:
         if not value or value in group.members:
             return value
-        # A wrong model is an error anyway, and right ones are much alike.
-        if group.dimension != "model":
-            near = next((group.alike[form] for form in _forms(value) if form in group.alike), None)
-            if near is not None:
-                self.misspelt[group.dimension, value] = near
+        near = next((group.alike[form] for form in _forms(value) if form in group.alike), None)
+        if near is not None:
+            self.misspelt[group.dimension, value] = near
         return None
 
 
@@ -331,11 +328,13 @@ class _Plan:
         self._json: list[tuple[int, str]] = []
         self._keys: list[tuple[int, str, list[str], str]] = []
         lines: dict[int, list[tuple[int, str]]] = {}
+        known = set(self.columns)
+        if "" in known:
+            raise RowsError(f"{where}the column {self.columns.index('') + 1} has no name")
+        if len(known) < self.width:
+            twice = next(column for column in self.columns if self.columns.count(column) > 1)
+            raise RowsError(f"{where}two columns are called '{twice}'")
         for number, column in enumerate(self.columns):
-            if not column:
-                raise RowsError(f"{where}the column {number + 1} has no name")
-            if self.columns.index(column) != number:
-                raise RowsError(f"{where}two columns are called '{column}'")
             variable, dot, rest = column.partition(".")
             _check_variable(variable, (NAME, *PLAIN), f"{where}the column ")
             if not dot:
@@ -353,8 +352,10 @@ class _Plan:
                 *sections, last = rest.split("/")
                 if not all([*sections, last]):
                     raise RowsError(f"{where}the column '{column}' does not say what it sets in {variable}")
+                for outer in itertools.accumulate(sections, "{}/{}".format):
+                    if f"{variable}.{outer}" in known:
+                        raise RowsError(f"{where}the column '{variable}.{outer}' sets what is a section in the column '{column}'")
                 self._keys.append((number, variable, sections, last))
-        _check_sections(where, self.columns)
         self._lines = [lines.get(line, []) for line in range(1, max(lines, default=0) + 1)]
 
     def assign(self, cells: Sequence[Any]) -> tuple[dict[str, Any], str]:
@@ -392,14 +393,6 @@ class _Plan:
 
 _json_plan = functools.lru_cache(_MOST_PLANS)(functools.partial(_Plan, ""))
 """Objects mostly have the same keys, and so the same plan."""
-
-
-def _check_sections(where: str, columns: list[str]) -> None:
-    """Raise RowsError if a column gives a value to what is a section in another."""
-    for column in columns:
-        inner = next((other for other in columns if other.startswith(f"{column}/")), None)
-        if inner:
-            raise RowsError(f"{where}the column '{column}' sets what is a section in the column '{inner}'")
 
 
 def _parse_json(text: str) -> Any:

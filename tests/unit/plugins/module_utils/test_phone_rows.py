@@ -86,6 +86,10 @@ def test_names_and_places(rows):
     ]
 
 
+def test_lines_before_the_header_and_lines_of_white_space_count(rows):
+    assert [row.where for row in rows(f"\n \n{HEAD}\n  \n{MAC},ATA192\n")] == ["phones.csv line 5"]
+
+
 def test_rows_can_be_read_again(tmp_path):
     (tmp_path / "phones.csv").write_text(f"{HEAD}\n{MAC},ATA192\n")
     source = PhoneRows(str(tmp_path / "phones.csv"))
@@ -174,14 +178,14 @@ def test_a_bad_row_does_not_hide_the_others(rows, content, name, first):
         ("phone_lines.0.user_id\n", "phones.csv", {}, "the column 'phone_lines.0.user_id' names no line;"),
         ("phone_lines.1\n", "phones.csv", {}, "the column 'phone_lines.1' names no line;"),
         ("phone_lines.65.user_id\n", "phones.csv", {}, "lines from 1 to 64"),
-        ("phone_mac,\n", "phones.csv", {}, "phones.csv: the column 2 has no name"),
+        ("phone_mac,,\n", "phones.csv", {}, "phones.csv: the column 2 has no name"),
         ("phone_nat.\n", "phones.csv", {}, "the column 'phone_nat.' does not say what it sets in phone_nat"),
         ("phone_parameters.X/\n", "phones.csv", {}, "does not say what it sets in phone_parameters"),
         (
-            "phone_parameters.X/Y,phone_parameters.X\n",
+            "phone_parameters.X/Y/Z,phone_parameters.X/Y\n",
             "phones.csv",
             {},
-            "the column 'phone_parameters.X' sets what is a section in the column 'phone_parameters.X/Y'",
+            "the column 'phone_parameters.X/Y' sets what is a section in the column 'phone_parameters.X/Y/Z'",
         ),
         (f'"{HEAD}\n{MAC},x\n', "phones.csv", {}, "phones.csv: its header cannot be read: unexpected end of data"),
         (
@@ -268,7 +272,7 @@ def test_decrypted_text_is_read_as_the_file_would_be(rows, tmp_path, mark, end):
     ],
 )
 def test_queries_that_fail(tmp_path, query, message):
-    path = database(tmp_path / "it's 100%.db", ["phone_mac"], [[MAC]])
+    path = database(tmp_path / "it's%20a?b#c.db", ["phone_mac"], [[MAC]])
     with pytest.raises(RowsError, match=re.escape(message)):
         list(PhoneRows(path, query))
 
