@@ -146,6 +146,8 @@ class ActionModule(ActionBase):
         entries = self._entries(rows)
         found = survey(entries, reader, publisher, keep=rows is None, progress=_Progress(len(options["phones"])))
         self._warn(found, rows)
+        if rows and not found.count and options["purge"]:
+            raise PhoneError(f"{options['rows']} holds no phone, and purge would remove the profiles of all; turn purge off to go on")
         if options["state"] == "checked":
             return {"changed": False}
         live = self._inspect()

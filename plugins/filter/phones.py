@@ -16,10 +16,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phone_table impo
 # Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
 _VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")
 
-NONE: Mapping[str, Any] = {}
 
-
-def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any]) -> list[Phone]:
+def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None) -> list[Phone]:
     pairs: list[tuple[str, dict[str, Any]]] = []
     for name in names:
         if name not in hostvars:
@@ -27,13 +25,13 @@ def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], famil
         host = hostvars[name]
         pairs.append((name, {variable: host[variable] for variable in _VARIABLES if variable in host}))
     try:
-        return read_phones(pairs, PhoneReader(BUILTIN.extended(families)))
+        return read_phones(pairs, PhoneReader(BUILTIN.extended(families or {})))
     except (FamilyError, PhoneError) as error:
         raise AnsibleFilterError(str(error)) from error
 
 
 def emulated_phones(
-    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str, families: Mapping[str, Any] = NONE
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str, families: Mapping[str, Any] | None = None
 ) -> list[dict[str, str]]:
     """Return what emulated_phone needs to know of each phone."""
     return [
@@ -50,7 +48,7 @@ def emulated_phones(
 
 
 def device_certificates(
-    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] = NONE
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None = None
 ) -> list[dict[str, str]]:
     """Return what the certificate of each phone says."""
     return [
@@ -59,7 +57,7 @@ def device_certificates(
 
 
 def known_phones(
-    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] = NONE
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None = None
 ) -> list[dict[str, str]]:
     """Return what a DHCP server needs to know of each phone."""
     return [

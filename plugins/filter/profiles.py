@@ -18,8 +18,6 @@ from ansible_collections.voip.preprovision.plugins.module_utils.mac import MacEr
 from ansible_collections.voip.preprovision.plugins.module_utils.profile import ProfileError, read_parameters
 from ansible_collections.voip.preprovision.plugins.module_utils.profile_formats import FORMATS
 
-NONE: Mapping[str, Any] = {}
-
 
 @contextmanager
 def _translated() -> Iterator[None]:
@@ -30,7 +28,7 @@ def _translated() -> Iterator[None]:
         raise AnsibleFilterError(str(error)) from None
 
 
-def profile_xml(parameters: object, family: str, families: Mapping[str, Any] = NONE) -> str:
+def profile_xml(parameters: object, family: str, families: Mapping[str, Any] | None = None) -> str:
     """Return a profile in its family's format."""
     if not isinstance(parameters, Mapping):
         raise AnsibleFilterError(f"the parameters are a {type(parameters).__name__}; write a mapping of parameter names and values")
@@ -40,8 +38,8 @@ def profile_xml(parameters: object, family: str, families: Mapping[str, Any] = N
         return kind.build(read_parameters(parameters, pattern=kind.names), "").decode()
 
 
-def _find_family(name: str, families: Mapping[str, Any]) -> Family:
-    catalogue = BUILTIN.extended(families)
+def _find_family(name: str, families: Mapping[str, Any] | None) -> Family:
+    catalogue = BUILTIN.extended(families or {})
     if name in catalogue.families:
         return catalogue.families[name]
     try:

@@ -15,25 +15,23 @@ from ansible_collections.voip.preprovision.plugins.module_utils.macros import ex
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import PhoneError, PhoneReader
 from ansible_collections.voip.preprovision.plugins.module_utils.rules import Alternative, RuleError, parse_rule
 
-NONE: Mapping[str, Any] = {}
-
 # Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
 _VARIABLES = ("phone_mac", "phone_model", "phone_serial")
 _NAME = re.compile("[A-Z][A-Z0-9]*")
 
 
 def expand_macros(
-    text: object, phone: Mapping[str, Any], macros: Mapping[str, Any] = NONE, families: Mapping[str, Any] = NONE
+    text: object, phone: Mapping[str, Any], macros: Mapping[str, Any] | None = None, families: Mapping[str, Any] | None = None
 ) -> str:
     """Put a phone's macros into a text, as the phone does."""
     if not isinstance(text, str):
         raise AnsibleFilterError(f"what holds the macros is a {type(text).__name__}, not text")
     variables = {variable: phone[variable] for variable in _VARIABLES if variable in phone}
     try:
-        known = PhoneReader(BUILTIN.extended(families)).read("", variables).macros
+        known = PhoneReader(BUILTIN.extended(families or {})).read("", variables).macros
     except (FamilyError, PhoneError) as error:
         raise AnsibleFilterError(str(error)) from error
-    return expand(text, {**known, **dict(map(_macro, macros.items()))})
+    return expand(text, {**known, **dict(map(_macro, (macros or {}).items()))})
 
 
 def _macro(item: tuple[Any, Any]) -> tuple[str, str]:

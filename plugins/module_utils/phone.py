@@ -214,9 +214,11 @@ class Register:
         self._first: dict[object, str] = {}
         self._shared: dict[object, list[str]] = {}
 
-    def take(self, label: str, mac: object, serial: str = "", family: str = "") -> None:
+    def take(self, label: str, mac: Mac, name: str = "", serial: str = "", family: str = "") -> None:
         """Note the phone called *label*. A serial number is unique within a family alone."""
         self._note(mac, label)
+        if name:
+            self._note(name, label)
         if serial:
             self._note((family, serial), label)
 
@@ -226,16 +228,16 @@ class Register:
             self._shared.setdefault(thing, [first]).append(label)
 
     def problems(self) -> list[str]:
-        """One sentence for each MAC and each serial number that several phones have."""
-        return [
-            f"phones {' and '.join(labels)}: "
-            + (
-                f"phone_serial: all have {thing[1]}; a serial number belongs to one phone"
-                if isinstance(thing, tuple)
-                else f"phone_mac: all have {thing}, and so the same file names; a MAC belongs to one phone"
-            )
-            for thing, labels in self._shared.items()
-        ]
+        """One sentence for each MAC, name and serial number that several phones have."""
+        return [f"phones {' and '.join(labels)}: {_shared(thing)}" for thing, labels in self._shared.items()]
+
+
+def _shared(thing: object) -> str:
+    if isinstance(thing, Mac):
+        return f"phone_mac: all have {thing}, and so the same file names; a MAC belongs to one phone"
+    if isinstance(thing, tuple):
+        return f"phone_serial: all have {thing[1]}; a serial number belongs to one phone"
+    return f"all are called {thing}; a name belongs to one phone"
 
 
 def read_phones(variables: Iterable[tuple[str, Mapping[str, Any]]], reader: PhoneReader | None = None) -> list[Phone]:
@@ -251,7 +253,7 @@ def read_phones(variables: Iterable[tuple[str, Mapping[str, Any]]], reader: Phon
             problems.append(f"phone {name}: {error}")
         else:
             phones.append(phone)
-            register.take(name, phone.mac, phone.serial, phone.model.family.name)
+            register.take(name, phone.mac, serial=phone.serial, family=phone.model.family.name)
     problems += register.problems()
     if problems:
         raise PhoneError("\n".join(problems))

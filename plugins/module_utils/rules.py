@@ -337,7 +337,7 @@ def _split_url(url: str, column: int) -> re.Match[str]:
     bad = _NOT_IN_URL.search(url)
     match = _URL.match(url)
     if bad or match is None:
-        raise RuleError("a URL cannot hold this character; write it as %XX", column + (bad.start() if bad else 0))
+        raise RuleError("a URL cannot hold this character; encode it with a percent sign", column + (bad.start() if bad else 0))
     scheme = match["scheme"]
     if scheme is not None and scheme.lower() not in PORTS and not names(scheme):
         named = f" {scheme}" if scheme.isalpha() else ""

@@ -58,7 +58,7 @@ def group_variables(groups: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[st
 
 def row_origins(groups: Mapping[str, Any], entry: Entry) -> dict[str, str]:
     """Return variable -> group of rows, or file and line of the row itself."""
-    given = [(origin, variables) for origin, variables in group_variables(groups)]
+    given = list(group_variables(groups))
     return {
         variable: next((origin for origin, values in reversed(given) if values.get(variable) is value), entry.where)
         for variable, value in entry.variables.items()

@@ -104,7 +104,7 @@ def survey(entries: Iterable[Entry], reader: PhoneReader, publisher: Publisher, 
             problems.add(label, str(error))
             _note_mac(register, label, entry.variables)
             continue
-        register.take(label, phone.mac, phone.serial, phone.model.family.name)
+        register.take(label, phone.mac, entry.name if entry.where else "", phone.serial, phone.model.family.name)
         for sentence in found:
             problems.add(label, sentence)
         for sentence in phone.ignored:

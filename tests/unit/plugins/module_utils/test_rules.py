@@ -83,7 +83,7 @@ def test_urls(url, expected):
         ("http://h:65536/a", "column 10: the port"),
         (f"http://h:{'9' * 5000}/a", "column 10: the port"),
         ("tftp:/a", "column 6: the port"),
-        ("http://h/a b", "column 11: a URL cannot hold this character; write it as %XX"),
+        ("http://h/a b", "column 11: a URL cannot hold this character; encode it with a percent sign"),
         ("http://h/a|http://h/b", "column 11: a URL cannot hold this character"),
         ("http://h/[a]", "column 10: a URL cannot hold this character"),
         ("http://h\u00f6/a", "column 8: this is no server; write a name or an IPv4 address, and :PORT after it if wanted"),
