@@ -147,7 +147,7 @@ class ActionModule(ActionBase):
         found = survey(entries, reader, publisher, keep=rows is None, progress=_Progress(len(options["phones"])))
         self._warn(found, rows)
         if rows and not found.count and options["purge"]:
-            raise PhoneError(f"{options['rows']} holds no phone, and purge would remove the profiles of all; turn purge off to go on")
+            raise PhoneError(f"{options['rows']} holds no phone, and purge would remove the profiles of all; turn it off")
         if options["state"] == "checked":
             return {"changed": False}
         live = self._inspect()
