@@ -54,6 +54,12 @@ options:
       private_key:
         description: Path on the target of the key that belongs to O(phones[].certificate) (PEM).
         type: path
+  families:
+    description:
+      - Product families of your own, or corrections of known ones, as option O(voip.preprovision.profiles#module:families) takes
+        them.
+    type: dict
+    default: {}
   bridge:
     description:
       - The bridge that the phones are plugged into.
@@ -210,7 +216,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench_client import Identity, Wire, WireError
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import Unit
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import MISSING
 from ansible_collections.voip.preprovision.plugins.module_utils.user_agent import format_user_agent
@@ -230,6 +237,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
             "private_key": {"type": "path", "no_log": False},
         },
     },
+    "families": {"type": "dict", "default": {}},
     "bridge": {"type": "str", "default": "bench0"},
     "roots": {"type": "path"},
     "power_cycles": {"type": "int", "default": 1},
@@ -238,9 +246,11 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-def read_units(options: list[dict[str, Any]]) -> list[Phone]:
-    """Check the phones' options as phones' variables are checked; raise PhoneError."""
-    return read_phones((phone["name"], {f"phone_{key}": phone[key] for key in ("mac", "model", "serial")}) for phone in options)
+def read_units(options: list[dict[str, Any]], families: dict[str, Any]) -> list[Phone]:
+    """Check the phones' options as phones' variables are checked; raise PhoneError, or FamilyError for the *families*."""
+    reader = PhoneReader(BUILTIN.extended(families))
+    variables = ((phone["name"], {f"phone_{key}": phone[key] for key in ("mac", "model", "serial")}) for phone in options)
+    return read_phones(variables, reader)
 
 
 def read_files(module: AnsibleModule) -> bytes:
@@ -288,8 +298,8 @@ def main() -> None:
         if module.params[name] < 1:
             module.fail_json(msg=f"{name} is {module.params[name]}; it must be at least 1")
     try:
-        phones = read_units(options)
-    except PhoneError as error:
+        phones = read_units(options, module.params["families"])
+    except (FamilyError, PhoneError) as error:
         module.fail_json(msg=str(error))
     if module.check_mode:
         module.exit_json(changed=False, skipped=True, phones=[], msg="no phone comes up in check mode")
