@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import difflib
 import os
 import secrets
 import tempfile
@@ -220,7 +221,10 @@ class ActionModule(ActionBase):
         name = self._options["explain"]
         entry = next((entry for entry in self._entries(rows) if entry.name == name), None)
         if entry is None:
-            raise PhoneError(f"phone {name}: it is not among the phones to explain")
+            known = [entry.name for entry in self._entries(rows)]
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {len(known)}, such as {', '.join(known[:3]) or 'none'}"
+            raise PhoneError(f"phone {name}: it is not among the phones; {hint}")
         if rows is None:
             manager = self._task.get_variable_manager()
             names = [variable for variable in entry.variables if variable.startswith("phone_")]
@@ -281,7 +285,11 @@ class _Hosts:
                 continue
             variables = self._hostvars[name]
             # A look-up templates the variable, so only a phone's own are looked up.
-            yield Entry(name, {variable: variables[variable] for variable in variables if variable.startswith("phone_")})
+            yield Entry(name, {variable: variables[variable] for variable in variables if _is_of_phones(variable)})
+
+
+def _is_of_phones(variable: str) -> bool:
+    return variable.startswith("phone_") and not variable.startswith("phone_profiles_") and variable != "phone_families"
 
 
 class _Rows:

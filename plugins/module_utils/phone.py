@@ -37,6 +37,7 @@ PLAIN = (
     *("phone_profile_key", "phone_profile_key_previous", "phone_profile_template", "phone_sealing"),
 )
 """Variables that are text."""
+_KNOWN = frozenset([*STRUCTURED, *PLAIN])
 
 
 class PhoneError(ValueError):
@@ -100,6 +101,7 @@ class PhoneReader:
         self._shared = {id(value) for value in shared}
         self._readings: dict[tuple[str, int, str, int], Reading] = {}
         self._merged: dict[tuple[Any, ...], Reading] = {}
+        self._variables: dict[str, str] = {}
         self._line_paths: dict[tuple[str, int], tuple[dict[str, str], str]] = {}
         try:
             for key in self._masters:
@@ -137,7 +139,7 @@ class PhoneReader:
             )
             if template
             else (),
-            ignored=merged.ignored + own.ignored,
+            ignored=(*merged.ignored, *own.ignored, *self._misspelt(variables)),
         )
 
     def origins(self, variables: Mapping[str, Any]) -> dict[str, str]:
@@ -149,6 +151,18 @@ class PhoneReader:
             origins.update(dict.fromkeys(self._read_layer(variable, value, family, len(lines)).parameters, variable))
         origins.update(dict.fromkeys(self._read_lines(lines, family).parameters, "phone_lines"))
         return origins
+
+    def _misspelt(self, variables: Mapping[str, Any]) -> list[str]:
+        """Return a sentence on each variable that looks like one of a phone's; others may be the user's own."""
+        unknown = [name for name in variables if name not in _KNOWN and name.startswith("phone_") and not name.startswith(LAYER)]
+        sentences = []
+        for name in unknown:
+            if name not in self._variables:
+                near = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85)
+                self._variables[name] = f"{name} is no variable of a phone, and is ignored; did you mean {near[0]}?" if near else ""
+            if self._variables[name]:
+                sentences.append(self._variables[name])
+        return sentences
 
     def _key(self, variables: Mapping[str, Any], variable: str, age: int, mac: Mac) -> str | None:
         own = variables.get(variable)

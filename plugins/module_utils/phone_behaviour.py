@@ -22,7 +22,8 @@ from urllib.parse import urljoin
 from .macros import KNOWN, SECRET, expand
 from .messages import DEFAULTS, format_message
 from .phone import Phone
-from .profile import ProfileError, is_secret, parse, values
+from .profile import ProfileError, is_secret, values
+from .profile_formats import FORMATS
 from .rules import Choice, Destination, RuleError, Target, evaluate, format_url, parse_rule, parse_url
 from .sealing import SealingError, decompress, decrypt_content, is_compressed, is_sealed, unseal
 
@@ -141,7 +142,7 @@ class Unit:
             self.fail("the unit does not resync, since Provision_Enable or Resync_On_Reset is No")
             return
         if not self._rules:
-            self.fail(f"units of the family {self._family.name} follow no rules, and what they do instead is not emulated")
+            self._ask_for_files(network)
             return
         for parameter in self._rules:
             try:
@@ -171,6 +172,18 @@ class Unit:
             "profile_rule": self._shown_rule(),
             "parameters": len(self._parameters),
         }
+
+    def _ask_for_files(self, network: Network) -> None:
+        """What families without rules do: fetch the model's file, if there is one, and then the unit's own."""
+        try:
+            for what, path in (("the model's file", self._family.factory_rule), ("the unit's file", self._family.own_file)):
+                if path:
+                    targets = self._targets(parse_url(expand(path, self._macros())))
+                    reached, answer = self._first(what, Destination(targets[0]), targets, network)
+                    if path == self._family.own_file:
+                        self._parameters.update(self._open(reached, answer, None))
+        except ResyncError as error:
+            self.fail(str(error))
 
     # -- one rule
 
@@ -289,7 +302,7 @@ class Unit:
         if not answer.content and self._is_no("Resync_Fails_On_FNF"):
             return {}
         try:
-            return values(parse(self._unpack(answer, key)))
+            return values(FORMATS[self._family.format].parse(self._unpack(answer, key)))
         except (SealingError, ProfileError) as error:
             last = self._requests[-1]
             self._requests[-1] = Request(**{**asdict(last), "behaviour": "B"})
@@ -407,6 +420,8 @@ class Unit:
         """Why a unit whose resyncs all succeeded is not preprovisioned, or nothing."""
         if not self._requests:
             return "the unit asked for nothing"
+        if not self._rules:
+            return ""
         rule = self._parameters[self._rules[0]]
         if rule == self._family.factory_rule:
             return f"{self._rules[0]} is still the factory rule; no profile that was fetched sets it"

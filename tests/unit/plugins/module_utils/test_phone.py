@@ -291,6 +291,14 @@ def test_a_line_may_say_what_its_family_has_nothing_for():
     assert phone.ignored == ("phone_lines: use_auth_id has no parameter in the family mpp, which would ignore it",)
 
 
+def test_variables_that_look_misspelt():
+    phone = read(phone_serail="x", phone_parameter={}, phone_owner="own", phone_unknown=1, phone_parameters_={})
+    assert phone.ignored == (
+        "phone_serail is no variable of a phone, and is ignored; did you mean phone_serial?",
+        "phone_parameter is no variable of a phone, and is ignored; did you mean phone_parameters?",
+    )
+
+
 def test_lines_that_a_family_does_not_have():
     assert read(phone_lines=[{}, {}, {}]).ignored == ("phone_lines: the family ata19x has no line 3, and would ignore it",)
 

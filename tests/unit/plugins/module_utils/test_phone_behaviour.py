@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, Family
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import (
@@ -256,13 +256,36 @@ def test_a_remote_rule_that_cannot_be_followed_is_told_before_it_is_tried():
     assert KEY not in json.dumps(report)
 
 
-def test_families_without_rules_are_not_emulated():
-    model = dataclasses.replace(BUILTIN.find_model("ATA192"), family=Family("other"))
-    phone = Unit(Phone("desk", Mac(MAC), model))
-    phone.power_up(Station({}))
-    assert phone.report()["cause"] == (
-        "power-up 1: units of the family other follow no rules, and what they do instead is not emulated"
-    )
+@pytest.mark.parametrize(
+    ("model", "files", "asked"),
+    [
+        ("T46U", {f"/{MAC}.cfg": b"#!version:1.0.0.1\naccount.1.enable = 1\n"}, [f"/{MAC}.cfg"]),
+        ("HT802", {f"/cfg{MAC}.xml": b"<gs_provision><config><P2>x</P2></config></gs_provision>"}, [f"/cfg{MAC}.xml"]),
+        (
+            "VVX250",
+            {"/000000000000.cfg": b"<APPLICATION/>", f"/{MAC}-config.cfg": b'<PHONE_CONFIG><ALL a="1"/></PHONE_CONFIG>'},
+            ["/000000000000.cfg", f"/{MAC}-config.cfg"],
+        ),
+    ],
+)
+def test_families_without_rules_ask_for_their_own_files(model, files, asked):
+    report, station = power_up({f"tftp://192.0.2.1{path}": content for path, content in files.items()}, model)
+    assert (report["state"], report["cause"], report["parameters"]) == ("preprovisioned", "", 1)
+    assert station.asked == [f"tftp://192.0.2.1{path}" for path in asked]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (None, "file not found"),
+        (b"rubbish", "the profile does not begin with #!version:1.0.0.1"),
+        (b"Salted__12345678", "the file is encrypted"),
+    ],
+)
+def test_own_files_that_do_not_help(content, cause):
+    report, _station = power_up({f"tftp://192.0.2.1/{MAC}.cfg": content} if content else {}, "T46U")
+    assert report["state"] == "failed"
+    assert report["cause"].startswith(f"power-up 1: tftp://192.0.2.1/{MAC}.cfg: {cause}")
 
 
 # -- answers
