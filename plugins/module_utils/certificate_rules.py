@@ -98,8 +98,7 @@ _CHAPTER = TlsFacts(
     checks_address=True,
     uncertain=frozenset({"lowest", "highest", "needs_rsa", "checks_san"}),
 )
-_UNKNOWN = TlsFacts()
-FACTS: Mapping[str, TlsFacts] = {
+_FACTS: Mapping[str, TlsFacts] = {
     # SAN: HTTPS_Name_Validate, default Yes, since 11.1(0)MSR4 (CSCvv70173 in its release notes). Versions and ECDSA: no source.
     "ata19x": dataclasses.replace(_CHAPTER, checks_san=True, uncertain=_CHAPTER.uncertain - {"checks_san"}),
     # Ciphers: table 1-2 of the SPA provisioning guide 3.01 (SPA2102), without those of 56 and 40 bits. They go back to before TLS
@@ -112,14 +111,12 @@ FACTS: Mapping[str, TlsFacts] = {
     ),
     # A reported server with TLS 1.2 and 1.3 alone serves recent firmware (fusionpbx-install.sh, pull request 388). Else no source.
     "mpp": _CHAPTER,
-    # TLS 1.0: administrator guide of T2xP; later ones add 1.1 and 1.2. Names as in RFC 2818 when Common Name Validation is on.
-    "yealink": _UNKNOWN,
-    "yealink_dect": _UNKNOWN,
-    "grandstream": _UNKNOWN,
-    "poly": _UNKNOWN,
-    "snom": _UNKNOWN,
 }
-"""What is known of the families in families.BUILTIN; TlsFacts() for others."""
+
+
+def tls_facts(family: str) -> TlsFacts:
+    """Return what is known of the family of that name; all is uncertain where nothing is, as for other vendors' families."""
+    return _FACTS.get(family, TlsFacts())
 
 
 class _Judge:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ else:
     MISSING = None
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n.*?\n-----END \1-----\n", re.DOTALL)
+_RSASSA_PSS = "1.2.840.113549.1.1.10"
 _BEGIN, _END = "-----BEGIN ", "-----END "
 
 
@@ -111,34 +113,38 @@ def read_certificates(text: str, where: str) -> list[Certificate]:
 
 def _read(block: str, where: str) -> Certificate:
     try:
-        parsed = x509.load_pem_x509_certificate(block.encode())
-        kind, size = _key(parsed.public_key())
-        names = _extension(parsed, x509.SubjectAlternativeName)
-        constraints = _extension(parsed, x509.BasicConstraints)
-        usage = _extension(parsed, x509.KeyUsage)
-        extended = _extension(parsed, x509.ExtendedKeyUsage)
-        return Certificate(
-            parsed=parsed,
-            der=parsed.public_bytes(Encoding.DER),
-            subject=parsed.subject.rfc4514_string(),
-            issuer=parsed.issuer.rfc4514_string(),
-            common_names=tuple(
-                _text(attribute.value) for attribute in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-            ),
-            dns_names=None if names is None else tuple(names.get_values_for_type(x509.DNSName)),
-            addresses=() if names is None else tuple(map(str, names.get_values_for_type(x509.IPAddress))),
-            not_before=_time(parsed, "not_valid_before"),
-            not_after=_time(parsed, "not_valid_after"),
-            key=kind,
-            key_size=size,
-            digest=_digest(parsed),
-            is_ca=constraints is not None and constraints.ca,
-            path_length=None if constraints is None else constraints.path_length,
-            key_usage=None if usage is None else _uses(usage),
-            extended_key_usage=None if extended is None else frozenset(use.dotted_string for use in extended),
-        )
+        # What it warns of, as names that are too long, is judged elsewhere
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _told(x509.load_pem_x509_certificate(block.encode()))
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise CertificateError(f"{where} is damaged, or of a kind that cannot be read: {shown(str(error))}") from error
+
+
+def _told(parsed: Any) -> Certificate:
+    kind, size = _key(parsed.public_key())
+    names = _extension(parsed, x509.SubjectAlternativeName)
+    constraints = _extension(parsed, x509.BasicConstraints)
+    usage = _extension(parsed, x509.KeyUsage)
+    extended = _extension(parsed, x509.ExtendedKeyUsage)
+    return Certificate(
+        parsed=parsed,
+        der=parsed.public_bytes(Encoding.DER),
+        subject=parsed.subject.rfc4514_string(),
+        issuer=parsed.issuer.rfc4514_string(),
+        common_names=tuple(_text(attribute.value) for attribute in parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)),
+        dns_names=None if names is None else tuple(names.get_values_for_type(x509.DNSName)),
+        addresses=() if names is None else tuple(map(str, names.get_values_for_type(x509.IPAddress))),
+        not_before=_time(parsed, "not_valid_before"),
+        not_after=_time(parsed, "not_valid_after"),
+        key=kind,
+        key_size=size,
+        digest=_digest(parsed),
+        is_ca=constraints is not None and constraints.ca,
+        path_length=None if constraints is None else constraints.path_length,
+        key_usage=None if usage is None else _uses(usage),
+        extended_key_usage=None if extended is None else frozenset(use.dotted_string for use in extended),
+    )
 
 
 def _text(value: str | bytes) -> str:
@@ -196,8 +202,8 @@ def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     try:
         digest = certificate.parsed.signature_hash_algorithm
         if isinstance(key, rsa.RSAPublicKey):
-            # cryptography before 41 knows no other padding
-            key.verify(*signed, getattr(certificate.parsed, "signature_algorithm_parameters", PKCS1v15()), digest)
+            is_pss = certificate.parsed.signature_algorithm_oid.dotted_string == _RSASSA_PSS
+            key.verify(*signed, certificate.parsed.signature_algorithm_parameters if is_pss else PKCS1v15(), digest)
         elif isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(*signed, ec.ECDSA(digest))
         else:

@@ -236,7 +236,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import is_host_name
 from ansible_collections.voip.preprovision.plugins.module_utils.certificate_rules import (
-    FACTS,
     LEVELS,
     VERSIONS,
     Finding,
@@ -247,6 +246,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificate_rule
     check_protocols,
     check_server_name,
     summary,
+    tls_facts,
     unresolved,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates import CertificateError
@@ -301,7 +301,7 @@ def read_options(options: dict[str, Any]) -> tuple[TlsFacts, str | None]:
     for option, span in RANGES.items():
         if options[option] not in span:
             raise OptionError(f"{option} is {options[option]}; it must be from {span[0]} to {span[-1]}")
-    facts = FACTS[options["family"]].corrected({key: value for key, value in options["facts"].items() if value is not None})
+    facts = tls_facts(options["family"]).corrected({key: value for key, value in options["facts"].items() if value is not None})
     if not facts.versions:
         raise OptionError(f"facts: lowest is {facts.lowest}, which is above highest, {facts.highest}; give both")
     if options["roots"] is None:
