@@ -7,12 +7,16 @@ resolve ``current`` at each request, so all of them see a new generation at once
 
 A new generation hard-links what did not change and writes the rest; one syncfs makes it durable before the link is swapped. Files
 that are not in the manifest are somebody else's, and are linked too.
+
+Whoever dies on the way leaves only names that begin with a dot, which the next run sweeps, and at most one generation that was
+never live: the one that ``.current`` names, the link that was to become ``current``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import grp
 import hashlib
@@ -20,17 +24,26 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 from .sealing import SealingError
-from .transfer import LiveFile, Reader, TransferError, pack_live
+from .transfer import LiveFile, Reader, TransferError, json_line, pack_live
 
 MANIFEST = "manifest.jsonl"
 
 _INCOMING = ".incoming"
+_LOCK = ".lock"
+_NEXT = ".current"
+_BACK = ".previous"
 _PUBLIC = 0o755
-_NUMBER = re.compile(r"\d{6,}")
+_NUMBER = re.compile(r"\d{6,}", re.ASCII)
+_BLOCK = 65536
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+# Neither a link nor a pipe in a file's place is followed or waited for
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class TreeError(Exception):
@@ -42,6 +55,14 @@ class Entry(NamedTuple):
 
     digest: str
     file: LiveFile
+
+
+class Manifest(NamedTuple):
+    """What a generation says of itself: the salt of its fingerprints, what was live before it, and its files by path."""
+
+    salt: str = ""
+    base: str = ""
+    entries: Iterable[tuple[str, Entry]] = ()
 
 
 class PublishedTree:
@@ -58,41 +79,66 @@ class PublishedTree:
 
     def live_name(self) -> str:
         """Return the name of the live generation; empty when nothing is published."""
-        return os.path.basename(os.path.realpath(self.current)) if os.path.isdir(self.current) else ""
+        try:
+            target = os.readlink(self.current)
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise TreeError(f"{self.current} cannot be read as a symbolic link; move what is there away") from error
+        name = os.path.basename(target)
+        if os.path.join("generations", name) != target or not _NUMBER.fullmatch(name):
+            raise TreeError(f"{self.current} leads to {target}, which is no generation; move it away")
+        return name if os.path.isdir(self._folder(name)) else ""
 
     def inspect(self) -> bytes:
         """Return the live generation for transfer.read_live(); files with foreign content, mode or group have no fingerprint."""
-        if not self.live_name():
+        name = self.live_name()
+        if not name:
             return pack_live("", "", ())
-        base = os.path.realpath(self.current)
-        salt, entries = self._manifest(base)
-        return pack_live(os.path.basename(base), salt, self._verified(base, entries))
+        manifest = self._manifest(name)
+        with _opened(self._folder(name), _FOLDER) as base:
+            return pack_live(name, manifest.salt, self._verified(base, manifest.entries))
 
-    def _verified(self, base: str, entries: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, LiveFile]]:
+    def _verified(self, base: int, entries: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, LiveFile]]:
+        folders = {"": True}
         for path, entry in entries:
-            try:
-                with open(os.path.join(base, path), "rb") as file:
-                    digest = hashlib.sha256(file.read()).hexdigest()
-                    status = os.fstat(file.fileno())
-                intact = digest == entry.digest and (status.st_mode & 0o7777, status.st_gid) == self._access(path)
-            except OSError:
-                intact = False
+            folder = path.rpartition("/")[0]
+            intact = self._folder_is_intact(base, folder, folders) and self._is_intact(base, path, entry.digest)
             yield path, entry.file if intact else entry.file._replace(fingerprint="")
 
-    def _manifest(self, base: str) -> tuple[str, Iterator[tuple[str, Entry]]]:
-        """Return the salt and the lines of a generation's manifest; what cannot be read there is nobody's."""
-        lines = _read_lines(os.path.join(base, MANIFEST))
+    def _is_intact(self, base: int, path: str, digest: str) -> bool:
+        mode, group = self._access(path)
         try:
-            salt = next(lines)["salt"]
-        except (StopIteration, KeyError, TypeError):
-            return "", iter(())
-        return str(salt), ((path, Entry(digest, LiveFile(*file))) for path, digest, *file in lines)
+            with _opened(path, _LOOK, base) as descriptor:
+                status = os.fstat(descriptor)
+                access = (status.st_mode, status.st_uid, status.st_gid) == (stat.S_IFREG | mode, 0, group)
+                return access and _digest(descriptor) == digest
+        except OSError:
+            return False
+
+    def _folder_is_intact(self, base: int, folder: str, known: dict[str, bool]) -> bool:
+        if folder not in known:
+            mode, group = self._access(folder)
+            intact = False
+            with contextlib.suppress(OSError):
+                status = os.stat(folder, dir_fd=base, follow_symlinks=False)
+                intact = (status.st_mode, status.st_uid, status.st_gid) == (stat.S_IFDIR | _for_folders(mode), 0, group)
+            known[folder] = intact and self._folder_is_intact(base, os.path.dirname(folder), known)
+        return known[folder]
+
+    def _manifest(self, name: str) -> Manifest:
+        """Return a generation's manifest; what cannot be read there is nobody's."""
+        lines = _read_lines(os.path.join(self._folder(name), MANIFEST))
+        match next(lines, None):
+            case {"salt": str(salt), "base": str(base)}:
+                return Manifest(salt, base, _entries(lines))
+        return Manifest()
 
     def contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of live files; what is not there is left out."""
         for path in paths:
             _check(path)
-            with contextlib.suppress(OSError), open(os.path.join(self.current, path), "rb") as file:
+            with contextlib.suppress(OSError), open(os.open(os.path.join(self.current, path), _LOOK), "rb") as file:
                 yield path, file.read()
 
     # -- replace
@@ -100,31 +146,41 @@ class PublishedTree:
     def install(self, stream: IO[bytes], keep: int) -> str:
         """Make what the transfer in *stream* says the live generation, keep *keep* earlier ones, and return its name."""
         try:
-            os.makedirs(self.generations, exist_ok=True)
+            os.makedirs(self.generations, _PUBLIC, exist_ok=True)
             for folder in (self.root, self.generations):
                 os.chmod(folder, _PUBLIC)
             with self._locked():
                 return self._install(stream, keep)
         except OSError as error:
-            raise TreeError(f"the new files could not be written below {self.root}: {error.strerror}; the old ones stay") from error
+            raise self._failure(error) from error
         except (TransferError, SealingError) as error:
             raise TreeError(f"what came to be published below {self.root} cannot be used: {error}; the old files stay") from error
 
     def previous(self, dry: bool = False) -> tuple[str, bool]:
         """Make the generation before the newest one live, unless *dry*; return its name, and whether that is a change."""
-        numbers = self._numbers() if os.path.isdir(self.generations) else []
-        if len(numbers) < 2:
-            raise TreeError(f"there is no earlier generation below {self.root} to go back to")
-        name = f"{numbers[-2]:06d}"
+        name = self._earlier()
         changed = name != self.live_name()
         if changed and not dry:
-            with self._locked():
-                self._point_to(name)
+            try:
+                with self._locked():
+                    name = self._earlier()
+                    self._lead_to(name, _BACK)
+                    os.rename(os.path.join(self.root, _BACK), self.current)
+                    self._make_durable(name)
+            except OSError as error:
+                raise TreeError(f"{self.current} could not be led to {name}: {error.strerror}; it stays as it is") from error
         return name, changed
+
+    def _earlier(self) -> str:
+        numbers = self._numbers()
+        name = self._manifest(_name(numbers[-1])).base if numbers else ""
+        if not name or not os.path.isdir(self._folder(name)):
+            raise TreeError(f"there is no earlier generation below {self.root} to go back to")
+        return name
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        with open(os.path.join(self.generations, ".lock"), "w") as lock:
+        with _opened(os.path.join(self.generations, _LOCK), os.O_RDWR | os.O_CREAT) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -136,74 +192,114 @@ class PublishedTree:
         live = self.live_name()
         if transfer.base != live:
             raise TreeError(f"another run has published to {self.root} meanwhile; run again")
-        incoming = os.path.join(self.generations, _INCOMING)
-        # Left by a run that was killed.
-        shutil.rmtree(incoming, ignore_errors=True)
+        self._sweep()
         numbers = self._numbers()
-        name = f"{numbers[-1] + 1 if numbers else 1:06d}"
+        name = _name(max(numbers, default=0) + 1)
+        swapped = False
         try:
-            self._build(incoming, transfer)
-            _synchronize(incoming, _syncfs)
-            os.rename(incoming, os.path.join(self.generations, name))
-        except BaseException:
-            shutil.rmtree(incoming, ignore_errors=True)
-            raise
-        self._point_to(name)
-        # Whoever went back does not want the ones after it any more.
-        abandoned = [number for number in numbers if live and number > int(live)]
-        kept = [number for number in numbers if number not in abandoned]
-        for number in (*abandoned, *kept[: max(len(kept) - keep, 0)]):
-            shutil.rmtree(os.path.join(self.generations, f"{number:06d}"))
+            self._build(transfer, live)
+            # Until it becomes current, this link tells that the generation it leads to was never live.
+            self._lead_to(name, _NEXT)
+            os.rename(os.path.join(self.generations, _INCOMING), self._folder(name))
+            os.rename(os.path.join(self.root, _NEXT), self.current)
+            swapped = True
+        except OSError as error:
+            # Told before the sweep, after which nothing is short any more
+            raise self._failure(error) from error
+        finally:
+            if not swapped:
+                with contextlib.suppress(OSError):
+                    self._sweep()
+        self._make_durable(name)
+        # Whoever went back does not want those after it any more.
+        wanted = [number for number in numbers if not live or number <= int(live)]
+        # What cannot be deleted now is left to the next run; the new generation is live all the same.
+        with contextlib.suppress(OSError):
+            for number in (*numbers[len(wanted) :], *wanted[: max(len(wanted) - keep, 0)]):
+                self._set_aside(number)
+            self._sweep()
         return name
 
-    def _build(self, folder: str, transfer: Reader) -> None:
-        os.mkdir(folder)
-        os.chmod(folder, _PUBLIC)
-        made: set[str] = {""}
-        with open(os.open(os.path.join(folder, MANIFEST), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as manifest:
-            manifest.write(_line({"salt": transfer.salt}))
-            written = set()
-            for path, file, content in transfer.files():
-                _check(path)
-                mode, group = self._access(path)
-                if group is None:
-                    raise TreeError(f"there is no group {self._group(path)} on this host; install the web server first")
-                self._make_folders(folder, os.path.dirname(path), mode, group, made)
-                _write(os.path.join(folder, path), content, mode, group)
-                manifest.write(_line([path, hashlib.sha256(content).hexdigest(), *file]))
-                written.add(path)
-            gone = transfer.removed()
-            if os.path.isdir(self.current):
-                self._keep(folder, written | gone, made, manifest)
+    def _build(self, transfer: Reader, live: str) -> None:
+        """Make the new generation, as a folder that only root can enter until it is whole and durable."""
+        incoming = os.path.join(self.generations, _INCOMING)
+        os.mkdir(incoming, 0o700)
+        with _opened(incoming, _FOLDER) as folder:
+            made = {""}
+            with open(os.open(MANIFEST, _NEW, 0o600, dir_fd=folder), "wb") as manifest:
+                manifest.write(json_line({"salt": transfer.salt, "base": transfer.base}))
+                for path, file, content in transfer.files():
+                    _check(path)
+                    self._make_folders(folder, path.rpartition("/")[0], made)
+                    _write(folder, path, content, *self._needed_access(path))
+                    manifest.write(json_line([path, hashlib.sha256(content).hexdigest(), *file]))
+                gone = transfer.removed()
+                if live:
+                    with _opened(self._folder(live), _FOLDER) as base:
+                        removed = self._keep(base, folder, self._manifest(live).entries, gone, made, manifest)
+                        self._keep_foreign(base, folder, "", removed, made)
+            os.fchmod(folder, _PUBLIC)
+            _syncfs(folder)
 
-    def _keep(self, folder: str, without: set[str], made: set[str], manifest: IO[bytes]) -> None:
-        """Link what is live into *folder*, but for the paths in *without*, and take over the lines of the manifest."""
-        live = os.path.realpath(self.current)
-        linked = set()
-        for path in _walk(live):
-            if path in without or path == MANIFEST:
+    def _keep(
+        self, base: int, folder: int, entries: Iterable[tuple[str, Entry]], gone: set[str], made: set[str], manifest: IO[bytes]
+    ) -> set[str]:
+        """Link the files of *base* that are neither replaced nor in *gone* into *folder*; return those that were, of the latter."""
+        removed = set()
+        for path, entry in entries:
+            if path in gone:
+                removed.add(path)
                 continue
-            mode, group = self._access(path)
-            self._make_folders(folder, os.path.dirname(path), mode, group or 0, made)
-            os.link(os.path.join(live, path), os.path.join(folder, path), follow_symlinks=False)
-            linked.add(path)
-        for path, entry in self._manifest(live)[1]:
-            if path in linked:
-                manifest.write(_line([path, entry.digest, *entry.file]))
+            self._make_folders(folder, path.rpartition("/")[0], made)
+            try:
+                os.link(path, path, src_dir_fd=base, dst_dir_fd=folder, follow_symlinks=False)
+            except FileExistsError:
+                # Replaced by a file, but not by a folder
+                if path in made:
+                    raise
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            else:
+                manifest.write(json_line([path, entry.digest, *entry.file]))
+        return removed
 
-    def _make_folders(self, base: str, path: str, mode: int, group: int, made: set[str]) -> None:
+    def _keep_foreign(self, base: int, folder: int, below: str, removed: set[str], made: set[str]) -> None:
+        """Link the files of *base* into *folder* that have not been ours, each with the folders that it is in."""
+        ours = {}
+        if below in made:
+            with _opened(below or ".", _FOLDER, folder) as new, os.scandir(new) as entries:
+                ours = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+        folders = []
+        with _opened(below or ".", _FOLDER, base) as old, os.scandir(old) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(os.path.join(below, entry.name))
+                elif ours.get(entry.name) is not False and (path := os.path.join(below, entry.name)) not in removed:
+                    try:
+                        self._make_foreign_folders(base, folder, below, made)
+                        os.link(entry.name, path, src_dir_fd=old, dst_dir_fd=folder, follow_symlinks=False)
+                    except FileExistsError as error:
+                        place = os.path.join(self.current, path)
+                        raise TreeError(f"{place} is not ours, and in the way of what is to be published; move it away") from error
+        for path in folders:
+            self._keep_foreign(base, folder, path, removed, made)
+
+    def _make_foreign_folders(self, base: int, folder: int, path: str, made: set[str]) -> None:
+        """Make folders like those of *base*."""
         if path in made:
             return
-        self._make_folders(base, os.path.dirname(path), mode, group, made)
-        folder = os.path.join(base, path)
-        os.mkdir(folder)
-        os.chown(folder, 0, group)
-        # Whoever may read the files may enter the folder.
-        os.chmod(folder, mode | (mode & 0o444) >> 2)
+        self._make_foreign_folders(base, folder, os.path.dirname(path), made)
+        status = os.stat(path, dir_fd=base, follow_symlinks=False)
+        _make_folder(folder, path, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
         made.add(path)
 
-    def _group(self, path: str) -> str | None:
-        return self.groups.get(path.partition("/")[0])
+    def _make_folders(self, folder: int, path: str, made: set[str]) -> None:
+        if path in made:
+            return
+        self._make_folders(folder, path.rpartition("/")[0], made)
+        mode, group = self._needed_access(path)
+        _make_folder(folder, path, _for_folders(mode), 0, group)
+        made.add(path)
 
     def _access(self, path: str) -> tuple[int, int | None]:
         """Return the mode and group number that the file at *path* must have; None: this host has no such group."""
@@ -220,63 +316,135 @@ class PublishedTree:
             self._accesses[top] = access
         return access
 
-    def _point_to(self, name: str) -> None:
-        link = os.path.join(self.root, ".current")
+    def _needed_access(self, path: str) -> tuple[int, int]:
+        mode, group = self._access(path)
+        if group is None:
+            name = self.groups[path.partition("/")[0]]
+            raise TreeError(f"there is no group {name} on this host; install the web server first")
+        return mode, group
+
+    def _lead_to(self, name: str, link: str) -> None:
+        path = os.path.join(self.root, link)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(link)
-        os.symlink(os.path.join("generations", name), link)
-        os.rename(link, self.current)
-        for folder in (self.generations, self.root):
-            _synchronize(folder, os.fsync)
+            os.unlink(path)
+        os.symlink(os.path.join("generations", name), path)
+
+    def _make_durable(self, name: str) -> None:
+        try:
+            for path in (self.generations, self.root):
+                with _opened(path, _FOLDER) as folder:
+                    os.fsync(folder)
+        except OSError as error:
+            raise TreeError(f"{name} is live below {self.root}, but may not outlast a power cut: {error.strerror}") from error
+
+    def _set_aside(self, number: int) -> None:
+        os.rename(self._folder(_name(number)), os.path.join(self.generations, f".{_name(number)}"))
+
+    def _sweep(self) -> None:
+        """Delete what has been set aside, and what a run that died has left."""
+        unborn = self._unborn()
+        if unborn and os.path.isdir(self._folder(unborn)):
+            self._set_aside(int(unborn))
+        for name in os.listdir(self.generations):
+            if name.startswith(".") and name != _LOCK:
+                shutil.rmtree(os.path.join(self.generations, name), ignore_errors=True)
+        for link in (_NEXT, _BACK):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.root, link))
+
+    def _unborn(self) -> str:
+        """Return the name of a generation whose run died before it was live."""
+        try:
+            name = os.path.basename(os.readlink(os.path.join(self.root, _NEXT)))
+        except OSError:
+            return ""
+        return name if _NUMBER.fullmatch(name) else ""
 
     def _numbers(self) -> list[int]:
-        return sorted(int(name) for name in os.listdir(self.generations) if _NUMBER.fullmatch(name))
+        """Return the numbers of the generations that have been live, in order."""
+        if not os.path.isdir(self.generations):
+            return []
+        unborn = self._unborn()
+        return sorted(int(name) for name in os.listdir(self.generations) if _NUMBER.fullmatch(name) and name != unborn)
+
+    def _folder(self, name: str) -> str:
+        return os.path.join(self.generations, name)
+
+    def _failure(self, error: OSError) -> TreeError:
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        if error.errno == errno.ENOSPC:
+            space = os.statvfs(self.root)
+            # Where there is no fixed number of files, both are 0
+            if space.f_files and not space.f_ffree:
+                reason = "the file system can hold no more files, whatever their size"
+        return TreeError(f"the new files could not be written below {self.root}: {reason}; the old ones stay")
 
 
-def _walk(base: str, below: str = "") -> Iterator[str]:
-    """Yield the paths of all files below *base*, links included."""
-    with os.scandir(os.path.join(base, below)) as entries:
-        for entry in entries:
-            path = below + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(base, f"{path}/")
-            else:
-                yield path
+def _name(number: int) -> str:
+    return f"{number:06d}"
+
+
+def _entries(lines: Iterable[Any]) -> Iterator[tuple[str, Entry]]:
+    for line in lines:
+        match line:
+            case [str(path), str(digest), str(fingerprint), str(owner), str(kind)] if _is_path(path):
+                yield path, Entry(digest, LiveFile(fingerprint, owner, kind))
+            case _:
+                return
 
 
 def _read_lines(path: str) -> Iterator[Any]:
     """Yield what the lines of a file hold as JSON, up to the first that holds none."""
-    with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
+    with contextlib.suppress(OSError, ValueError, RecursionError), open(path, "rb") as file:
         for line in file:
             yield json.loads(line)
 
 
-def _line(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+def _digest(descriptor: int) -> str:
+    digest = hashlib.sha256()
+    while block := os.read(descriptor, _BLOCK):
+        digest.update(block)
+    return digest.hexdigest()
 
 
-def _write(path: str, content: bytes, mode: int, group: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
+def _for_folders(mode: int) -> int:
+    """Whoever may read the files may enter the folder."""
+    return mode | (mode & 0o444) >> 2
+
+
+def _make_folder(base: int, path: str, mode: int, user: int, group: int) -> None:
+    os.mkdir(path, 0o700, dir_fd=base)
+    os.chown(path, user, group, dir_fd=base, follow_symlinks=False)
+    os.chmod(path, mode, dir_fd=base)
+
+
+def _write(base: int, path: str, content: bytes, mode: int, group: int) -> None:
+    with _opened(path, _NEW, base) as descriptor:
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
         os.fchown(descriptor, 0, group)
         os.fchmod(descriptor, mode)
-    finally:
-        os.close(descriptor)
 
 
 def _check(path: str) -> None:
-    parts = path.split("/")
-    if path.startswith("/") or ".." in parts or "" in parts or path == MANIFEST:
-        raise TreeError(f"'{path}' is not a path below the published folder")
+    if not _is_path(path):
+        raise TreeError(f"{path!r} is not a path below the published folder")
 
 
-def _synchronize(folder: str, call: Callable[[int], None]) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _is_path(path: str) -> bool:
     try:
-        call(descriptor)
+        parts = os.fsencode(path).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return not {b"", b".", b".."}.intersection(parts) and "\0" not in path and path != MANIFEST
+
+
+@contextlib.contextmanager
+def _opened(path: str, flags: int, base: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, flags, 0o600, dir_fd=base)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
 

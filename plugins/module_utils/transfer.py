@@ -14,6 +14,7 @@ import io
 import json
 import os
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
@@ -23,9 +24,17 @@ _VERSION = 1
 _RECORD_SIZE = 65536
 _LONGEST_LINE = 65536
 
+# json.dumps() makes an encoder a call
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class TransferError(ValueError):
     """A transfer is damaged or cut off; the message shows nothing of its content."""
+
+
+def json_line(value: object) -> bytes:
+    """Return *value* as a line of JSON."""
+    return _encode(value).encode() + b"\n"
 
 
 class LiveFile(NamedTuple):
@@ -48,9 +57,9 @@ def pack_live(name: str, salt: str, entries: Iterable[tuple[str, LiveFile]]) -> 
     """Return what read_live() reads."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1, mtime=0) as packed:
-        packed.write(_line([name, salt]))
+        packed.write(json_line([name, salt]))
         for path, file in entries:
-            packed.write(_line([path, *file]))
+            packed.write(json_line([path, *file]))
     return buffer.getvalue()
 
 
@@ -58,15 +67,23 @@ def read_live(packed: bytes) -> Live:
     """Return what pack_live() packed; raise TransferError when it is damaged."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as lines:
-            name, salt = json.loads(lines.readline())
+            name, salt = _texts(lines.readline(), 2)
             entries = {}
             for line in lines:
-                path, fingerprint, owner, kind = json.loads(line)
+                path, fingerprint, owner, kind = _texts(line, 4)
                 # A phone has several files, and there are few kinds.
                 entries[path] = LiveFile(fingerprint, sys.intern(owner), sys.intern(kind))
-    except (OSError, EOFError, ValueError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise TransferError("what the target says of its files is damaged") from error
     return Live(name, salt, entries)
+
+
+def _texts(line: bytes, count: int) -> list[str]:
+    """Return the texts that a line of JSON lists; raise ValueError unless there are *count*."""
+    values = json.loads(line)
+    if not isinstance(values, list) or len(values) != count or not all(isinstance(value, str) for value in values):
+        raise ValueError("it is not a list of as many texts")
+    return values
 
 
 class NewFile(NamedTuple):
@@ -83,19 +100,19 @@ class Writer:
     def __init__(self, stream: IO[bytes], base: str, salt: str) -> None:
         self._stream = stream
         self._files = 0
-        stream.write(_line({"version": _VERSION, "base": base, "salt": salt}))
+        stream.write(json_line({"version": _VERSION, "base": base, "salt": salt}))
 
     def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
         """Write one file."""
         self._files += 1
-        self._stream.write(_line([path, fingerprint, owner, kind, len(content)]))
+        self._stream.write(json_line([path, fingerprint, owner, kind, len(content)]))
         self._stream.write(content)
 
     def finish(self, removed: Iterable[str]) -> None:
         """Write the paths that go, and the end."""
         for path in removed:
-            self._stream.write(_line([path]))
-        self._stream.write(_line(self._files))
+            self._stream.write(json_line([path]))
+        self._stream.write(json_line(self._files))
 
 
 class Reader:
@@ -105,34 +122,35 @@ class Reader:
         self._stream = stream
         self._files = 0
         self._line: Any = None
-        header = self._next()
-        if not isinstance(header, dict) or header.get("version") != _VERSION:
-            raise TransferError("it is no transfer, or one of another version of this collection")
-        self.base, self.salt = str(header["base"]), str(header["salt"])
+        match self._next():
+            case {"version": int(version), "base": str(base), "salt": str(salt)} if version == _VERSION:
+                self.base, self.salt = base, salt
+            case _:
+                raise TransferError("it is no transfer, or one of another version of this collection")
 
     def files(self) -> Iterator[NewFile]:
         """Yield the new files."""
         while True:
-            self._line = self._next()
-            if not isinstance(self._line, list) or len(self._line) == 1:
-                return
-            try:
-                path, fingerprint, owner, kind, size = self._line
-                content = self._stream.read(size)
-            except (TypeError, ValueError) as error:
-                raise TransferError("a transfer is damaged") from error
-            if len(content) != size:
-                raise TransferError("a transfer is cut off")
-            self._files += 1
-            yield NewFile(path, LiveFile(fingerprint, owner, kind), content)
+            match self._next():
+                case [str(path), str(fingerprint), str(owner), str(kind), int(size)] if size >= 0:
+                    content = self._stream.read(size)
+                    if len(content) != size:
+                        raise TransferError("a transfer is cut off")
+                    self._files += 1
+                    yield NewFile(path, LiveFile(fingerprint, owner, kind), content)
+                case line:
+                    self._line = line
+                    return
 
     def removed(self) -> set[str]:
         """Return the paths that go, after the files; raise TransferError unless the transfer is whole."""
         paths = set()
-        while isinstance(self._line, list):
-            paths.add(str(self._line[0]))
-            self._line = self._next()
-        if self._line != self._files or self._stream.read(1):
+        line = self._line
+        while isinstance(line, list) and len(line) == 1 and isinstance(line[0], str):
+            paths.add(line[0])
+            line = self._next()
+        # What follows the last line also tells whether the stream is whole
+        if line != self._files or self._stream.read(1):
             raise TransferError("a transfer is damaged")
         return paths
 
@@ -142,12 +160,8 @@ class Reader:
             raise TransferError("a transfer is cut off")
         try:
             return json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise TransferError("a transfer is damaged") from error
-
-
-def _line(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
 class EncryptedWriter(io.RawIOBase):

@@ -27,7 +27,8 @@ options:
     default: {}
   state:
     description:
-      - V(present) looks at the folder, or installs O(archive). V(previous) makes the generation before the newest one live.
+      - V(present) looks at the folder, or installs O(archive).
+      - V(previous) makes the generation live that was live before the newest one was made; doing it twice goes back once.
     type: str
     default: present
     choices: [present, previous]
@@ -67,16 +68,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 generation:
-  description: Name of the live generation; empty when nothing is published yet.
+  description:
+    - Name of the live generation; empty when nothing is published yet.
+    - In check mode, what O(state=previous) would make live, or what is live while O(archive) would take its place.
   returned: success
   type: str
   sample: "000042"
 live:
   description: What is live, packed for M(voip.preprovision.profiles). One text, since Ansible is slow with many items.
-  returned: when only looking
+  returned: when O(state=present), without O(archive) and O(contents)
   type: str
 contents:
-  description: Contents of files, encrypted, as base64.
+  description: Contents of files, encrypted with O(archive_key), as base64. Files that are not there are left out.
   returned: when O(contents) is set
   type: str
 """
@@ -88,6 +91,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.published_tree import PublishedTree, TreeError
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import SealingError
 from ansible_collections.voip.preprovision.plugins.module_utils.transfer import EncryptedReader, pack_contents
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -99,6 +103,9 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "contents": {"type": "list", "elements": "str"},
     "keep": {"type": "int", "default": 2},
 }
+
+
+_BUFFER = 65536
 
 
 def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -115,7 +122,7 @@ def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return {"changed": True, "generation": tree.live_name()}
     with open(parameters["archive"], "rb") as file:
-        stream = io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode()))
+        stream = io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode()), _BUFFER)
         return {"changed": True, "generation": tree.install(stream, parameters["keep"])}
 
 
@@ -129,7 +136,7 @@ def main() -> None:
     )
     try:
         module.exit_json(**run(module.params, module.check_mode))
-    except (TreeError, OSError) as error:
+    except (TreeError, SealingError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import grp
+import hashlib
 import io
 import itertools
+import json
 import os
 import random
 import signal
 import stat
+import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -32,11 +41,15 @@ def tree(tmp_path):
     return PublishedTree(str(tmp_path / "srv"), {"device": GROUP})
 
 
+def mark(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:24]
+
+
 def archive(files, base="", removed=(), salt="salt") -> io.BytesIO:
     stream = io.BytesIO()
     writer = Writer(stream, base, salt)
     for path, content in files.items():
-        writer.add(path, f"print of {content!r}", "desk", "service", content)
+        writer.add(path, mark(content), "desk", "service", content)
     writer.finish(removed)
     stream.seek(0)
     return stream
@@ -52,18 +65,59 @@ def publish(tree, files, keep=2):
     changed = {
         path: content
         for path, content in files.items()
-        if path not in live.entries or live.entries[path].fingerprint != f"print of {content!r}"
+        if path not in live.entries or live.entries[path].fingerprint != mark(content)
     }
     return tree.install(archive(changed, live.name, set(live.entries) - set(files)), keep)
 
 
-def read(tree):
+def read(tree, name="") -> dict[str, bytes]:
+    """The files of a generation, of the live one if none is named."""
+    base = os.path.join(tree.generations, name) if name else tree.current
     return {
-        os.path.relpath(os.path.join(folder, name), tree.current): open(os.path.join(folder, name), "rb").read()
-        for folder, _folders, names in os.walk(tree.current)
-        for name in names
-        if name != MANIFEST
+        os.path.relpath(os.path.join(folder, file), base): Path(folder, file).read_bytes()
+        for folder, _folders, files in os.walk(base)
+        for file in files
+        if file != MANIFEST
     }
+
+
+def left(tree) -> list[str]:
+    """What lies in the published folder, without the files of generations."""
+    return sorted([*os.listdir(tree.root), *os.listdir(tree.generations)])
+
+
+def access(tree, path) -> tuple[str, str]:
+    status = os.lstat(os.path.join(tree.current, path))
+    return stat.filemode(status.st_mode), grp.getgrgid(status.st_gid).gr_name
+
+
+DONE, REFUSED, KILLED, BROKEN = range(4)
+CHANGES = {"os.mkdir", "os.rename", "os.link", "os.symlink", "os.remove", "os.rmdir", "os.chmod", "os.chown"}
+
+
+def in_child(work: Callable[[], object], hook: Callable[[int, str, Any], None]) -> int:
+    """Run *work* in a process of its own, which calls *hook* before each step that changes the disk; return how it ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = BROKEN
+    steps = itertools.count(1)
+
+    def audit(event, arguments):
+        writes = event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if writes or event in CHANGES:
+            hook(next(steps), event, arguments)
+
+    try:
+        sys.addaudithook(audit)
+        work()
+        status = DONE
+    except TreeError:
+        status = REFUSED
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 def test_nothing_is_published_at_first(tree):
@@ -86,16 +140,13 @@ def test_modes_and_groups_do_not_depend_on_the_umask(tree, umask):
     finally:
         os.umask(before)
 
-    def access(path):
-        status = os.stat(os.path.join(tree.current, path))
-        return stat.filemode(status.st_mode), grp.getgrgid(status.st_gid).gr_name
-
-    assert access(".") == ("drwxr-xr-x", "root")
-    assert access("open") == ("drwxr-xr-x", "root")
-    assert access("open/service/a.cfg") == ("-rw-r--r--", "root")
-    assert access("device") == ("drwxr-x---", GROUP)
-    assert access("device/a.cfg") == ("-rw-r-----", GROUP)
-    assert access(MANIFEST) == ("-rw-------", "root")
+    assert access(tree, ".") == ("drwxr-xr-x", "root")
+    assert access(tree, "open") == ("drwxr-xr-x", "root")
+    assert access(tree, "open/service/a.cfg") == ("-rw-r--r--", "root")
+    assert access(tree, "device") == ("drwxr-x---", GROUP)
+    assert access(tree, "device/a.cfg") == ("-rw-r-----", GROUP)
+    assert access(tree, MANIFEST) == ("-rw-------", "root")
+    assert access(tree, "../.lock") == ("-rw-------", "root")
 
 
 def test_unchanged_files_are_linked_and_changed_ones_written(tree):
@@ -106,23 +157,37 @@ def test_unchanged_files_are_linked_and_changed_ones_written(tree):
     assert read(tree)["device/a.cfg"] == b"new secret"
 
 
-@pytest.mark.parametrize("damage", ["content", "mode", "group", "gone"])
+DAMAGES: dict[str, Callable[[str], object]] = {
+    "other content": lambda path: Path(path).write_bytes(b"other!"),
+    "more content": lambda path: Path(path).write_bytes(b"secret!"),
+    "mode": lambda path: os.chmod(path, 0o644),
+    "group": lambda path: os.chown(path, 0, 0),
+    "owner": lambda path: os.chown(path, 1, -1),
+    "gone": os.unlink,
+    "link": lambda path: (os.rename(path, f"{path}.moved"), os.symlink("a.cfg.moved", path)),
+    "pipe": lambda path: (os.unlink(path), os.mkfifo(path, 0o640), os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)),
+    "folder's mode": lambda path: os.chmod(os.path.dirname(path), 0o755),  # noqa: S103
+    "folder's group": lambda path: os.chown(os.path.dirname(path), -1, 0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_damage_is_noticed_and_repaired(tree, damage):
     publish(tree, FILES)
-    path = os.path.join(tree.current, "device/a.cfg")
-    if damage == "content":
-        with open(path, "ab") as file:
-            file.write(b"!")
-    elif damage == "mode":
-        os.chmod(path, 0o644)
-    elif damage == "group":
-        os.chown(path, 0, 0)
-    else:
-        os.unlink(path)
+    damage(os.path.join(tree.current, "device/a.cfg"))
     assert [path for path, file in live_of(tree).entries.items() if not file.fingerprint] == ["device/a.cfg"]
     publish(tree, FILES)
-    assert read(tree) == FILES
+    assert {path: read(tree)[path] for path in FILES} == FILES
     assert all(file.fingerprint for file in live_of(tree).entries.values())
+
+
+def test_a_large_file_is_verified_to_its_end(tree):
+    publish(tree, {"open/firmware": bytes(1_000_000)})
+    assert live_of(tree).entries["open/firmware"].fingerprint
+    with open(os.path.join(tree.current, "open/firmware"), "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
+    assert not live_of(tree).entries["open/firmware"].fingerprint
 
 
 def test_files_of_others_stay(tree):
@@ -135,21 +200,102 @@ def test_files_of_others_stay(tree):
     assert set(live_of(tree).entries) == {"open/ata192.cfg"}
 
 
-def test_a_manifest_that_cannot_be_read_makes_all_files_somebody_elses(tree):
+def test_folders_of_others_stay_as_they_are(tree):
     publish(tree, FILES)
-    Path(tree.current, MANIFEST).write_bytes(b"rubbish")
-    assert live_of(tree) == Live("000001", "", {})
+    os.makedirs(os.path.join(tree.current, "device/private/deep"))
+    Path(tree.current, "device/private/deep/note").write_bytes(b"mine")
+    os.chmod(os.path.join(tree.current, "device/private"), 0o700)
+    os.chown(os.path.join(tree.current, "device/private/deep"), 1, 1)
+    publish(tree, {"open/ata192.cfg": b"new"})
+    assert read(tree) == {"open/ata192.cfg": b"new", "device/private/deep/note": b"mine"}
+    assert access(tree, "device/private") == ("drwx------", "root")
+    assert access(tree, "device/private/deep") == ("drwxr-xr-x", grp.getgrgid(1).gr_name)
+
+
+def test_a_file_of_others_is_not_removed_whatever_the_transfer_says(tree):
+    publish(tree, FILES)
+    Path(tree.current, "open/by-hand.txt").write_bytes(b"mine")
+    tree.install(archive({}, "000001", ["open/by-hand.txt", "device/a.cfg"]), 2)
+    assert set(read(tree)) == {"open/ata192.cfg", "open/service/a.cfg", "open/by-hand.txt"}
+
+
+@pytest.mark.parametrize(("foreign", "new"), [("open/a/b", "open/a"), ("open/a", "open/a/b")])
+def test_what_others_have_in_the_way_is_named(tree, foreign, new):
+    publish(tree, FILES)
+    path = Path(tree.current, foreign)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"mine")
+    with pytest.raises(
+        TreeError, match=r"current/open/a(/b)? is not ours, and in the way of what is to be published; move it away"
+    ):
+        publish(tree, {**FILES, new: b"ours"})
+    assert read(tree) == {**FILES, foreign: b"mine"}
+
+
+@pytest.mark.parametrize(("first", "second"), [("open/a/b", "open/a"), ("open/a", "open/a/b")])
+def test_a_file_may_become_a_folder_and_the_other_way_round(tree, first, second):
+    publish(tree, {first: b"1"})
+    publish(tree, {second: b"2"})
+    assert read(tree) == {second: b"2"}
+    with pytest.raises(TreeError, match="File exists"):
+        tree.install(archive({first: b"3"}, "000002"), 2)
+    assert read(tree) == {second: b"2"}
+
+
+def with_line(line: bytes) -> Callable[[bytes], bytes]:
+    """What replaces the second line of a manifest."""
+    return lambda manifest: b"\n".join([*manifest.split(b"\n")[:1], line, *manifest.split(b"\n")[2:]])
+
+
+MANIFESTS: dict[str, Callable[[bytes], bytes]] = {
+    "rubbish": lambda _manifest: b"rubbish",
+    "empty": lambda _manifest: b"",
+    "another header": lambda manifest: b"[]" + manifest,
+    "cut off": lambda manifest: manifest[:-300],
+    "not JSON": with_line(b"rubbish"),
+    "nested": with_line(b"[" * 100_000),
+    "not a list": with_line(b"5"),
+    "too short": with_line(b'["open/a"]'),
+    "not texts": with_line(b'["open/a",1,2,3,4]'),
+    "not a path": with_line(json.dumps(["open/\0", *"dfok"]).encode()),
+}
+
+
+@pytest.mark.parametrize("damage", MANIFESTS.values(), ids=MANIFESTS)
+def test_what_a_damaged_manifest_does_not_tell_is_somebody_elses(tree, damage):
+    publish(tree, FILES)
+    manifest = Path(tree.current, MANIFEST)
+    manifest.write_bytes(damage(manifest.read_bytes()))
+    assert len(live_of(tree).entries) < len(FILES)
     publish(tree, {"open/ata192.cfg": b"new"})
     assert read(tree) == {**FILES, "open/ata192.cfg": b"new"}
+    assert set(live_of(tree).entries) == {"open/ata192.cfg"}
 
 
-def test_nothing_that_is_live_is_opened_for_writing_when_one_file_changes(tree, monkeypatch):
+def test_looking_changes_nothing(tree):
+    publish(tree, FILES)
+
+    def refuse(*step):
+        raise AssertionError(step)
+
+    def look():
+        assert set(live_of(tree).entries) == set(FILES)
+        assert tree.live_name() == "000001"
+        assert dict(tree.contents(FILES)) == FILES
+
+    assert in_child(look, refuse) == DONE
+
+
+def test_only_what_changed_is_opened_for_writing(tree):
     publish(tree, FILES)
     opened = []
-    real = published_tree._write
-    monkeypatch.setattr(published_tree, "_write", lambda path, *more: (opened.append(path), real(path, *more)))
-    publish(tree, {**FILES, "device/a.cfg": b"new secret"})
-    assert [os.path.relpath(path, tree.generations) for path in opened] == [".incoming/device/a.cfg"]
+
+    def change():
+        publish(tree, {**FILES, "device/a.cfg": b"new secret"})
+        paths = [str(path) for path in opened if not isinstance(path, int)]
+        assert paths == [os.path.join(tree.generations, ".lock"), MANIFEST, "device/a.cfg"]
+
+    assert in_child(change, lambda _step, event, arguments: opened.append(arguments[0]) if event == "open" else None) == DONE
 
 
 def test_one_syncfs_and_three_fsyncs_at_most(tree, monkeypatch):
@@ -177,11 +323,56 @@ def test_going_back(tree):
     assert tree.previous() == ("000002", True)
 
 
-def test_an_archive_for_another_generation_is_refused(tree):
+def test_going_back_does_not_need_a_lock_when_it_changes_nothing(tree):
     publish(tree, FILES)
+    publish(tree, {**FILES, "open/more": b""})
+    with tree._locked():
+        assert tree.previous(dry=True) == ("000001", True)
+        with pytest.raises(TreeError, match="another run is publishing"):
+            tree.previous()
+    tree.previous()
+    with tree._locked():
+        assert tree.previous() == ("000001", False)
+
+
+def test_an_earlier_generation_that_is_not_kept_cannot_be_gone_back_to(tree):
+    publish(tree, FILES)
+    publish(tree, {**FILES, "open/more": b""}, keep=0)
+    with pytest.raises(TreeError, match="there is no earlier generation"):
+        tree.previous()
+
+
+@pytest.mark.parametrize("base", ["000007", "000001", ""])
+def test_an_archive_for_another_generation_is_refused(tree, base):
+    publish(tree, FILES)
+    publish(tree, {**FILES, "open/more": b""})
     with pytest.raises(TreeError, match=r"another run has published to .* meanwhile; run again"):
-        tree.install(archive({"open/a": b""}, base="000007"), 2)
-    assert read(tree) == FILES
+        tree.install(archive({"open/a": b""}, base=base), 2)
+    assert read(tree) == {**FILES, "open/more": b""}
+
+
+def test_what_was_published_before_the_link_was_lost_stays(tree):
+    publish(tree, FILES)
+    os.unlink(tree.current)
+    assert live_of(tree) == Live()
+    assert publish(tree, {"open/new": b""}) == "000002"
+    assert read(tree, "000001") == FILES
+
+
+@pytest.mark.parametrize("target", ["/etc", "generations/../generations/000001", "generations/first", "generations"])
+def test_a_link_to_anything_but_a_generation_is_refused(tree, target):
+    publish(tree, FILES)
+    os.unlink(tree.current)
+    os.symlink(target, tree.current)
+    for call in (tree.inspect, lambda: tree.install(archive(FILES), 2)):
+        with pytest.raises(TreeError, match=f"current leads to {target}, which is no generation; move it away"):
+            call()
+
+
+def test_a_folder_in_place_of_the_link_is_refused(tree):
+    os.makedirs(tree.current)
+    with pytest.raises(TreeError, match="current cannot be read as a symbolic link"):
+        tree.install(archive(FILES), 2)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 30])
@@ -207,28 +398,164 @@ def test_earlier_generations_are_kept_as_told(tree):
     assert sorted(os.listdir(tree.generations)) == [".lock", "000004", "000005"]
 
 
-def test_a_failure_leaves_the_old_generation_live(tree, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "free", "told"),
+    [
+        (errno.ENOSPC, 7, "No space left on device"),
+        (errno.ENOSPC, 0, "the file system can hold no more files, whatever their size"),
+        (errno.EROFS, 0, "Read-only file system"),
+        (errno.EDQUOT, 0, "Disk quota exceeded"),
+    ],
+)
+def test_a_failure_leaves_the_old_generation_live(tree, monkeypatch, error, free, told):
     publish(tree, FILES)
+    before = left(tree)
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    def fail(*_):
+        raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(published_tree, "_write", full)
-    with pytest.raises(TreeError, match="No space left on device; the old ones stay"):
+    monkeypatch.setattr(published_tree, "_write", fail)
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_files=100, f_ffree=free))
+    with pytest.raises(TreeError) as raised:
         publish(tree, {**FILES, "open/more": b"more"})
+    assert str(raised.value) == f"the new files could not be written below {tree.root}: {told}; the old ones stay"
     assert read(tree) == FILES
-    assert sorted(os.listdir(tree.generations)) == [".lock", "000001"]
+    assert left(tree) == before
 
 
-def test_what_a_killed_run_left_is_swept(tree):
+def test_a_failure_after_the_swap_does_not_say_that_the_old_files_stay(tree, monkeypatch):
     publish(tree, FILES)
-    os.makedirs(os.path.join(tree.generations, ".incoming", "open"))
-    os.symlink("nowhere", os.path.join(tree.root, ".current"))
-    assert publish(tree, {**FILES, "open/more": b"more"}) == "000002"
-    assert sorted(os.listdir(tree.root)) == ["current", "generations"]
+
+    def fail(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(TreeError, match=r"000002 is live below .*, but may not outlast a power cut: Input/output error"):
+        publish(tree, {**FILES, "open/more": b"more"})
+    assert read(tree) == {**FILES, "open/more": b"more"}
 
 
-@pytest.mark.parametrize("path", ["../escape", "open/../../escape", "/etc/escape", "open//x", "", MANIFEST])
+SETS = {
+    name: {
+        "open/all.cfg": name.encode(),
+        "open/same.cfg": b"same",
+        f"open/{name}/one.cfg": b"one",
+        "device/a.cfg": b"a " + name.encode(),
+    }
+    for name in "ABCDE"
+}
+HISTORIES = ["", "A", "AB", "ABC<"]
+"""What is published before, in this order; <: going back."""
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Nothing waits for the disk."""
+    monkeypatch.setattr(published_tree, "_syncfs", lambda _descriptor: None)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+def with_history(root: Path, history: str) -> PublishedTree:
+    tree = PublishedTree(str(root), {"device": GROUP})
+    for name in history:
+        if name == "<":
+            tree.previous()
+        else:
+            publish(tree, SETS[name])
+    return tree
+
+
+def behind(tree) -> dict[str, bytes] | None:
+    """What going back would make live."""
+    try:
+        return read(tree, tree.previous(dry=True)[0])
+    except TreeError:
+        return None
+
+
+def assert_next_run_succeeds(tree) -> None:
+    served = read(tree)
+    publish(tree, SETS["E"], keep=1)
+    assert read(tree) == SETS["E"]
+    assert behind(tree) == (served or None)
+    assert [name for name in left(tree) if not name.startswith("0000")] == [".lock", "current", "generations"]
+    assert len(os.listdir(tree.generations)) == (3 if served else 2)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_killed_before_any_step_it_serves_a_whole_generation_and_knows_the_one_before(tmp_path, quick, history):
+    for at in itertools.count(1):
+        tree = with_history(tmp_path / str(at), history)
+        before, back = read(tree) if history else {}, behind(tree)
+
+        def kill(step, _event, _arguments, at=at):
+            if step == at:
+                os._exit(KILLED)
+
+        ended = in_child(lambda tree=tree: publish(tree, SETS["D"], keep=1), kill)
+        served = read(tree)
+        if ended == DONE:
+            break
+        assert ended == KILLED
+        assert (served, behind(tree)) in [(before, back), (SETS["D"], before or None)]
+        assert all(file.fingerprint for file in live_of(tree).entries.values())
+        assert_next_run_succeeds(tree)
+    assert at > 30
+    assert (served, behind(tree)) == (SETS["D"], before or None)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_failing_at_any_step_it_leaves_nothing_behind(tmp_path, quick, history):
+    for at in itertools.count(1):
+        tree = with_history(tmp_path / str(at), history)
+        before, back, names = read(tree) if history else {}, behind(tree), left(tree) if history else []
+        last = []
+
+        def fail(step, _event, _arguments, at=at, last=last):
+            last.append(step)
+            if step == at:
+                raise OSError(errno.EIO, "Input/output error")
+
+        def work(tree=tree, at=at, last=last):
+            publish(tree, SETS["D"], keep=1)
+            if last[-1] < at:
+                os._exit(KILLED)
+
+        ended = in_child(work, fail)
+        if ended == KILLED:
+            break
+        assert ended in (DONE, REFUSED)
+        served = read(tree) if os.path.exists(tree.current) else {}
+        assert (served, behind(tree)) == ((SETS["D"], before or None) if ended == DONE else (before, back))
+        if ended == REFUSED and names:
+            assert left(tree) == names
+        assert_next_run_succeeds(tree)
+    assert at > 30
+
+
+def test_going_back_that_is_killed_can_be_done_again(tmp_path, quick):
+    for at in itertools.count(1):
+        tree = with_history(tmp_path / str(at), "ABC")
+
+        def kill(step, _event, _arguments, at=at):
+            if step == at:
+                os._exit(KILLED)
+
+        if in_child(tree.previous, kill) == DONE:
+            break
+        assert read(tree) in [SETS["B"], SETS["C"]]
+        assert behind(tree) == SETS["B"]
+        if at % 2:
+            tree.previous()
+            assert read(tree) == SETS["B"]
+        assert_next_run_succeeds(tree)
+    assert at > 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../escape", "open/../../escape", "/etc/escape", "open//x", "open/./x", "open/", "", "open/\0", "open/\ud800", MANIFEST],
+)
 def test_paths_cannot_leave_the_folder(tree, path):
     with pytest.raises(TreeError, match="not a path below the published folder"):
         tree.install(archive({path: b""}), 2)
@@ -239,6 +566,15 @@ def test_an_unknown_group_is_refused(tmp_path):
     tree = PublishedTree(str(tmp_path / "srv"), {"device": "no-such-group"})
     with pytest.raises(TreeError, match="there is no group no-such-group on this host"):
         tree.install(archive(FILES), 2)
+
+
+def test_a_group_that_has_gone_is_told_and_not_replaced(tree):
+    publish(tree, FILES)
+    later = PublishedTree(tree.root, {"device": "no-such-group"})
+    assert [path for path, file in live_of(later).entries.items() if not file.fingerprint] == ["device/a.cfg"]
+    with pytest.raises(TreeError, match="there is no group no-such-group on this host"):
+        later.install(archive({"open/new": b""}, "000001"), 2)
+    assert read(tree) == FILES
 
 
 def test_two_runs_at_once_are_refused(tree):
@@ -256,9 +592,20 @@ def sealed(number: int) -> dict[str, bytes]:
     return {path: seal(b"%d of %s\n" % (number, path.encode()) * 50, KEY, "md5") for path in NAMES}
 
 
-def install_until_killed(tree, number: int) -> None:
+def publish_until_killed(tree, number: int) -> None:
     for following in itertools.count(number + 1):
         tree.install(archive(sealed(following), tree.live_name()), 1)
+        if not following % 3:
+            tree.previous()
+
+
+def number_of(base: str) -> int:
+    """The number of the one whole generation that lies in a folder."""
+    plain = {path: unseal(Path(base, path).read_bytes(), KEY, "md5") for path in NAMES}
+    numbers = {int(text.split()[0]) for text in plain.values()}
+    assert len(numbers) == 1
+    assert all(text == b"%d of %s\n" % (*numbers, path.encode()) * 50 for path, text in plain.items())
+    return numbers.pop()
 
 
 def test_whenever_it_is_killed_one_whole_generation_is_served(tmp_path):
@@ -270,27 +617,24 @@ def test_whenever_it_is_killed_one_whole_generation_is_served(tmp_path):
         child = os.fork()
         if not child:
             try:
-                install_until_killed(tree, max(seen) + 1000)
+                publish_until_killed(tree, max(seen) + 1000)
             finally:
-                os._exit(1)
+                os._exit(BROKEN)
         end = time.monotonic() + chance.random() * 0.02
         while time.monotonic() < end:
             # As a server does within one request, the reader stays in the folder that the link named when it began
             base = os.path.realpath(tree.current)
             try:
-                plain = {path: unseal(Path(base, path).read_bytes(), KEY, "md5") for path in NAMES}
+                seen.add(number_of(base))
             except FileNotFoundError:
-                assert os.path.realpath(tree.current) != base
-                continue  # two generations later, it is gone
-            numbers = {int(text.split()[0]) for text in plain.values()}
-            assert len(numbers) == 1
-            assert all(text == b"%d of %s\n" % (*numbers, path.encode()) * 50 for path, text in plain.items())
-            seen |= numbers
+                assert os.path.realpath(tree.current) != base  # later generations have taken its place
         os.kill(child, signal.SIGKILL)
         assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        seen.add(number_of(tree.current))
+        with contextlib.suppress(TreeError):
+            number_of(os.path.join(tree.generations, tree.previous(dry=True)[0]))
         assert all(file.fingerprint for file in live_of(tree).entries.values())
     assert len(seen) > TRIES // 10
     tree.install(archive({"open/after": b"after"}, tree.live_name()), 1)
     assert read(tree)["open/after"] == b"after"
-    assert ".incoming" not in os.listdir(tree.generations)
-    assert not os.path.lexists(os.path.join(tree.root, ".current"))
+    assert [name for name in left(tree) if not name.isdigit()] == [".lock", "current", "generations"]
