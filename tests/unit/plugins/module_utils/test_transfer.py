@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.voip.preprovision.plugins.module_utils import transfer
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import SealingError
 from ansible_collections.voip.preprovision.plugins.module_utils.transfer import (
     EncryptedReader,
@@ -40,7 +43,11 @@ def written(new, removed=(), base="000001") -> bytes:
 
 
 def read(data: bytes):
-    reader = Reader(io.BytesIO(data))
+    return read_stream(io.BytesIO(data))
+
+
+def read_stream(stream):
+    reader = Reader(stream)
     return reader.base, reader.salt, list(reader.files()), reader.removed()
 
 
@@ -65,17 +72,36 @@ def test_cut_off_anywhere_it_is_refused(length):
         b"rubbish\n",
         b"{}\n",
         b'{"version":2,"base":"","salt":""}\n0\n',
+        b'{"version":1}\n0\n',
+        b'{"version":1,"base":1,"salt":""}\n0\n',
+        b"[" * 60_000 + b"\n",
+        b"[" * 70_000 + b"\n",
         EXAMPLE + b"more",
         EXAMPLE.replace(b"\n1\n", b"\n2\n"),
+        EXAMPLE.replace(b"\n1\n", b'\n"1"\n'),
         EXAMPLE.replace(b",8]", b",-8]"),
+        EXAMPLE.replace(b",8]", b",9]"),
+        EXAMPLE.replace(b",8]", b",7]"),
         EXAMPLE.replace(b",8]", b',"x"]'),
+        EXAMPLE.replace(b",8]", b",8.0]"),
         EXAMPLE.replace(b'"service",', b""),
+        EXAMPLE.replace(b'"open/a"', b"5"),
+        EXAMPLE.replace(b'"desk"', b"null"),
+        EXAMPLE.replace(b'["open/b"]', b"[5]"),
+        EXAMPLE.replace(b'["open/b"]', b"[]"),
+        EXAMPLE.replace(b'["open/b"]', b'{"open/b":1}'),
     ],
 )
 def test_damage_is_refused(data):
     assert data != EXAMPLE
     with pytest.raises(TransferError):
         read(data)
+
+
+@given(st.binary(max_size=60), st.integers(0, len(EXAMPLE)), st.integers(0, len(EXAMPLE)))
+def test_rubbish_is_read_or_refused(rubbish, start, end):
+    with contextlib.suppress(TransferError):
+        read(EXAMPLE[:start] + rubbish + EXAMPLE[end:])
 
 
 @given(st.binary(max_size=300_000), st.integers(1, 100_000))
@@ -94,6 +120,34 @@ def encrypted(data: bytes, step: int = 1000) -> bytes:
     return file.getvalue()
 
 
+@pytest.fixture
+def short_records(monkeypatch):
+    monkeypatch.setattr(transfer, "_RECORD_SIZE", 40)
+
+
+def test_an_encrypted_transfer_that_is_cut_off_anywhere_or_altered_is_refused(short_records):
+    whole = encrypted(EXAMPLE)
+    assert len(whole) > 4 * 40
+
+    def read_encrypted(data):
+        return read_stream(io.BufferedReader(EncryptedReader(io.BytesIO(data), KEY.encode())))
+
+    assert read_encrypted(whole) == read(EXAMPLE)
+    for place in range(len(whole)):
+        for data in (whole[:place], whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]):
+            with pytest.raises((SealingError, TransferError)):
+                read_encrypted(data)
+
+
+def test_a_writer_that_is_left_halfway_makes_no_whole_transfer(short_records):
+    file = io.BytesIO()
+    with contextlib.suppress(RuntimeError), EncryptedWriter(file, KEY.encode()) as stream:
+        Writer(stream, "", "salt").add("open/a", "f", "desk", "service", b"content")
+        raise RuntimeError
+    with pytest.raises(TransferError, match="cut off"):
+        read_stream(io.BufferedReader(EncryptedReader(io.BytesIO(file.getvalue()), KEY.encode())))
+
+
 @pytest.mark.parametrize("cut", [1, 17, 1000, 66_000, 131_072])
 def test_an_encrypted_stream_that_is_cut_off_is_refused(cut):
     data = encrypted(bytes(200_000))
@@ -106,10 +160,43 @@ def test_what_is_live(name, salt, entries):
     assert read_live(pack_live(name, salt, entries.items())) == Live(name, salt, entries)
 
 
-@pytest.mark.parametrize("data", [b"", b"rubbish", pack_live("000001", "salt", [("a", LiveFile("f", "o", "k"))])[:-9]])
-def test_a_damaged_answer_is_refused(data):
+LIVE = Live("000001", "salt", {f"open/{name}": LiveFile(f"print of {name}", "desk", "service") for name in "abc"})
+PACKED = pack_live(LIVE.name, LIVE.salt, LIVE.entries.items())
+
+
+@pytest.mark.parametrize("length", range(len(PACKED)))
+def test_an_answer_that_is_cut_off_is_refused(length):
     with pytest.raises(TransferError):
-        read_live(data)
+        read_live(PACKED[:length])
+
+
+@given(st.integers(0, len(PACKED) - 1), st.integers(1, 255))
+def test_an_answer_that_is_damaged_is_refused_unless_it_says_the_same(place, bits):
+    with contextlib.suppress(TransferError):
+        assert read_live(PACKED[:place] + bytes([PACKED[place] ^ bits]) + PACKED[place + 1 :]) == LIVE
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"",
+        b"5\n",
+        b'["000001"]\n',
+        b'["000001",5]\n',
+        b'["000001","salt"]\n["open/a","f","desk"]\n',
+        b'["000001","salt"]\n[["open/a"],"f","desk","service"]\n',
+        b'["000001","salt"]\n["open/a",5,"desk","service"]\n',
+        b'["000001","salt"]\n' + b"[" * 100_000,
+    ],
+)
+def test_an_answer_of_another_form_is_refused(lines):
+    with pytest.raises(TransferError):
+        read_live(gzip.compress(lines))
+
+
+def test_phones_with_many_files_are_named_once_in_memory():
+    owners = [file.owner for file in read_live(PACKED).entries.values()]
+    assert all(owner is owners[0] for owner in owners)
 
 
 def test_contents_are_sealed():
