@@ -284,8 +284,16 @@ class _Hosts:
                 yield Entry(name, {}, problem="it is not in the inventory")
                 continue
             variables = self._hostvars[name]
+            own: dict[str, Any] = {}
             # A look-up templates the variable, so only a phone's own are looked up.
-            yield Entry(name, {variable: variables[variable] for variable in variables if _is_of_phones(variable)})
+            for variable in filter(_is_of_phones, variables):
+                try:
+                    own[variable] = _plain(variables[variable])
+                except AnsibleError as error:
+                    yield Entry(name, {}, problem=f"{variable}: {error.message}")
+                    break
+            else:
+                yield Entry(name, own)
 
 
 def _is_of_phones(variable: str) -> bool:
