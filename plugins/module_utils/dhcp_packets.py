@@ -92,7 +92,7 @@ class DhcpPacket:
     def message(self) -> str:
         """What kind of message it is, as ``offer``; ``bootp`` when it does not say, else the number."""
         value = self.options.get(_MESSAGE_TYPE)
-        if value is None:
+        if not value:
             return "bootp"
         return MESSAGE_NAMES.get(int.from_bytes(value, "big"), value.hex())
 

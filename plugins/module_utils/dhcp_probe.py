@@ -50,7 +50,7 @@ _PROTOCOL_UDP = 17
 _FRAGMENT = 0x3FFF
 _TIME_TO_LIVE = 64
 
-# linux/if_packet.h, linux/if.h, asm-generic/socket.h: what the module socket has no names for
+# From linux/if_packet.h, if_ether.h, if.h, filter.h and asm-generic/socket.h, which the module socket does not name
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP = 1
 _PACKET_AUXDATA = 8
@@ -62,23 +62,29 @@ _IFF_UP = 1
 _ARPHRD_ETHER = 1
 _AUXDATA = struct.Struct("=IIIHHHH")
 _CHECKSUM_NOT_READY = 1 << 3
-_VLAN_VALID = 1 << 4
 _ANNOUNCED = (_SOL_PACKET, _PACKET_AUXDATA)
 _LARGEST_FRAME = 65536
+_ETH_P_ALL = 3
+_ANCILLARY = 0xFFFFF000
 
-# Classic BPF: (operation, jump if true, jump if false, operand). UDP to port 68 in an IPv4 packet that is no later fragment.
+# Classic BPF: (operation, jump if true, jump if false, operand). A frame that came in, of this LAN, with UDP to port 68 in an IPv4
+# packet that is no later fragment.
 _FILTER = (
+    (0x20, 0, 0, _ANCILLARY + 4),  # packet type
+    (0x15, 11, 0, socket.PACKET_OUTGOING),
+    (0x20, 0, 0, _ANCILLARY + 44),  # VLAN tag; number 0 is no VLAN (IEEE 802.1Q: priority alone)
+    (0x45, 9, 0, 0x0FFF),
     (0x28, 0, 0, 12),
-    (0x15, 0, 8, _ETHERTYPE_IP),
+    (0x15, 0, 7, _ETHERTYPE_IP),
     (0x30, 0, 0, 23),
-    (0x15, 0, 6, _PROTOCOL_UDP),
+    (0x15, 0, 5, _PROTOCOL_UDP),
     (0x28, 0, 0, 20),
-    (0x45, 4, 0, 0x1FFF),
+    (0x45, 3, 0, 0x1FFF),
     (0xB1, 0, 0, 14),
     (0x48, 0, 0, 16),
-    (0x15, 0, 1, CLIENT_PORT),
-    (0x06, 0, 0, _LARGEST_FRAME),
+    (0x15, 1, 0, CLIENT_PORT),
     (0x06, 0, 0, 0),
+    (0x06, 0, 0, _LARGEST_FRAME),
 )
 
 # Servers that let others go first answer a client that has waited for long.
@@ -274,7 +280,7 @@ class Probe:
             flags = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16sH14x", self._interface.encode(), 0))
             if not struct.unpack_from("H", flags, 16)[0] & _IFF_UP:
                 raise OSError(errno.ENETDOWN, "")
-            self._socket.bind((self._interface, _ETHERTYPE_IP))
+            self._socket.bind((self._interface, _ETH_P_ALL))
         hardware, address = self._socket.getsockname()[3:]
         if hardware != _ARPHRD_ETHER:
             raise ProbeError(f"{self._interface} is no Ethernet interface; DHCP servers for phones are on a NIC or a bridge")
@@ -312,8 +318,6 @@ class Probe:
 
     def _read(self, frame: bytes, auxiliary: bytes, everybody: bool) -> Offer | None:
         status = _AUXDATA.unpack(auxiliary)[0] if auxiliary else 0
-        if status & _VLAN_VALID:
-            return None  # it belongs to another LAN
         datagram = read_frame(frame, checksum_ready=not status & _CHECKSUM_NOT_READY)
         return read_offer(datagram, None if everybody else self._xid) if datagram else None
 

@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: dhcp_discover
 short_description: Tell which other DHCP servers answer on an interface, and what they offer
 description:
-  - Asks as a DHCP client does, with a C(DHCPDISCOVER), and returns what each server on the wire offers. It never requests an offer, so
-    that no lease comes of it; a server may keep the address that it offered for a minute or two.
+  - Asks as a DHCP client does, with a C(DHCPDISCOVER), and returns what each server on the wire offers. It never requests an offer,
+    so that no lease comes of it; a server may keep the address that it offered for a minute or two.
   - The interface stays as it is. It needs no address, a DHCP server or client may run on it, and it may be a bridge. It must be up.
   - The target's own DHCP server on that interface is neither asked nor heard. Every answer came in from the wire.
   - A machine with the target's own addresses is returned too, as a second station that was set up from the same inventory.
