@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import array
 import errno
-import fcntl
 import secrets
 import socket
 import struct
@@ -50,15 +49,13 @@ _PROTOCOL_UDP = 17
 _FRAGMENT = 0x3FFF
 _TIME_TO_LIVE = 64
 
-# From linux/if_packet.h, if_ether.h, if.h, filter.h and asm-generic/socket.h, which the module socket does not name
+# From linux/if_packet.h, if_ether.h, filter.h, if_arp.h and asm-generic/socket.h, which the module socket does not name
 _SOL_PACKET = 263
 _PACKET_ADD_MEMBERSHIP = 1
 _PACKET_AUXDATA = 8
 _PACKET_QDISC_BYPASS = 20
 _PACKET_MR_PROMISC = 1
 _SO_ATTACH_FILTER = 26
-_SIOCGIFFLAGS = 0x8913
-_IFF_UP = 1
 _ARPHRD_ETHER = 1
 _AUXDATA = struct.Struct("=IIIHHHH")
 _CHECKSUM_NOT_READY = 1 << 3
@@ -277,9 +274,6 @@ class Probe:
             self._socket.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
             membership = struct.pack("@iHH8s", index, _PACKET_MR_PROMISC, 0, b"")
             self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
-            flags = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16sH14x", self._interface.encode(), 0))
-            if not struct.unpack_from("H", flags, 16)[0] & _IFF_UP:
-                raise OSError(errno.ENETDOWN, "")
             self._socket.bind((self._interface, _ETH_P_ALL))
         hardware, address = self._socket.getsockname()[3:]
         if hardware != _ARPHRD_ETHER:

@@ -92,6 +92,12 @@ def test_a_question_goes_to_everybody_from_nowhere():
     assert with_checksums(frame) == frame
 
 
+def test_a_checksum_of_zero_is_sent_as_all_ones():
+    # RFC 768: zero says that there is none
+    data = build_frame(CLIENT, b"\0\0")[40:42]
+    assert build_frame(CLIENT, data)[40:42] == b"\xff\xff"
+
+
 @given(st.binary(max_size=600), st.binary(min_size=6, max_size=6), st.binary(max_size=40))
 def test_what_a_server_sends_is_read(data, mac, padding):
     frame = frame_of(data, Mac(mac.hex()))
@@ -383,7 +389,7 @@ def test_frames_of_another_lan_on_the_wire_are_not_heard(wire, tag, server):
 
 
 class Server(threading.Thread):
-    """A DHCP server in few lines, on an ordinary UDP socket behind the bridge; it ignores the first *deaf* questions."""
+    """A DHCP server on an ordinary UDP socket behind the bridge; it ignores the first *deaf* questions of each client."""
 
     def __init__(self, deaf=0):
         super().__init__(daemon=True)
@@ -412,7 +418,7 @@ class Server(threading.Thread):
             except TimeoutError:
                 continue
             self.questions.append(question)
-            if len(self.questions) > self.deaf:
+            if sum(question.xid == earlier.xid for earlier in self.questions) > self.deaf:
                 self.socket.sendto(build(offer(question.xid, question.client)), ("255.255.255.255", 68))
 
 
@@ -475,7 +481,16 @@ class Caught(Exception):
     """Ends a watch."""
 
 
-def test_watch_asks_until_somebody_answers(lan):
+@pytest.fixture
+def watched(lan):
+    """Pulls the plug on a watch that does not end."""
+    timer = threading.Timer(60, ip, ("link", "set", "br0", "down"))
+    timer.start()
+    yield
+    timer.cancel()
+
+
+def test_watch_asks_until_somebody_answers(watched):
     def on_foreign(answer):
         raise Caught(answer.server)
 
@@ -485,9 +500,10 @@ def test_watch_asks_until_somebody_answers(lan):
     assert len({(question.xid, question.client) for question in server.questions}) == 1
 
 
-def test_watch_hears_what_phones_are_answered_and_tells_it_again(wire):
+def test_watch_hears_what_phones_are_answered_and_tells_it_again(watched, wire):
     foreign = wire("x1")
     told = []
+    ended = threading.Event()
 
     def on_foreign(answer):
         told.append(answer)
@@ -495,15 +511,17 @@ def test_watch_hears_what_phones_are_answered_and_tells_it_again(wire):
             raise Caught
 
     def answer_phones():
-        while len(told) < 3:
-            foreign.send(build(offer(1, options={53: b"\5"}, server_name=b"x")))
-            time.sleep(0.02)
+        while not ended.wait(0.02):
+            foreign.send(build(offer(1, options={53: b"\5"})))
 
     thread = threading.Thread(target=answer_phones, daemon=True)
     thread.start()
-    with pytest.raises(Caught):
-        watch("br0", ["192.0.2.1"], 0.2, on_foreign)
-    thread.join()
+    try:
+        with pytest.raises(Caught):
+            watch("br0", ["192.0.2.1"], 0.2, on_foreign)
+    finally:
+        ended.set()
+        thread.join()
     assert {(one.message, one.server) for one in told} == {("ack", SERVER)}
 
 
