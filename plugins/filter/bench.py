@@ -32,10 +32,11 @@ def _interfaces(facts: Mapping[str, Any]) -> dict[str, bench_network.Interface]:
     return found
 
 
-def bench_plan(address: str, ports: Sequence[str], facts: Mapping[str, Any]) -> dict[str, Any]:
+def bench_plan(address: str, ports: Sequence[str], facts: Mapping[str, Any], allow_default_route: bool = False) -> dict[str, Any]:
     """Check the bench's address and ports against the machine's facts."""
     interfaces = _interfaces(facts)
-    uplinks = [facts.get(default, {}).get("interface", "") for default in ("default_ipv4", "default_ipv6")]
+    defaults = () if allow_default_route else ("default_ipv4", "default_ipv6")
+    uplinks = [facts.get(default, {}).get("interface", "") for default in defaults]
     session = str(facts.get("env", {}).get("SSH_CONNECTION", "")).split()[2:3]
     with _translated():
         bench = bench_network.parse_bench_address(address)

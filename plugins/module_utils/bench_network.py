@@ -261,7 +261,8 @@ def check_ports(
             raise BenchError(f"{variable}: the network interface {port!r} does not exist on this machine; {others}")
         if port in ways_out:
             raise BenchError(
-                f"{variable}: '{port}' carries the default route, and a bench must never serve the office LAN; {others}"
+                f"{variable}: '{port}' carries the default route, and a bench must never serve the office LAN; {others};"
+                " set bench_allow_default_route where that network is the bench"
             )
         if session and any(address.partition("/")[0] == session for address in interfaces[port].addresses):
             raise BenchError(
