@@ -31,7 +31,9 @@ _ASKED = re.compile(
 )
 _STATUS = re.compile(rb"^HTTP/\d\.\d (\d{3})\b", re.MULTILINE)
 
-_UNUSABLE = re.compile(r"^(?:could not|unable to) (?:read|load|open|find) |key values mismatch", re.MULTILINE | re.IGNORECASE)
+_UNUSABLE = re.compile(
+    r"^(?:could not|unable to) (?:read|load|open|find) |^private key does not match ", re.MULTILINE | re.IGNORECASE
+)
 
 _DNS_PORT = 53
 _DNS_HEADER = struct.Struct("!6H")

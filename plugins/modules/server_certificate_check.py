@@ -50,7 +50,6 @@ options:
     description:
       - What your phones do, where it differs from what is known of the family or is better known. What is given here is certain.
     type: dict
-    default: {}
     suboptions:
       lowest:
         description: Lowest version of TLS that they offer.
@@ -262,7 +261,6 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "family": {"type": "str", "required": True, "choices": list(BUILTIN.families)},
     "facts": {
         "type": "dict",
-        "default": {},
         "options": {
             "lowest": {"type": "str", "choices": list(VERSIONS)},
             "highest": {"type": "str", "choices": list(VERSIONS)},
@@ -301,7 +299,8 @@ def read_options(options: dict[str, Any]) -> tuple[TlsFacts, str | None]:
     for option, span in RANGES.items():
         if options[option] not in span:
             raise OptionError(f"{option} is {options[option]}; it must be from {span[0]} to {span[-1]}")
-    facts = tls_facts(options["family"]).corrected({key: value for key, value in options["facts"].items() if value is not None})
+    known = {key: value for key, value in (options["facts"] or {}).items() if value is not None}
+    facts = tls_facts(options["family"]).corrected(known)
     if not facts.versions:
         raise OptionError(f"facts: lowest is {facts.lowest}, which is above highest, {facts.highest}; give both")
     if options["roots"] is None:

@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 
 import pytest
+from cryptography.x509 import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +33,6 @@ from ansible_collections.voip.preprovision.plugins.module_utils.x509_chain impor
 
 NAME = "prov.example.net"
 ADDRESS = "192.0.2.1"
-CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 host_names = st.lists(labels, min_size=2, max_size=4).map(".".join)
@@ -180,23 +180,14 @@ CERTIFICATES = {
     "no constraints": ({"ca": None}, set()),
     "for signing alone": ({"usage": ["key_cert_sign"]}, {("error", "key_usage")}),
     "no key encipherment": ({"usage": ["digital_signature"]}, {("warning", "key_usage")}),
-    "for clients": ({"extended": "client"}, {("error", "extended_key_usage")}),
+    "for clients": ({"extended": [ExtendedKeyUsageOID.CLIENT_AUTH]}, {("error", "extended_key_usage")}),
     "a CA": ({"ca": True, "usage": None}, {("warning", "is_ca")}),
 }
 
 
-def issue(ca, made):
-    from cryptography.x509 import ExtendedKeyUsageOID
-
-    made = dict(made)
-    if made.get("extended") == "client":
-        made["extended"] = [ExtendedKeyUsageOID.CLIENT_AUTH]
-    return ca.issue(**made)
-
-
 @pytest.mark.parametrize(("made", "expected"), CERTIFICATES.values(), ids=CERTIFICATES)
 def test_certificates(tiny_ca, made, expected):
-    assert told(findings(tiny_ca, issue(tiny_ca, made).pem + tiny_ca.intermediate.pem)) == expected
+    assert told(findings(tiny_ca, tiny_ca.issue(**made).pem + tiny_ca.intermediate.pem)) == expected
 
 
 @pytest.mark.parametrize(
@@ -216,7 +207,7 @@ def test_certificates(tiny_ca, made, expected):
     ],
 )
 def test_families_differ(tiny_ca, family, made, expected):
-    assert told(findings(tiny_ca, issue(tiny_ca, made).pem + tiny_ca.intermediate.pem, family=family)) == expected
+    assert told(findings(tiny_ca, tiny_ca.issue(**made).pem + tiny_ca.intermediate.pem, family=family)) == expected
 
 
 @pytest.mark.parametrize(
@@ -231,7 +222,7 @@ def test_families_differ(tiny_ca, family, made, expected):
 )
 def test_what_is_known_better_counts(tiny_ca, facts, made, expected):
     corrected = tls_facts("ata19x").corrected(facts)
-    assert told(findings(tiny_ca, issue(tiny_ca, made).pem + tiny_ca.intermediate.pem, facts=corrected)) == expected
+    assert told(findings(tiny_ca, tiny_ca.issue(**made).pem + tiny_ca.intermediate.pem, facts=corrected)) == expected
 
 
 @pytest.mark.parametrize(
@@ -256,7 +247,7 @@ def test_a_longer_resync_period_needs_a_longer_certificate(tiny_ca):
 
 def test_every_finding_is_one_sentence_with_a_remedy(tiny_ca):
     chains = [make(tiny_ca) for make, _expected in CHAINS.values()]
-    chains += [issue(tiny_ca, made).pem + tiny_ca.intermediate.pem for made, _expected in CERTIFICATES.values()]
+    chains += [tiny_ca.issue(**made).pem + tiny_ca.intermediate.pem for made, _expected in CERTIFICATES.values()]
     for chain in chains:
         found = findings(tiny_ca, chain)
         assert [LEVELS.index(finding.level) for finding in found] == sorted(LEVELS.index(finding.level) for finding in found)

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module against a real server on loopback: what it returns, when it fails, and which options it refuses."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import socket
+import ssl
+import threading
+from contextlib import contextmanager, suppress
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from cryptography.x509 import ExtendedKeyUsageOID
+
+from ansible_collections.voip.preprovision.plugins.module_utils import tls_probe
+from ansible_collections.voip.preprovision.plugins.modules import server_certificate_check
+
+NAME = "prov.example.net"
+TODAY = {"now": datetime.datetime.now(datetime.UTC)}
+KEYS = {"address", "resolved", "certificate", "protocols", "cipher", "asks_for_certificate", "findings", "changed"}
+
+
+@contextmanager
+def https(certificate, key, roots=None):
+    """An HTTPS server; with *roots* it asks for client certificates. Gives its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    if roots:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(roots)
+    stop = threading.Event()
+
+    def serve(server):
+        while not stop.is_set():
+            connection, _peer = server.accept()
+            with connection, suppress(OSError):
+                connection.settimeout(5)
+                with context.wrap_socket(connection, server_side=True) as secure:
+                    if secure.recv(4096):
+                        secure.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=[server])
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            stop.set()
+            socket.create_connection(server.getsockname()).close()
+            thread.join()
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the module with these options and more; gives what it returns."""
+
+    def run_(options, check_mode=False, **more):
+        given = {"name": NAME, "family": "ata19x", "address": "127.0.0.1", **options, **more, "_ansible_check_mode": check_mode}
+        with patch_module_args(given), pytest.raises(SystemExit):
+            server_certificate_check.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run_
+
+
+@pytest.fixture(scope="module")
+def paths(tiny_ca, tmp_path_factory):
+    """A CA of today, since the module looks at the clock: files of its root, and of a good and a bad server."""
+    folder = tmp_path_factory.mktemp("certificates")
+    root = tiny_ca.issue("Root of today", signer=None, key="ca", ca=True, san=None, **TODAY)
+    texts = {
+        "root": root,
+        "good": tiny_ca.issue(signer=root, **TODAY),
+        "phone": tiny_ca.issue("00005e005301", signer=root, extended=[ExtendedKeyUsageOID.CLIENT_AUTH], **TODAY),
+        "bad": tiny_ca.issue("www.example.net", san=None, signer=root, days=(-9, -1), **TODAY),
+    }
+    for name, issued in texts.items():
+        (folder / f"{name}.pem").write_text(issued.pem)
+        (folder / f"{name}.key").write_text(issued.key)
+    return folder
+
+
+@pytest.fixture
+def resolved(monkeypatch):
+    """Names lead to these addresses."""
+    addresses = ["127.0.0.1"]
+    monkeypatch.setattr(server_certificate_check, "resolve", lambda name, name_server, timeout: tuple(addresses))
+    return addresses
+
+
+@pytest.mark.usefixtures("resolved")
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_good_server_passes(run, paths, check_mode):
+    with https(paths / "good.pem", paths / "good.key") as port:
+        result = run({"port": port, "roots": str(paths / "root.pem")}, check_mode)
+    assert result.keys() - {"invocation"} == KEYS
+    assert not result.get("failed")
+    assert not result["changed"]
+    assert [(finding["level"], finding["code"]) for finding in result["findings"]] == [("info", "no_client_certificate")]
+    assert result["certificate"]["subject"] == f"CN={NAME},O=Example"
+    assert result["certificate"]["chain_length"] == 1
+    assert result["protocols"]["TLS 1.2"]
+    assert result["address"] == "127.0.0.1"
+    assert result["cipher"]
+
+
+@pytest.mark.usefixtures("resolved")
+def test_a_bad_server_fails_with_a_sentence_for_each_error(run, paths):
+    with https(paths / "bad.pem", paths / "bad.key") as port:
+        result = run({"port": port})
+    assert result["failed"]
+    assert result.keys() >= KEYS
+    first, *sentences = result["msg"].splitlines()
+    assert first == f"{NAME}, port {port}, is not fit for phones of the family ata19x:"
+    errors = [finding for finding in result["findings"] if finding["level"] == "error"]
+    assert {finding["code"] for finding in errors} == {"common_name_mismatch", "no_san", "expired"}
+    assert sentences == [f"{finding['what']}; {finding['remedy']}" for finding in errors]
+
+
+@pytest.mark.usefixtures("resolved")
+def test_fail_on_says_what_is_serious(run, paths):
+    with https(paths / "bad.pem", paths / "bad.key") as port:
+        assert not run({"port": port}, fail_on="never").get("failed")
+    with https(paths / "good.pem", paths / "good.key") as port:
+        result = run({"port": port}, fail_on="warning")
+        assert "it is not known whether phones carry the root" in result["msg"]
+        assert "asks for no client certificate" not in result["msg"]
+        assert not run({"port": port}, fail_on="error").get("failed")
+
+
+@pytest.mark.usefixtures("resolved")
+def test_facts_and_periods_are_handed_on(run, paths):
+    with https(paths / "good.pem", paths / "good.key") as port:
+        options = {"port": port, "roots": str(paths / "root.pem")}
+        assert "expires on" in run(options, resync_period=91 * 86400)["msg"]
+        assert "less than 91 days" in run(options, expires_within=91, fail_on="warning")["msg"]
+        assert "phones offer TLS 1.0" in run(options, facts={"lowest": "TLS 1.0", "highest": "TLS 1.0"})["msg"]
+
+
+@pytest.mark.usefixtures("resolved")
+def test_a_client_certificate_is_shown(run, paths):
+    with https(paths / "good.pem", paths / "good.key", paths / "root.pem") as port:
+        shown = {"certificate": str(paths / "phone.pem"), "private_key": str(paths / "phone.key")}
+        result = run({"port": port, "roots": str(paths / "root.pem")}, **shown)
+        assert (result["asks_for_certificate"], result["status"]) == (True, 404)
+        assert not result.get("failed")
+        # Refused, since it is no client's
+        shown = {"certificate": str(paths / "good.pem"), "private_key": str(paths / "good.key")}
+        result = run({"port": port, "roots": str(paths / "root.pem")}, **shown)
+        assert result["status"] == 0
+        assert "cuts the connection when it is shown this client certificate" in result["msg"]
+        assert "status" not in run({"port": port, "roots": str(paths / "root.pem")})
+
+
+def test_the_next_address_is_tried(run, paths, resolved):
+    resolved[:] = ["127.0.0.2", "127.0.0.1"]
+    with https(paths / "good.pem", paths / "good.key") as port:
+        result = run({"port": port, "roots": str(paths / "root.pem")}, address=None)
+    assert result["address"] == "127.0.0.1"
+    assert [(finding["level"], finding["code"]) for finding in result["findings"]] == [
+        ("warning", "unreachable"),
+        ("info", "no_client_certificate"),
+    ]
+
+
+def test_nobody_answers(run, resolved):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    result = run({"port": port})
+    assert f"127.0.0.1 cannot be reached on port {port}: connection refused; start the server there" in result["msg"]
+    assert (result["certificate"], result["address"]) == ({}, "")
+    resolved.clear()
+    assert f"the name {NAME} has no IPv4 address in DNS" in run({"port": port}, address=None)["msg"]
+
+
+def test_the_name_server_is_asked(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(tls_probe, "_ask", lambda *arguments: asked.append(arguments) or ())
+    run({}, address=None, name_server="192.0.2.1", timeout=3)
+    assert asked == [(NAME, "192.0.2.1", 3)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "prov"}, "name is 'prov'; it must be the fully qualified name that phones use, as prov.example.net"),
+        ({"name": "192.0.2.1"}, "name is '192.0.2.1'; it must be"),
+        ({"address": NAME}, f"address is '{NAME}'; phones use IPv4 addresses alone, as 192.0.2.1"),
+        ({"name_server": "::1"}, "name_server is '::1'; phones use IPv4"),
+        ({"port": 0}, "port is 0; it must be from 1 to 65535"),
+        ({"timeout": 0}, "timeout is 0; it must be from 1 to 600"),
+        ({"resync_period": -1}, "resync_period is -1; it must be from 0 to 2147483647"),
+        ({"facts": {"lowest": "TLS 1.3"}}, "facts: lowest is TLS 1.3, which is above highest, TLS 1.2; give both"),
+        ({"roots": "/nowhere"}, "roots: cannot read /nowhere on the target: No such file or directory"),
+        ({"roots": __file__}, f"roots: {__file__} holds no certificate in PEM form"),
+        ({"certificate": "/x"}, "parameters are required together: certificate, private_key"),
+        ({"family": "ata"}, "value of family must be one of: ata19x, spa, mpp"),
+    ],
+)
+def test_options_that_cannot_be(run, options, message):
+    result = run(options)
+    assert result["failed"]
+    assert result["msg"].startswith(message)
