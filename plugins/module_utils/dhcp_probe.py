@@ -86,6 +86,8 @@ _FILTER = (
 
 # Servers that let others go first answer a client that has waited for long.
 _WAITED_SECONDS = 60
+# Soon, since the answer to the last question may take another three.
+_PAUSE = 1
 # A flood of made-up servers is told by its beginning.
 _MOST_SERVERS = 64
 
@@ -252,11 +254,12 @@ class Probe:
             raise ProbeError(
                 f"there is no network interface {self._interface!r} on this machine; 'ip -br link' lists those that are"
             ) from error
-        try:
-            # Without a protocol it hears nothing before the filter is there.
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        except PermissionError as error:
-            raise ProbeError("asking DHCP servers needs root, or the capability CAP_NET_RAW; use become") from error
+        with _explained(self._interface):
+            try:
+                # Without a protocol it hears nothing before the filter is there.
+                self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            except PermissionError as error:
+                raise ProbeError("asking DHCP servers needs root, or the capability CAP_NET_RAW; use become") from error
         try:
             self._open(index)
         except BaseException:
@@ -324,7 +327,7 @@ def discover(
     vendor_class: str = "",
     own: Collection[str] = (),
 ) -> list[Offer]:
-    """Ask *attempts* times within *timeout* seconds, and return the first answer of each server that does not belong here.
+    """Ask *attempts* times, listen for *timeout* seconds, and return the first answer of each server that does not belong here.
 
     *own*: MAC and IPv4 addresses of servers to leave out. Raise ProbeError or DhcpPacketError when that cannot be.
     """
@@ -332,9 +335,11 @@ def discover(
     offers: list[Offer] = []
     with Probe(interface, client, own, vendor_class) as probe:
         start = time.monotonic()
+        pause = min(_PAUSE, timeout / attempts)
         for attempt in range(1, attempts + 1):
             probe.ask()
-            offers += _first_of_each(probe.hear(start + timeout * attempt / attempts), seen)
+            end = start + (pause * attempt if attempt < attempts else timeout)
+            offers += _first_of_each(probe.hear(end), seen)
     return offers
 
 

@@ -27,12 +27,13 @@ options:
   timeout:
     description:
       - For how many seconds to ask and to listen. All of them pass, since there may always be one more server.
-      - ISC DHCP takes a second before it offers. A switch port with spanning tree passes nothing for 30 seconds after it came up.
+      - ISC DHCP takes a second before it offers, dnsmasq takes three.
+      - A switch port with spanning tree passes nothing for 30 seconds after it came up.
     type: int
     default: 5
   attempts:
     description:
-      - How often to ask within O(timeout), since a frame can be lost.
+      - How often to ask, since a frame can be lost; a second apart, or closer if O(timeout) is short.
     type: int
     default: 2
   mac:
