@@ -37,7 +37,14 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give fi
 
 
 @pytest.fixture
-def tree(tmp_path):
+def quick(monkeypatch):
+    """Nothing waits for the disk, which matters to power cuts alone."""
+    monkeypatch.setattr(published_tree, "_syncfs", lambda _descriptor: None)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.fixture
+def tree(tmp_path, quick):
     return PublishedTree(str(tmp_path / "srv"), {"device": GROUP})
 
 
@@ -298,12 +305,55 @@ def test_only_what_changed_is_opened_for_writing(tree):
     assert in_child(change, lambda _step, event, arguments: opened.append(arguments[0]) if event == "open" else None) == DONE
 
 
-def test_one_syncfs_and_three_fsyncs_at_most(tree, monkeypatch):
-    calls = []
-    monkeypatch.setattr(published_tree, "_syncfs", lambda _descriptor: calls.append("syncfs"))
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: calls.append("fsync"))
+def test_until_it_is_whole_only_root_can_enter_it(tree, monkeypatch):
+    modes = []
+    real = published_tree._write
+
+    def write(base, *more):
+        modes.append(stat.filemode(os.fstat(base).st_mode))
+        real(base, *more)
+
+    monkeypatch.setattr(published_tree, "_write", write)
     publish(tree, FILES)
-    assert calls == ["syncfs", "fsync", "fsync"]
+    assert modes == ["drwx------"] * len(FILES)
+
+
+def test_a_path_that_comes_twice_is_refused(tree):
+    stream = io.BytesIO()
+    writer = Writer(stream, "", "salt")
+    for content in (b"long content", b"short"):
+        writer.add("open/a", mark(content), "desk", "service", content)
+    writer.finish(())
+    stream.seek(0)
+    with pytest.raises(TreeError, match="open/a: File exists; the old ones stay"):
+        tree.install(stream, 2)
+    assert left(tree) == [".lock", "generations"]
+
+
+def test_one_syncfs_and_three_fsyncs_at_most(tmp_path, monkeypatch):
+    tree = PublishedTree(str(tmp_path / "srv"), {"device": GROUP})
+    calls = []
+    for module, name in ((published_tree, "_syncfs"), (os, "fsync")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda folder, name=name, real=real: (calls.append(name), real(folder)))
+    publish(tree, FILES)
+    publish(tree, {**FILES, "open/more": b""})
+    assert calls == ["_syncfs", "fsync", "fsync"] * 2
+    tree.previous()
+    assert calls[6:] == ["fsync", "fsync"]
+    assert read(tree) == FILES
+
+
+def test_what_cannot_be_made_durable_is_not_served(tree, monkeypatch):
+    publish(tree, FILES)
+
+    def fail(_descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(published_tree, "_syncfs", fail)
+    with pytest.raises(TreeError, match="Input/output error; the old ones stay"):
+        publish(tree, {**FILES, "open/more": b""})
+    assert read(tree) == FILES
 
 
 def test_going_back(tree):
@@ -335,6 +385,20 @@ def test_going_back_does_not_need_a_lock_when_it_changes_nothing(tree):
         assert tree.previous() == ("000001", False)
 
 
+def test_going_back_leads_to_the_one_before_the_newest_even_if_that_has_just_come(tree, monkeypatch):
+    publish(tree, FILES)
+    publish(tree, {**FILES, "open/more": b"second"})
+    locked = tree._locked
+
+    def after_another_run():
+        publish(PublishedTree(tree.root, tree.groups), {**FILES, "open/more": b"third"})
+        return locked()
+
+    monkeypatch.setattr(tree, "_locked", after_another_run)
+    assert tree.previous() == ("000002", True)
+    assert read(tree)["open/more"] == b"second"
+
+
 def test_an_earlier_generation_that_is_not_kept_cannot_be_gone_back_to(tree):
     publish(tree, FILES)
     publish(tree, {**FILES, "open/more": b""}, keep=0)
@@ -357,6 +421,15 @@ def test_what_was_published_before_the_link_was_lost_stays(tree):
     assert live_of(tree) == Live()
     assert publish(tree, {"open/new": b""}) == "000002"
     assert read(tree, "000001") == FILES
+
+
+def test_a_link_to_a_generation_that_is_gone_is_no_publication(tree):
+    publish(tree, FILES)
+    os.rename(os.path.join(tree.generations, "000001"), os.path.join(tree.root, "elsewhere"))
+    assert live_of(tree) == Live()
+    assert tree.live_name() == ""
+    publish(tree, FILES)
+    assert read(tree) == FILES
 
 
 @pytest.mark.parametrize("target", ["/etc", "generations/../generations/000001", "generations/first", "generations"])
@@ -448,13 +521,6 @@ HISTORIES = ["", "A", "AB", "ABC<"]
 """What is published before, in this order; <: going back."""
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Nothing waits for the disk."""
-    monkeypatch.setattr(published_tree, "_syncfs", lambda _descriptor: None)
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-
-
 def with_history(root: Path, history: str) -> PublishedTree:
     tree = PublishedTree(str(root), {"device": GROUP})
     for name in history:
@@ -482,8 +548,8 @@ def assert_next_run_succeeds(tree) -> None:
     assert len(os.listdir(tree.generations)) == (3 if served else 2)
 
 
-@pytest.mark.parametrize("history", HISTORIES)
-def test_killed_before_any_step_it_serves_a_whole_generation_and_knows_the_one_before(tmp_path, quick, history):
+@pytest.mark.parametrize(("history", "keep"), [*((history, 1) for history in HISTORIES), ("A", 0)])
+def test_killed_before_any_step_it_serves_a_whole_generation_and_knows_the_one_before(tmp_path, quick, history, keep):
     for at in itertools.count(1):
         tree = with_history(tmp_path / str(at), history)
         before, back = read(tree) if history else {}, behind(tree)
@@ -492,16 +558,17 @@ def test_killed_before_any_step_it_serves_a_whole_generation_and_knows_the_one_b
             if step == at:
                 os._exit(KILLED)
 
-        ended = in_child(lambda tree=tree: publish(tree, SETS["D"], keep=1), kill)
+        kept = before if keep and before else None
+        ended = in_child(lambda tree=tree: publish(tree, SETS["D"], keep), kill)
         served = read(tree)
         if ended == DONE:
             break
         assert ended == KILLED
-        assert (served, behind(tree)) in [(before, back), (SETS["D"], before or None)]
+        assert (served, behind(tree)) in [(before, back), (SETS["D"], before or None), (SETS["D"], kept)]
         assert all(file.fingerprint for file in live_of(tree).entries.values())
         assert_next_run_succeeds(tree)
     assert at > 30
-    assert (served, behind(tree)) == (SETS["D"], before or None)
+    assert (served, behind(tree)) == (SETS["D"], kept)
 
 
 @pytest.mark.parametrize("history", HISTORIES)
@@ -544,6 +611,10 @@ def test_going_back_that_is_killed_can_be_done_again(tmp_path, quick):
         if in_child(tree.previous, kill) == DONE:
             break
         assert read(tree) in [SETS["B"], SETS["C"]]
+        assert behind(tree) == SETS["B"]
+        # A run that fails meanwhile does not take the way back
+        with pytest.raises(TreeError, match="cut off"):
+            tree.install(io.BytesIO(archive({}, tree.live_name()).getvalue()[:-1]), 2)
         assert behind(tree) == SETS["B"]
         if at % 2:
             tree.previous()
@@ -608,7 +679,7 @@ def number_of(base: str) -> int:
     return numbers.pop()
 
 
-def test_whenever_it_is_killed_one_whole_generation_is_served(tmp_path):
+def test_whenever_it_is_killed_one_whole_generation_is_served(tmp_path, quick):
     tree = PublishedTree(str(tmp_path / "srv"), {})
     tree.install(archive(sealed(0)), 1)
     chance = random.Random(1)  # noqa: S311

@@ -43,7 +43,7 @@ def written(new, removed=(), base="000001") -> bytes:
 
 
 def read(data: bytes):
-    return read_stream(io.BytesIO(data))
+    return read_stream(io.BufferedReader(io.BytesIO(data)))
 
 
 def read_stream(stream):
@@ -63,6 +63,12 @@ EXAMPLE = written([NewFile("open/a", LiveFile("f", "desk", "service"), b"content
 def test_cut_off_anywhere_it_is_refused(length):
     with pytest.raises(TransferError):
         read(EXAMPLE[:length])
+
+
+def test_a_file_that_is_cut_off_is_not_handed_out():
+    files = Reader(io.BytesIO(EXAMPLE[: EXAMPLE.index(b"content") + 4])).files()
+    with pytest.raises(TransferError, match="cut off"):
+        next(files)
 
 
 @pytest.mark.parametrize(
