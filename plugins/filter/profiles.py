@@ -15,7 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils import sealing
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, Family, FamilyError, ModelError
 from ansible_collections.voip.preprovision.plugins.module_utils.keys import ProfileKeyError, derive_key
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import MacError, parse_mac
-from ansible_collections.voip.preprovision.plugins.module_utils.profile import ProfileError, read_parameters
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import ProfileError
 from ansible_collections.voip.preprovision.plugins.module_utils.profile_formats import FORMATS
 
 
@@ -33,9 +33,10 @@ def profile_xml(parameters: object, family: str, families: Mapping[str, Any] | N
     if not isinstance(parameters, Mapping):
         raise AnsibleFilterError(f"the parameters are a {type(parameters).__name__}; write a mapping of parameter names and values")
     with _translated():
-        kind = FORMATS[_find_family(family, families).format]
+        found = _find_family(family, families)
+        kind = FORMATS[found.format]
         # No MAC address: the profile may be for many units.
-        return kind.build(read_parameters(parameters, pattern=kind.names), "").decode()
+        return kind.build(kind.read(parameters, found.yes_no), "").decode()
 
 
 def _find_family(name: str, families: Mapping[str, Any] | None) -> Family:

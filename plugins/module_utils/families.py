@@ -12,13 +12,22 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .macros import expand
+from .parameter_names import KNOWN
+from .profile import HIDDEN, shown
 from .profile_formats import FLAT_PROFILE, FORMATS
+from .sealing import DIGESTS, OPENSSL, SEALINGS
+
+FILE = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]{1,255})+")
+"""Path of a file that phones and all servers spell alike: what a URL must encode, and a macro that is left, is not in it."""
+
+UNIT_MACROS = ("MA", "MAU", "MAC", "PN", "PSN", "SN")
+"""Macros whose values are known before a unit is unpacked."""
 
 
 class ModelError(ValueError):
@@ -69,14 +78,16 @@ class Family:
 
     digest: str = ""
     """Digest of ``openssl enc`` that the firmware expects: md5 (OpenSSL before 1.1.0) or sha256; empty: it cannot decrypt that."""
-    sealing: str = "openssl"
+    sealing: str = OPENSSL
     """How service profiles are sealed where phone_sealing says nothing: openssl, aes128gcm or none."""
     key_parameter: str = ""
     """Parameter that holds the unit's passphrase, where it is not part of a rule."""
+    hidden: tuple[str, ...] = ()
+    """Parameters whose values are secret, though their names do not say so."""
     ikm_parameter: str = ""
     """Parameter that holds the key of RFC 8188 aes128gcm; empty: the family cannot decrypt that."""
     ikm_encoding: str = "base64url"
-    """What that parameter holds: base64url of the key, or the key as text."""
+    """What that parameter holds: base64url of the key, or text, the key itself."""
 
     dhcp_sources: tuple[int, ...] = (66,)
     """DHCP options that can name the provisioning server; the first that is there counts."""
@@ -106,18 +117,33 @@ class Family:
     yes_no: tuple[str, ...] = ("Yes", "No")
     """How the family writes true and false."""
     password_rule: PasswordRule = field(default_factory=PasswordRule)
+    known_names: str = ""
+    """Family in parameter_names.KNOWN whose parameters this one knows; empty: any name may be right."""
 
     def paths(self, setting: str) -> tuple[str, ...]:
         """Paths of the parameters that hold a typed setting; none where the family has nothing like it."""
         return self.settings.get(setting, ())
 
+    def shown(self, path: str, value: str) -> str:
+        """Return the value of a parameter as it may be shown: see profile.shown()."""
+        hidden = value and path in (*self.hidden, self.key_parameter, self.ikm_parameter)
+        return HIDDEN if hidden else shown(path, value)
+
     @property
     def contact_paths(self) -> frozenset[str]:
         """Paths of what keeps a unit in touch with its server: rules, roots, timers, logs and web passwords."""
-        typed = (paths for name, paths in self.settings.items() if not name.startswith("nat."))
+        return self._paths(name for name in self.settings if not name.startswith("nat."))
+
+    @property
+    def all_paths(self) -> frozenset[str]:
+        """Paths of all parameters that the family has an attribute for; ``{n}`` stands for each line's number."""
+        return self._paths(self.settings) | {path for path in self.line_settings.values() if path} | {*self.hidden}
+
+    def _paths(self, settings: Iterable[str]) -> frozenset[str]:
         rules = (*self.profile_rules, *self.upgrade_rules, *self.report_rules, *self.triggers)
         keys = (self.custom_ca or "", self.key_parameter, self.ikm_parameter)
-        return frozenset([*rules, *keys, *(path for paths in typed for path in paths)])
+        typed = (path for name in settings for path in self.paths(name))
+        return frozenset(path for path in (*rules, *keys, *typed) if path)
 
 
 @dataclass(frozen=True)
@@ -169,8 +195,11 @@ class Catalogue:
     def extended(self, changes: Mapping[str, Any]) -> Catalogue:
         """Return this catalogue with a user's families: name -> attributes of Family, and ``based_on`` for the rest of them.
 
-        A known name corrects that family. A model belongs to the family that names it last. Raise FamilyError.
+        A known name corrects that family, and adds to its models. A model belongs to the family that names it last. Raise
+        FamilyError.
         """
+        if not isinstance(changes, Mapping):
+            raise FamilyError(f"the families are a {type(changes).__name__}; write a mapping of names and attributes")
         families = dict(self.families)
         for name, attributes in changes.items():
             if not isinstance(attributes, Mapping):
@@ -183,9 +212,11 @@ class Catalogue:
                 template = dataclasses.replace(template, models=())
             own = {str(key): value for key, value in attributes.items() if key != "based_on"}
             family = dataclasses.replace(template, name=str(name), **_attributes(str(name), own, template))
+            _check_family(family)
+            taken = {model.upper() for model in family.models}
             for other in families.values():
                 families[other.name] = dataclasses.replace(
-                    other, models=tuple(model for model in other.models if model not in family.models)
+                    other, models=tuple(model for model in other.models if model.upper() not in taken)
                 )
             families[family.name] = family
         return Catalogue(families)
@@ -193,9 +224,39 @@ class Catalogue:
 
 def _series(family: Family, model: str) -> str:
     match = re.fullmatch(family.series, model)
-    if not match:
+    if not match or not match[1]:
         raise FamilyError(f"family {family.name}: series '{family.series}' does not fit its model {model}")
     return match[1]
+
+
+def _check_family(family: Family) -> None:
+    """Raise FamilyError for attributes that do not go together, or would fail where they are used."""
+    for attribute, fields in _FIELDS.items():
+        try:
+            getattr(family, attribute).format(**dict.fromkeys(fields, ""))
+        except (AttributeError, IndexError, KeyError, ValueError) as error:
+            raise FamilyError(
+                f"family {family.name}: {attribute}: '{getattr(family, attribute)}' cannot be filled in;"
+                f" in braces can stand {', '.join(fields)}"
+            ) from error
+    for attribute in ("factory_rule", "aliases", "own_file"):
+        macros = UNIT_MACROS if attribute == "own_file" else _MODEL_MACROS
+        for path in _texts(getattr(family, attribute)):
+            if path and not FILE.fullmatch(expand(path, dict.fromkeys(macros, "x"))):
+                raise FamilyError(
+                    f"family {family.name}: {attribute}: '{path}' is not the path of a file, as /NAME;"
+                    f" macros in it can be ${', $'.join(macros)}"
+                )
+    known = {name for built_in in _FAMILIES for name in built_in.settings}
+    for setting in family.settings:
+        if setting not in known:
+            near = difflib.get_close_matches(setting, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            raise FamilyError(f"family {family.name}: settings: {setting} is not known; {hint}")
+    kind = FORMATS[family.format]
+    for path in family.all_paths:
+        if not kind.takes(path.replace("{n}", "1")):
+            raise FamilyError(f"family {family.name}: '{path}' cannot name a parameter of the format {family.format}")
 
 
 def _attributes(name: str, given: Mapping[str, Any], template: Family) -> dict[str, Any]:
@@ -216,30 +277,64 @@ def _attributes(name: str, given: Mapping[str, Any], template: Family) -> dict[s
 
 def _typed(key: str, value: Any, present: Any) -> Any:
     if key == "password_rule":
-        return present._replace(**{name: int(number) for name, number in _mapping(value).items()})
+        return present._replace(**_password_rule(value, present))
     if key == "line_settings":
-        return {**present, **{str(name): str(path) for name, path in _mapping(value).items()}}
+        return {**present, **{str(name): _text(path) for name, path in _mapping(value).items()}}
     if key == "settings":
         return {**present, **{str(name): _texts(paths) for name, paths in _mapping(value).items()}}
+    if key == "models":
+        return tuple(dict.fromkeys([*present, *_texts(value)]))
     if key == "dhcp_sources":
-        return tuple(int(code) for code in value)
+        return tuple(_number(code) for code in (value if isinstance(value, list) else [value]))
     if key == "block_size":
-        return None if value is None else int(value)
+        return None if value is None else _number(value)
     if key == "custom_ca":
-        return None if value is None else str(value)
+        return None if value is None else _text(value)
+    if key == "yes_no":
+        words = _texts(value)
+        if len(set(words)) != 2:
+            raise ValueError("it is not two texts, for true and for false")
+        return words
     if isinstance(present, tuple):
         return _texts(value)
     if isinstance(present, bool):
         if not isinstance(value, bool):
             raise ValueError(f"'{value}' is neither true nor false")
         return value
+    text = _text(value)
+    if text not in _CHOICES.get(key, (text,)):
+        raise ValueError(f"'{text}' is not known; use one of {', '.join(choice or repr(choice) for choice in _CHOICES[key])}")
+    if key == "series":
+        _check_series(text)
+    return text
+
+
+def _check_series(text: str) -> None:
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise ValueError(f"'{text}' is no regular expression: {error}") from error
+    if groups < 1:
+        raise ValueError(f"'{text}' has no group in parentheses, which would be $PSN")
+
+
+def _password_rule(value: Any, present: PasswordRule) -> dict[str, int]:
+    numbers = {str(name): _number(number) for name, number in _mapping(value).items()}
+    if not set(numbers) <= set(present._fields):
+        raise ValueError(f"its keys are {', '.join(present._fields)}")
+    return numbers
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", str(value)):
+        raise TypeError(f"'{value}' is no number")
+    return int(value)
+
+
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"it is a {type(value).__name__}; write text")
-    if key == "format" and value not in FORMATS:
-        raise ValueError(f"'{value}' is not known; use one of {', '.join(FORMATS)}")
-    if key == "series" and re.compile(value).groups < 1:
-        raise ValueError(f"'{value}' has no group in parentheses, which would be $PSN")
-    return str(value)
+        raise TypeError(f"it is a {type(value).__name__}; write text, in quotes where YAML reads something else")
+    return str.__str__(value)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -249,10 +344,23 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return (str(value),)
-    return tuple(str(item) for item in value)
+    return tuple(_text(item) for item in (value if isinstance(value, list | tuple) else [value]))
 
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "format": tuple(FORMATS),
+    "digest": (*DIGESTS, ""),
+    "sealing": SEALINGS,
+    "ikm_encoding": ("base64url", "text"),
+    "known_names": (*KNOWN, ""),
+}
+_MODEL_MACROS = ("PN", "PSN")
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "product": ("model",),
+    "vendor_class": ("model", "product"),
+    "user_agent": ("model", "product", "firmware", "mac", "MAC", "serial"),
+}
+"""Attribute -> what can stand in braces in it."""
 
 _RESYNC = {
     "resync.enable": ("Provision_Enable",),
@@ -329,6 +437,7 @@ _FAMILIES = (
     dataclasses.replace(
         _CISCO,
         name="ata19x",
+        known_names="ata19x",
         models=("ATA191", "ATA192"),
         series=r"ATA(\d+)",
         product="{model}-MPP",
@@ -353,6 +462,7 @@ _FAMILIES = (
     dataclasses.replace(
         _CISCO,
         name="spa",
+        known_names="spa",
         models=(
             *("SPA112", "SPA122", "SPA232D", "SPA2102", "SPA3102"),
             *("SPA301", "SPA303", "SPA501G", "SPA502G", "SPA504G", "SPA508G", "SPA509G", "SPA512G", "SPA514G"),
@@ -378,6 +488,7 @@ _FAMILIES = (
     dataclasses.replace(
         _CISCO,
         name="mpp",
+        known_names="mpp",
         models=tuple(
             f"CP-{number}-3PCC"
             for number in (
@@ -428,6 +539,8 @@ _FAMILIES = (
         digest="md5",
         sealing="none",
         key_parameter="P1359",
+        # Public templates: passwords of administrator, user, and accounts 1 to 6 (the last three by the numbers of their accounts)
+        hidden=("P2", "P196", "P34", "P406", "P506", "P606", "P1706", "P1806"),
         vendor_classes=("Grandstream",),
         vendor_class="Grandstream {model}",
         line_settings=dict.fromkeys(_LINES, ""),

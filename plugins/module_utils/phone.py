@@ -18,16 +18,11 @@ from .keys import ProfileKeyError, check_key, check_secret, derive_key
 from .mac import Mac, MacError, parse_mac
 from .parameter_names import check as check_names
 from .phone_settings import TYPED, Reading, read_typed
-from .profile import Parameters, ProfileError, read_parameters, read_setting
+from .profile import Parameters, ProfileError, check_text, read_setting
 from .profile_formats import FORMATS
+from .sealing import AES128GCM, OPENSSL, SEALINGS
 
 Result = TypeVar("Result")
-
-OPENSSL = "openssl"
-AES128GCM = "aes128gcm"
-NO_SEALING = "none"
-SEALINGS = (OPENSSL, AES128GCM, NO_SEALING)
-"""How a phone's service profile is sealed: ``openssl enc``, RFC 8188, or not at all."""
 
 LAYER = "phone_parameters_"
 STRUCTURED = ("phone_lines", "phone_parameters", *TYPED)
@@ -112,6 +107,7 @@ class PhoneReader:
 
     def read(self, name: str, variables: Mapping[str, Any]) -> Phone:
         """Make the Phone called *name*; raise PhoneError, naming the variable alone, on the first thing that is wrong."""
+        _at("its name", check_text, name)
         mac = _at("phone_mac", parse_mac, _required(variables, "phone_mac"))
         model = _at("phone_model", self.catalogue.find_model, _required(variables, "phone_model"))
         key = self._key(variables, "phone_profile_key", 0, mac)
@@ -291,7 +287,11 @@ def _required(variables: Mapping[str, Any], variable: str) -> Any:
 
 def _plain(variables: Mapping[str, Any], variable: str) -> str:
     value = variables.get(variable)
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise PhoneError(f"{variable}: it is a {type(value).__name__}; write text, in quotes where YAML reads something else")
+    return _at(variable, check_text, str(value))
 
 
 def _sealing(variables: Mapping[str, Any], family: Family) -> str:
@@ -316,11 +316,11 @@ def _read_layer(variable: str, value: Any, family: Family, lines: int) -> Readin
         return read_typed(variable, value, family, lines)
     if not isinstance(value, Mapping):
         raise ProfileError(f"it is a {type(value).__name__}; write a mapping of parameter names and values")
-    parameters = read_parameters(value, pattern=FORMATS[family.format].names, yes_no=family.yes_no)
+    parameters = FORMATS[family.format].read(value, family.yes_no)
     ignored = [
         f"{variable}: the family {family.name} does not know {path}, and would ignore it"
         + (f"; did you mean {near}?" if near else "")
-        for path, near in check_names(family.name, parameters)
+        for path, near in check_names(family.known_names, parameters)
     ]
     return Reading(parameters, tuple(ignored))
 
@@ -338,7 +338,7 @@ def _line_paths(family: Family, number: int) -> tuple[dict[str, str], str]:
     """Return the paths of a line's parameters, and a sentence if the family knows none of them."""
     paths = {key: path.format(n=number) for key, path in family.line_settings.items()}
     used = [path for path in paths.values() if path]
-    unknown = len(used) == len(check_names(family.name, used)) > 0
+    unknown = len(used) == len(check_names(family.known_names, used)) > 0
     return paths, f"phone_lines: the family {family.name} has no line {number}, and would ignore it" if unknown else ""
 
 

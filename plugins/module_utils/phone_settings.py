@@ -17,9 +17,9 @@ from .families import Family, PasswordRule
 from .macros import KNOWN, names
 from .profile import Parameters, ProfileError, Setting, check_text
 
-_PERIODS = re.compile(r"\d+(\+\d+)?(,\d+(\+\d+)?)*")
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3])[0-5]\d")
-_ADDRESS = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?")
+_PERIODS = re.compile(r"\d+(\+\d+)?(,\d+(\+\d+)?)*", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3])[0-5]\d", re.ASCII)
+_ADDRESS = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?", re.ASCII)
 _YES = ("yes", "true", "on", "1")
 _NO = ("no", "false", "off", "0")
 
@@ -27,23 +27,22 @@ _NO = ("no", "false", "off", "0")
 class TypedSetting(NamedTuple):
     """One key of a typed variable: how its value is read, and what it means."""
 
-    read: Callable[[Any], str]
+    read: Callable[[Any], str | bool]
     description: str
 
 
-def _flag(value: Any) -> str:
+def _flag(value: Any) -> bool:
     if isinstance(value, bool):
-        return "Yes" if value else "No"
-    if str(value).lower() in _YES:
-        return "Yes"
-    if str(value).lower() in _NO:
-        return "No"
-    raise ProfileError("is neither true nor false")
+        return value
+    text = str(value).lower()
+    if text not in (*_YES, *_NO):
+        raise ProfileError("is neither true nor false")
+    return text in _YES
 
 
 def _number(least: int, most: int, unit: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", str(value)) or not least <= int(value) <= most:
+        if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", str(value)) or not least <= int(value) <= most:
             raise ProfileError(f"is not a number of {unit} from {least} to {most}")
         return str(int(value))
 
@@ -162,7 +161,8 @@ def read_typed(variable: str, values: Any, family: Family, lines: int) -> Readin
         if value is None:
             continue
         try:
-            text = check_text(known[key].read(value))
+            read = known[key].read(value)
+            text = family.yes_no[not read] if isinstance(read, bool) else check_text(read)
             if key.endswith("_password"):
                 _check_password(text, family.password_rule)
         except ProfileError as error:

@@ -27,9 +27,13 @@ HIDDEN = "****"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 """Names of parameters and sections in a flat profile."""
 
+MOST_SECTIONS = 16
+"""Sections of a flat profile that may lie in each other; phones have three."""
+
 _ROUTER = f"{ROUTER_SECTION}/"
-_SECRET_NAME = re.compile(r"passw|pwd|secret|IKM_|GPP_S[A-D]$|(?<![a-z])key(?![a-z])", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"pass(?!thr)|pwd|secret|IKM_|GPP_S[A-D]$|(?<![a-z])key(?![a-z])", re.IGNORECASE)
 _RULE_SECRET = re.compile(r"--(key|pwd)[\s=]*(?:\"[^\"]*\"|[^\s\]]*)")
+_URL_SECRET = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")
 # What XML 1.0 cannot carry, and the controls that it can but the phone folds into spaces.
 _BAD_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NEWLINE = re.compile(r"\r\n?|\n")
@@ -53,19 +57,23 @@ Parameters: TypeAlias = "dict[str, Setting]"
 
 
 def read_parameters(
-    values: Mapping[str, Any], where: str = "", pattern: re.Pattern[str] = NAME, yes_no: tuple[str, ...] = YES_NO
+    values: Mapping[str, Any],
+    where: str = "",
+    pattern: re.Pattern[str] = NAME,
+    yes_no: tuple[str, ...] = YES_NO,
+    most_sections: int = MOST_SECTIONS,
 ) -> Parameters:
     """Check parameters as users write them and give them the typed form.
 
     A value is what read_setting() takes, or a mapping of a section's parameters; None leaves the parameter out. *pattern* is that
-    of the format's names, *yes_no* how true and false are written. Raise ProfileError naming the parameter (with *where* before
-    it).
+    of the format's names, *yes_no* how true and false are written, *most_sections* how many may lie in each other. Raise
+    ProfileError naming the parameter (with *where* before it).
     """
-    return dict(_read_section(values, where, "", pattern, yes_no))
+    return dict(_read_section(values, where, "", pattern, yes_no, most_sections))
 
 
 def _read_section(
-    values: Mapping[str, Any], where: str, section: str, pattern: re.Pattern[str], yes_no: tuple[str, ...]
+    values: Mapping[str, Any], where: str, section: str, pattern: re.Pattern[str], yes_no: tuple[str, ...], below: int
 ) -> Iterator[tuple[str, Setting]]:
     for name, value in values.items():
         if not isinstance(name, str) or not pattern.fullmatch(name):
@@ -78,7 +86,9 @@ def _read_section(
         if value is None:
             continue
         if isinstance(value, Mapping) and not (value and {"value", "ua"} >= set(value)):
-            yield from _read_section(value, where, f"{path}/", pattern, yes_no)
+            if not below:
+                raise ProfileError(f"{where}{path} is a mapping, but no section can stand here")
+            yield from _read_section(value, where, f"{path}/", pattern, yes_no, below - 1)
         else:
             yield path, read_setting(value, where + path, yes_no)
 
@@ -131,10 +141,10 @@ def is_secret(path: str) -> bool:
 
 
 def shown(path: str, value: str) -> str:
-    """Return *value* as it may be shown: hidden if the parameter is secret, without keys and passwords if it is a rule."""
+    """Return *value* as it may be shown: hidden if the parameter is secret, without the keys and passwords of a rule or URL."""
     if value and is_secret(path):
         return HIDDEN
-    return _RULE_SECRET.sub(rf"--\1 {HIDDEN}", value)
+    return _URL_SECRET.sub(rf"\1{HIDDEN}@", _RULE_SECRET.sub(rf"--\1 {HIDDEN}", value))
 
 
 def escape(value: str) -> str:

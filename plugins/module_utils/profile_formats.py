@@ -10,10 +10,10 @@ whose attributes are the parameters, snom one element a parameter, with ``idx`` 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from .profile import NAME, Parameters, ProfileError, Setting, build, escape, parse, parse_xml
+from .profile import MOST_SECTIONS, NAME, Parameters, ProfileError, Setting, build, escape, parse, parse_xml, read_parameters
 
 FLAT_PROFILE = "flat-profile"
 
@@ -31,6 +31,17 @@ class Format(NamedTuple):
     """What can name a parameter."""
     xml: bool
     """Whether values must be escaped as in XML."""
+    sections: int = 0
+    """How many sections can lie in each other."""
+
+    def takes(self, path: str) -> bool:
+        """Tell whether *path* can be a parameter's, the names of its sections before it."""
+        names = path.split("/")
+        return len(names) - 1 <= self.sections and all(map(self.names.fullmatch, names))
+
+    def read(self, values: Mapping[str, Any], yes_no: tuple[str, ...]) -> Parameters:
+        """Check parameters as users write them and give them the typed form; see profile.read_parameters()."""
+        return read_parameters(values, "", self.names, yes_no, self.sections)
 
 
 def _build_grandstream(parameters: Parameters, mac: str) -> bytes:
@@ -113,7 +124,7 @@ def _document(lines: list[str]) -> bytes:
 
 
 FORMATS: dict[str, Format] = {
-    FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True),
+    FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True, sections=MOST_SECTIONS),
     "grandstream": Format(_build_grandstream, _parse_grandstream, NAME, xml=True),
     "yealink": Format(_build_yealink, _parse_yealink, NAME, xml=False),
     "poly": Format(_build_poly, _parse_poly, NAME, xml=True),

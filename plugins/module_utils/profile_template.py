@@ -7,11 +7,14 @@ In an XML format every value is escaped, so that none can break out of its eleme
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from .phone import Phone
 from .profile import ProfileError
 from .profile_formats import FORMATS
+
+_UNDEFINED = re.compile(r"(?:.* has no (?:attribute|element) )?'?(.*?)'?(?: is undefined)?", re.DOTALL)
 
 try:
     import jinja2
@@ -37,6 +40,7 @@ class ProfileTemplate:
         if MISSING is not None:
             raise TemplateError("the Python package 'jinja2' is missing (Debian: python3-jinja2)") from MISSING
         self.name = name
+        self._text = text
         try:
             self._compiled = {xml: _environment(xml).from_string(text) for xml in (True, False)}
         except jinja2.TemplateSyntaxError as error:
@@ -59,17 +63,25 @@ class ProfileTemplate:
                 parameters=parameters,
                 macros=phone.macros,
             )
+            plain = text.encode("ascii", "xmlcharrefreplace") if kind.xml else text.encode()
         except jinja2.UndefinedError as error:
-            raise TemplateError(f"{self.name}: {error.message}") from error
+            raise TemplateError(f"{self.name}: {self._undefined(error)}") from None
         except Exception as error:
             # Whatever an expression of the user's may raise; its text could show a value.
             raise TemplateError(f"{self.name}: it fails with {type(error).__name__}") from None
-        plain = text.encode("ascii", "xmlcharrefreplace") if kind.xml else text.encode()
         try:
             kind.parse(plain)
         except ProfileError as error:
             raise TemplateError(f"{self.name}: what it makes is no profile: {error}") from error
         return plain
+
+    def _undefined(self, error: jinja2.UndefinedError) -> str:
+        """Return what is undefined, unless that is a name that the template has computed, which could be a value."""
+        message = str(error.message)
+        match = _UNDEFINED.fullmatch(message)
+        if not match or not re.search(rf"\b{re.escape(match[1])}\b", self._text):
+            return "it asks for something that is not there"
+        return message
 
 
 def _environment(xml: bool) -> jinja2.Environment:

@@ -21,15 +21,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .families import Family, Model
+from .families import FILE, UNIT_MACROS, Family, Model
 from .keys import key_id
-from .macros import expand
-from .phone import AES128GCM, NO_SEALING, OPENSSL, Phone, PhoneError
-from .profile import Parameters, Setting, is_secret, values
+from .macros import expand, names
+from .phone import Phone, PhoneError
+from .profile import Parameters, Setting, is_secret, shown, values
 from .profile_formats import FORMATS
 from .profile_template import ProfileTemplate, TemplateError
 from .rules import Kind, RuleError, Target, check_rule, check_trigger, parse_url
-from .sealing import compress, decompress, decrypt_content, encrypt_content, is_compressed, seal, unseal
+from .sealing import (
+    AES128GCM,
+    NO_SEALING,
+    OPENSSL,
+    compress,
+    decompress,
+    decrypt_content,
+    encrypt_content,
+    is_compressed,
+    seal,
+    unseal,
+)
 
 OPEN = "open"
 DEVICE = "device"
@@ -42,8 +53,13 @@ KINDS = (BOOTSTRAP, PREPROVISION, SERVICE)
 KEY_ID = "{key_id}"
 """Stands in remote_url for what tells one key of a phone from another."""
 
+_NO_KEY_ID = "0" * 8
+"""What becomes of it for a phone whose profile is not sealed."""
+
 CONTENT_ENCODING = ".aes128gcm"
 """Ends the names of files that are served with ``Content-Encoding: aes128gcm``."""
+
+_IN_PATHS = f"letters, digits and -._ can name one, and of the macros ${', $'.join(UNIT_MACROS)}"
 
 
 class PublicationError(ValueError):
@@ -129,34 +145,51 @@ class Publisher:
         self.settings = settings
         self._templates = templates or {}
         self._bench, self._remote = _targets(settings)
+        self._needs_serial = any(name == "SN" for url in (self._bench, self._remote) for name, _column in names(url.path))
+        for path, (value, _access) in settings.bootstrap_parameters.items():
+            if shown(path, value) != value:
+                raise PublicationError(f"bootstrap_parameters: {path} is secret, and bootstrap profiles are for anybody to read")
         self._contact: dict[str, frozenset[str]] = {}
         self._rule_problems: dict[tuple[str, ...], str] = {}
 
     # -- bootstrap
 
-    def bootstrap_paths(self, model: Model, used: Mapping[str, Parameters]) -> list[str]:
-        """Return where the bootstrap profile of *model* lies; nowhere, if no phone asks for one. *used*: the models of phones."""
-        family = model.family
-        if BOOTSTRAP not in self.settings.kinds or not family.factory_rule or not (family.profile_rules or model.name in used):
-            return []
-        names = [model.expand(rule) for rule in (family.factory_rule, *family.aliases)]
-        # Servers that fold case look for the lower-case name; the others get the name as the phone asks for it.
-        return [OPEN + name for name in sorted({*names, *(name.lower() for name in names)})]
+    def bootstrap_places(self, models: Iterable[Model], used: Mapping[str, Parameters]) -> dict[tuple[str, str], list[Model]]:
+        """Return path and owner of each bootstrap profile -> the models that ask for it; several, if they ask alike.
+
+        *used*: the models of phones. A family without profile rules needs none for the others.
+        """
+        asking: dict[tuple[str, str], list[Model]] = {}
+        for model in models:
+            family = model.family
+            if BOOTSTRAP in self.settings.kinds and family.factory_rule and (family.profile_rules or model.name in used):
+                names = [model.expand(rule) for rule in (family.factory_rule, *family.aliases)]
+                # Servers that fold case look for the lower-case name; the others get the name as the phone asks for it.
+                for name in sorted({*names, *(name.lower() for name in names)}):
+                    asking.setdefault((OPEN + name, family.name), []).append(model)
+        return {(path, alike[0].name if len(alike) == 1 else name): alike for (path, name), alike in asking.items()}
 
     def bootstrap_files(self, models: Iterable[Model], used: Mapping[str, Parameters]) -> Iterator[File]:
         """Yield the factory-default files. *used*: name of a model that phones have -> what all of them share."""
-        for model in models:
-            paths = self.bootstrap_paths(model, used)
-            if paths:
-                shared = used.get(model.name, {}) if BOOTSTRAP in self.settings.complete else {}
-                built = FORMATS[model.family.format].build(self._bootstrap(model.family, shared), "")
-                plain = model.family.factory_text.encode() or built
-                for path in paths:
-                    yield File(path, model.name, BOOTSTRAP, model.family.format, plain)
+        built: dict[tuple[str, ...], bytes] = {}
+        for (path, owner), alike in self.bootstrap_places(models, used).items():
+            family = alike[0].family
+            key = tuple(model.name for model in alike)
+            if key not in built:
+                shared = self._shared(alike, used) if BOOTSTRAP in self.settings.complete else {}
+                made = FORMATS[family.format].build(self._bootstrap(family, shared), "")
+                built[key] = family.factory_text.encode() or made
+            yield File(path, owner, BOOTSTRAP, family.format, built[key])
+
+    @staticmethod
+    def _shared(models: list[Model], used: Mapping[str, Parameters]) -> Parameters:
+        """Return what all phones of these models share."""
+        first, *others = [used[model.name] for model in models if model.name in used] or [{}]
+        return {path: setting for path, setting in first.items() if all(other.get(path) == setting for other in others)}
 
     def _bootstrap(self, family: Family, shared: Parameters) -> Parameters:
         settings = self.settings
-        parameters = {path: setting for path, setting in shared.items() if not is_secret(path)}
+        parameters = {path: setting for path, setting in shared.items() if family.shown(path, setting.value) == setting.value}
         if settings.syslog_server:
             parameters.update(dict.fromkeys(family.paths("syslog.server"), Setting(settings.syslog_server)))
         if family.profile_rules:
@@ -171,20 +204,28 @@ class Publisher:
 
     def check(self, phone: Phone) -> list[str]:
         """Return a sentence, naming the variable, on everything that keeps this phone from being published."""
-        family = phone.model.family
+        family, kinds = phone.model.family, self.settings.kinds
         problems = [
             f"{path}: {problem}"
             for path, kind in _rules(family)
             if path in phone.parameters and (problem := self._rule_problem(phone, path, kind))
         ]
-        if phone.sealing != NO_SEALING and phone.key is None and SERVICE in self.settings.kinds:
+        if not family.profile_rules and not family.own_file:
+            problems.append(f"phone_model: the family {family.name} asks for no file; give it profile_rules or own_file")
+        if (
+            phone.sealing != NO_SEALING
+            and phone.key is None
+            and (SERVICE in kinds or (PREPROVISION in kinds and family.profile_rules))
+        ):
             problems.append("phone_profile_key: there is no key to seal its service profile with; set it, or a master key")
+        if self._needs_serial and family.profile_rules and not phone.serial:
+            problems.append("phone_serial: it is missing, and bench_url or remote_url names files after it")
         if phone.previous_key and family.profile_rules and KEY_ID not in self.settings.remote_url:
             problems.append(f"phone_profile_key_previous: both keys would share one file; put {KEY_ID} into remote_url")
         if phone.sealing == AES128GCM and self._remote.scheme == "tftp":
             problems.append(f"phone_sealing: {AES128GCM} needs HTTP, and remote_url is TFTP")
-        if phone.sealing == NO_SEALING and not self.settings.plaintext_secrets:
-            secret = next((path for path, (value, _access) in phone.parameters.items() if value and is_secret(path)), None)
+        if phone.sealing == NO_SEALING and SERVICE in kinds and not self.settings.plaintext_secrets:
+            secret = self._secret(phone)
             if secret:
                 problems.append(
                     f"{secret} would lie in a file that anybody may read; seal it with phone_sealing where the "
@@ -196,6 +237,13 @@ class Publisher:
             except PhoneError as error:
                 problems.append(str(error))
         return problems
+
+    def _secret(self, phone: Phone) -> str:
+        """Return the name of a secret that the phone's service profile holds, or nothing."""
+        own = phone.parameters if phone.template or SERVICE in self.settings.complete else self._limited(phone)
+        show = phone.model.family.shown
+        in_lines = (f"{key} of phone_lines" for line in phone.lines for key, value in line.items() if value and is_secret(key))
+        return next((path for path, (value, _access) in own.items() if show(path, value) != value), "") or next(in_lines, "")
 
     def _rule_problem(self, phone: Phone, path: str, kind: Kind | None) -> str:
         """Tell what is wrong with a rule of the user's; many phones share a rule, so it is looked at once."""
@@ -228,11 +276,11 @@ class Publisher:
         if PREPROVISION in kinds:
             paths.append((_path(DEVICE, self._bench.path, phone, PREPROVISION), PREPROVISION))
         if SERVICE in kinds:
-            paths += [(self._service_path(phone, key), SERVICE) for key in (phone.key, phone.previous_key) if key]
+            paths += [(self._service_path(phone, key), SERVICE) for key in _keys(phone)]
         return paths
 
     def _service_path(self, phone: Phone, key: str) -> str:
-        path = self._remote.path.replace(KEY_ID, key_id(key))
+        path = _with_key_id(self._remote.path, key)
         return _path(OPEN, path, phone, SERVICE) + (CONTENT_ENCODING if phone.sealing == AES128GCM else "")
 
     def files(self, phone: Phone) -> list[File]:
@@ -246,7 +294,7 @@ class Publisher:
             return [File(path, phone.name, kind, family.format, plain, sealed) for path, kind in self.paths(phone)]
         files = []
         service: bytes | None = None
-        keys = [key for key in (phone.key, phone.previous_key) if key]
+        keys = _keys(phone)
         for path, kind in self.paths(phone):
             if kind == PREPROVISION:
                 plain = FORMATS[family.format].build(self._preprovision(phone), phone.mac.plain)
@@ -254,7 +302,8 @@ class Publisher:
                 continue
             if service is None:
                 service = self._service_plain(phone, self._service(phone))
-            protection = Protection(phone.sealing, keys.pop(0), family.digest, packed=True)
+            method = "" if phone.sealing == NO_SEALING else phone.sealing
+            protection = Protection(method, keys.pop(0), family.digest if method == OPENSSL else "", packed=True)
             files.append(File(path, phone.name, kind, family.format, service, protection))
         return files
 
@@ -268,10 +317,13 @@ class Publisher:
 
     def _rule_parameters(self, phone: Phone) -> Parameters:
         """What leads a phone to its service profile."""
-        if phone.key is None:
+        keys = _keys(phone)
+        if not keys:
             return {}
         family = phone.model.family
-        url = self.settings.remote_url.replace(KEY_ID, key_id(phone.key))
+        url = _with_key_id(self.settings.remote_url, keys[0])
+        if phone.sealing == NO_SEALING or phone.key is None:
+            return {family.profile_rules[0]: Setting(url)}
         if phone.sealing == AES128GCM:
             secret = phone.key
             if family.ikm_encoding == "base64url":
@@ -283,7 +335,7 @@ class Publisher:
         family, settings = phone.model.family, self.settings
         parameters = {**settings.preprovision_parameters, **self._rule_parameters(phone)}
         # The bench's second rule must not stay: at the customer's it would fail every resync.
-        parameters[family.profile_rules[1]] = Setting("")
+        parameters.update(dict.fromkeys(family.profile_rules[1:2], Setting("")))
         if settings.syslog_server:
             parameters.update(dict.fromkeys(family.paths("syslog.server"), Setting(settings.remote_syslog_server)))
         own = phone.parameters if PREPROVISION in settings.complete else self._limited(phone)
@@ -304,7 +356,8 @@ class Publisher:
         contact = self._contact.get(family.name)
         if contact is None:
             contact = self._contact[family.name] = family.contact_paths
-        return {path: setting for path, setting in phone.parameters.items() if path in contact}
+        # What begins with GPP_ is what rules are made of.
+        return {path: setting for path, setting in phone.parameters.items() if path in contact or path.startswith("GPP_")}
 
     def _service_plain(self, phone: Phone, parameters: Parameters) -> bytes:
         if phone.template:
@@ -317,7 +370,7 @@ class Publisher:
 
 def _targets(settings: Settings) -> tuple[Target, Target]:
     try:
-        bench, remote = parse_url(settings.bench_url), parse_url(settings.remote_url.replace(KEY_ID, "0"))
+        bench, remote = parse_url(settings.bench_url), parse_url(_with_key_id(settings.remote_url, ""))
     except RuleError as error:
         raise PublicationError(f"bench_url and remote_url: {error}") from error
     if bench.scheme != "https":
@@ -326,7 +379,21 @@ def _targets(settings: Settings) -> tuple[Target, Target]:
         )
     if not remote.server:
         raise PublicationError(f"remote_url: '{settings.remote_url}' names no server; a phone at the customer's needs its name")
+    if remote.path.startswith(f"/{DEVICE}/"):
+        raise PublicationError(f"remote_url: '{settings.remote_url}' lies in /{DEVICE}/, which is for preprovision profiles")
+    for option, target in (("bench_url", bench), ("remote_url", remote)):
+        if not FILE.fullmatch(expand(target.path, dict.fromkeys(UNIT_MACROS, "x"))):
+            raise PublicationError(f"{option}: the path '{target.path}' cannot be a file; {_IN_PATHS}")
     return bench, parse_url(settings.remote_url)
+
+
+def _with_key_id(text: str, key: str) -> str:
+    return text.replace(KEY_ID, key_id(key) if key else _NO_KEY_ID)
+
+
+def _keys(phone: Phone) -> list[str]:
+    """Return the keys that the service profile is sealed with, one a file; an empty one if it is not sealed."""
+    return [""] if phone.sealing == NO_SEALING else [key for key in (phone.key, phone.previous_key) if key]
 
 
 def _rules(family: Family) -> Iterator[tuple[str, Kind | None]]:
@@ -339,12 +406,10 @@ def _rules(family: Family) -> Iterator[tuple[str, Kind | None]]:
 
 def _path(tree: str, template: str, phone: Phone, kind: str) -> str:
     path = expand(template, phone.macros)
-    if tree == DEVICE:
-        # The web server serves this tree under its own name.
-        path = path.removeprefix(f"/{DEVICE}")
-    if ".." in path or "?" in path or not path.strip("/") or path.endswith("/"):
-        raise PhoneError(f"the {kind} profile's path '{path}' cannot be a file")
-    return tree + path
+    if not FILE.fullmatch(path):
+        raise PhoneError(f"the {kind} profile's path '{path}' cannot be a file; {_IN_PATHS}")
+    # The web server serves this tree under its own name.
+    return tree + (path.removeprefix(f"/{DEVICE}") if tree == DEVICE and path.startswith(f"/{DEVICE}/") else path)
 
 
 class Paths:

@@ -30,6 +30,12 @@ except ImportError as error:
 else:
     MISSING = None
 
+OPENSSL = "openssl"
+AES128GCM = "aes128gcm"
+NO_SEALING = "none"
+SEALINGS = (OPENSSL, AES128GCM, NO_SEALING)
+"""How a phone's service profile is sealed: ``openssl enc``, RFC 8188, or not at all."""
+
 DIGESTS = ("md5", "sha256")
 
 RECORD_SIZES = range(18, 2**32)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.phone import PhoneError, PhoneReader
-from ..module_utils.profile import shown
 from ..module_utils.publication import Publisher
 from .publishing import Entry
 
@@ -40,7 +39,7 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
                 {
                     "kind": kind,
                     "parameter": path,
-                    "value": shown(path, parameters[path].value),
+                    "value": phone.model.family.shown(path, parameters[path].value),
                     "variable": variable,
                     "origin": origins.get(variable, PUBLICATION) if own else PUBLICATION,
                 }

@@ -112,9 +112,8 @@ def survey(entries: Iterable[Entry], reader: PhoneReader, publisher: Publisher, 
         _note_model(result.used, phone, BOOTSTRAP in publisher.settings.complete)
         if result.phones is not None:
             result.phones.append(phone)
-    for model in reader.catalogue.models.values():
-        for path in publisher.bootstrap_paths(model, result.used):
-            paths.take(path, model.name)
+    for path, owner in publisher.bootstrap_places(reader.catalogue.models.values(), result.used):
+        paths.take(path, owner)
     result.ignored = list(ignored)
     twice = register.problems()
     # Phones of one MAC share their files too, which would be told twice.
@@ -170,7 +169,7 @@ def compare(
 ) -> Changes:
     """Render all phones, hand what differs from *live* to *sink*, and say what that was.
 
-    *purge*: whether files of phones that are not listed go; files of other kinds than those published always stay.
+    *purge*: whether files of phones and models that are not listed go; files of other kinds than those published always stay.
     """
     changes = Changes()
     salt = live.salt.encode()
@@ -180,13 +179,17 @@ def compare(
         changes.files += 1
         fingerprint = file.fingerprint(salt)
         was = remaining.pop(file.path, None)
-        if was is not None and was.fingerprint == fingerprint:
+        # A phone that is called otherwise now: the target must know whose file it is.
+        if was is not None and (was.fingerprint, was.owner) == (fingerprint, file.owner):
             return False
         changes.sent += 1
         if len(changes.shown) < MOST_SHOWN:
             changes.shown.append((file, file.path, file.owner, file.kind))
         if sink is not None:
-            sink.add(file.path, fingerprint, file.owner, file.kind, file.content())
+            try:
+                sink.add(file.path, fingerprint, file.owner, file.kind, file.content())
+            except SealingError as error:
+                raise PhoneError(f"{file.owner}: its {file.kind} profile cannot be sealed: {error}") from error
         return True
 
     for done, phone in enumerate(_phones(found, reader), 1):
@@ -195,13 +198,15 @@ def compare(
         (changes.published if any(sent) else changes.unchanged).append(phone.name)
         if not done % FEWEST_FOR_PROGRESS:
             progress("rendered", done, found.count)
+    models: set[str] = set()
     # After the phones, which a diff names first
     for file in publisher.bootstrap_files(reader.catalogue.models.values(), found.used):
         take(file)
+        models.add(file.owner)
     listed = {*changes.published, *changes.unchanged}
     gone: dict[str, None] = {}
     for path, entry in remaining.items():
-        if entry.kind in publisher.settings.kinds and (purge or entry.kind == BOOTSTRAP or entry.owner in listed):
+        if entry.kind in publisher.settings.kinds and (purge or entry.owner in (models if entry.kind == BOOTSTRAP else listed)):
             changes.removed_paths.append(path)
             if entry.kind != BOOTSTRAP and entry.owner not in listed:
                 gone[entry.owner] = None
@@ -235,7 +240,10 @@ def describe(changes: Changes, live: Live, old: Mapping[str, bytes]) -> tuple[st
         after.append(title)
         if path not in live.entries:
             continue
-        was, now = _values(file, old.get(path)), values(FORMATS[file.format].parse(file.plain))
+        was, now = _values(file, old.get(path)), _parsed(file, file.plain)
+        if now is None:
+            after.append("    not made of parameters")
+            continue
         if was is None:
             after.append("    sealed with another key before, or damaged")
             continue
@@ -255,6 +263,13 @@ def _values(file: File, content: bytes | None) -> dict[str, str] | None:
     if content is None:
         return None
     try:
-        return values(FORMATS[file.format].parse(file.opened(content)))
-    except (ProfileError, SealingError):
+        return _parsed(file, file.opened(content))
+    except SealingError:
+        return None
+
+
+def _parsed(file: File, plain: bytes) -> dict[str, str] | None:
+    try:
+        return values(FORMATS[file.format].parse(plain))
+    except ProfileError:
         return None

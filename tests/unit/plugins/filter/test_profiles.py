@@ -58,6 +58,7 @@ def test_xml(family):
     ("family", "parameters", "text"),
     [
         ("yealink", {"account.1.label": "Büro"}, "#!version:1.0.0.1\naccount.1.label = Büro\n"),
+        ("yealink", {"account.1.enable": True}, "#!version:1.0.0.1\naccount.1.enable = 1\n"),
         (
             "D785",
             {"user_name.1": "a<b"},

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, ModelError
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FILE, FamilyError, ModelError
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import DIGESTS
 
 
@@ -101,3 +101,139 @@ def test_case_does_not_matter(name):
 def test_unknown_models(name, message):
     with pytest.raises(ModelError, match=f"^{re.escape(message)}$"):
         BUILTIN.find_model(name)
+
+
+ACME = {"based_on": "spa", "models": ["ACME1"], "series": r"ACME(\d)"}
+
+
+def acme(**attributes):
+    return BUILTIN.extended({"acme": {**ACME, **attributes}})
+
+
+def test_a_family_of_ones_own_is_like_the_one_that_it_is_based_on():
+    family, spa = acme(digest="sha256", settings={"web.enable": "Web"}).families["acme"], BUILTIN.families["spa"]
+    assert (family.models, family.digest, family.paths("web.enable")) == (("ACME1",), "sha256", ("Web",))
+    assert (family.paths("resync.periodic"), family.profile_rules) == (spa.paths("resync.periodic"), spa.profile_rules)
+    assert family.known_names == "spa"
+    assert BUILTIN.families["spa"] is spa
+
+
+@pytest.mark.parametrize("name", BUILTIN.families)
+def test_built_in_families_would_pass_as_a_users_own(name):
+    assert BUILTIN.extended({name: {}}).families[name] == BUILTIN.families[name]
+
+
+def test_a_known_family_is_corrected_and_keeps_its_models():
+    families = BUILTIN.extended({"spa": {"models": ["SPA500S", "SPA504G"], "factory_rule": "/$PN.cfg"}}).families
+    assert families["spa"].models == (*BUILTIN.families["spa"].models, "SPA500S")
+    assert families["spa"].factory_rule == "/$PN.cfg"
+
+
+@pytest.mark.parametrize("model", ["ATA192", "ata192"])
+def test_a_model_belongs_to_the_family_that_names_it_last(model):
+    catalogue = BUILTIN.extended({"acme": {"based_on": "spa", "models": [model], "series": "(?i)ATA(.*)"}})
+    assert catalogue.families["ata19x"].models == ("ATA191",)
+    assert [name for name in catalogue.models if name.upper() == "ATA192"] == [model]
+    assert catalogue.find_model("ATA192").family.name == "acme"
+
+
+NO_TEXT = "; write text, in quotes where YAML reads something else"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"modles": ["X"]}, "the attribute modles is not known; did you mean models?"),
+        ({"name": "x"}, "the attribute name is not known; known are "),
+        ({"based_on": "spaa"}, "based_on names the unknown family 'spaa'; known are "),
+        ({"models": None}, f"models: it is a NoneType{NO_TEXT}"),
+        ({"models": [192]}, f"models: it is a int{NO_TEXT}"),
+        ({"series": "("}, "series: '(' is no regular expression: "),
+        ({"series": "ACME1"}, "series: 'ACME1' has no group in parentheses, which would be $PSN"),
+        ({"series": "(SPA)"}, r"family acme: series '(SPA)' does not fit its model ACME1"),
+        ({"series": "(x)?.*"}, "family acme: series '(x)?.*' does not fit its model ACME1"),
+        ({"product": "{modl}"}, "product: '{modl}' cannot be filled in; in braces can stand model"),
+        ({"vendor_class": "{"}, "vendor_class: '{' cannot be filled in; in braces can stand model, product"),
+        (
+            {"user_agent": "{0}"},
+            "user_agent: '{0}' cannot be filled in; in braces can stand model, product, firmware, mac, MAC, serial",
+        ),
+        ({"digest": "sha1"}, "digest: 'sha1' is not known; use one of md5, sha256, ''"),
+        ({"sealing": "rot13"}, "sealing: 'rot13' is not known; use one of openssl, aes128gcm, none"),
+        ({"ikm_encoding": "hex"}, "ikm_encoding: 'hex' is not known; use one of base64url, text"),
+        ({"format": "json"}, "format: 'json' is not known; use one of flat-profile, "),
+        ({"known_names": "acme"}, "known_names: 'acme' is not known; use one of ata19x, spa, mpp, ''"),
+        ({"dhcp_sources": ["x"]}, "dhcp_sources: 'x' is no number"),
+        ({"block_size": True}, "block_size: 'True' is no number"),
+        ({"yes_no": [True, False]}, f"yes_no: it is a bool{NO_TEXT}"),
+        ({"yes_no": ["1"]}, "yes_no: it is not two texts, for true and for false"),
+        ({"reads_urls": "yes"}, "reads_urls: 'yes' is neither true nor false"),
+        ({"priority": 3}, f"priority: it is a int{NO_TEXT}"),
+        ({"password_rule": {"longst": 3}}, "password_rule: its keys are shortest, longest, kinds"),
+        ({"settings": []}, "settings: it is a list; write a mapping"),
+        ({"settings": {"resync.at": None}}, f"settings: it is a NoneType{NO_TEXT}"),
+        ({"settings": {"resync.perodic": "X"}}, "settings: resync.perodic is not known; did you mean resync.periodic?"),
+        ({"settings": {"resync.at": "a b"}}, "'a b' cannot name a parameter of the format flat-profile"),
+        ({"settings": {"resync.at": "X_{m}_"}}, "'X_{m}_' cannot name a parameter of the format flat-profile"),
+        ({"line_settings": {"proxy": "<X>"}}, "'<X>' cannot name a parameter of the format flat-profile"),
+        ({"key_parameter": "S//X"}, "'S//X' cannot name a parameter of the format flat-profile"),
+        ({"format": "poly", "custom_ca": "S/X"}, "'S/X' cannot name a parameter of the format poly"),
+        (
+            {"factory_rule": "acme.cfg"},
+            "factory_rule: 'acme.cfg' is not the path of a file, as /NAME; macros in it can be $PN, $PSN",
+        ),
+        ({"factory_rule": "/$MA.cfg"}, "factory_rule: '/$MA.cfg' is not the path of a file, as /NAME;"),
+        ({"aliases": ["/a", "/../b"]}, "aliases: '/../b' is not the path of a file, as /NAME;"),
+        ({"own_file": "/$FOO.cfg"}, "own_file: '/$FOO.cfg' is not the path of a file, as /NAME; macros in it can be $MA, "),
+    ],
+)
+def test_attributes_that_are_refused(attributes, message):
+    message = message if message.startswith("family") else f"family acme: {message}"
+    with pytest.raises(FamilyError, match=f"^{re.escape(message)}"):
+        acme(**attributes)
+
+
+@pytest.mark.parametrize(("changes", "kind"), [(["x"], "list"), ("x", "str")])
+def test_families_that_are_no_mapping(changes, kind):
+    with pytest.raises(FamilyError, match=f"^the families are a {kind}; write a mapping of names and attributes$"):
+        BUILTIN.extended(changes)
+
+
+@pytest.mark.parametrize(
+    ("family", "path", "value", "expected"),
+    [
+        ("spa", "Proxy_1_", "open", "open"),
+        ("spa", "Password_1_", "secret", "****"),
+        ("spa", "Profile_Rule", "[--key secret] /x", "[--key ****] /x"),
+        ("grandstream", "P1359", "secret", "****"),
+        ("grandstream", "P34", "secret", "****"),
+        ("grandstream", "P34", "", ""),
+        ("grandstream", "P35", "open", "open"),
+        ("snom", "user_pass.1", "secret", "****"),
+        ("yealink", "account.1.password", "secret", "****"),
+        ("mpp", "IKM_HTTP_Encrypt_Content", "secret", "****"),
+    ],
+)
+def test_what_may_be_shown(family, path, value, expected):
+    assert BUILTIN.families[family].shown(path, value) == expected
+
+
+@pytest.mark.parametrize("family", [family for family in BUILTIN.families.values() if any(family.line_settings.values())])
+def test_passwords_of_lines_are_known_to_be_secret(family):
+    path = family.line_settings["password"].format(n=1)
+    assert family.shown(path, "secret") == "****"
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        *((path, True) for path in ("/a", "/ata192.cfg", "/Cisco/CP-8851-3PCC/0.cfg", "/.a", "/..a", "/a:b@c~", f"/{'x' * 255}")),
+        *(
+            (path, False)
+            for path in ("", "/", "a", "/a/", "//a", "/a//b", "/.", "/a/..", "/../a", "/a b", "/a%20b", "/a?b", "/a#b")
+        ),
+        *((path, False) for path in ("/$MA", "/a\\b", "/ä", "/a\n", "/a\0", "/{key_id}", f"/{'x' * 256}")),
+    ],
+)
+def test_paths_of_files(path, fits):
+    assert bool(FILE.fullmatch(path)) == fits

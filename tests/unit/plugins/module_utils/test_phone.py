@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Any
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, UNIT_MACROS
 from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import (
@@ -21,6 +23,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profile import S
 LINE_KEYS = BUILTIN.families["ata19x"].line_settings
 MASTER = "a master key for tests"
 OWN_KEY = "0123456789abcdef"
+NESTED: dict[str, Any] = functools.reduce(lambda below, _level: {"A": below}, range(3000), {})
 REQUIRED = {"phone_mac": "00-00-5E-00-53-01", "phone_model": "ata192"}
 
 
@@ -49,6 +52,7 @@ def test_macros():
         "PSN": "192",
         "SN": "FCH2118DGQP",
     }
+    assert set(read().macros) == set(UNIT_MACROS)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +160,25 @@ def test_keys(master_key, variables, expected):
         (
             {"phone_lines": [{"zzz": 1}]},
             f"phone_lines: line 1 has the unknown key 'zzz'; known are {', '.join(LINE_KEYS)}",
+        ),
+        ({"phone_serial": ["x"]}, "phone_serial: it is a list; write text, in quotes where YAML reads something else"),
+        ({"phone_site": True}, "phone_site: it is a bool; write text, in quotes where YAML reads something else"),
+        ({"phone_customer": 1.5}, "phone_customer: it is a float; write text, in quotes where YAML reads something else"),
+        (
+            {"phone_customer": "a\nb"},
+            "phone_customer: holds the character U+000A at position 2, which no profile can carry to a phone",
+        ),
+        (
+            {"phone_serial": "\ud800"},
+            "phone_serial: holds the character U+D800 at position 1, which no profile can carry to a phone",
+        ),
+        (
+            {"phone_parameters": {"A": NESTED}},
+            f"phone_parameters: {'/'.join('A' * 17)} is a mapping, but no section can stand here",
+        ),
+        (
+            {"phone_model": "T46U", "phone_parameters": {"S": {"X": "secret"}}},
+            "phone_parameters: S is a mapping, but no section can stand here",
         ),
         (
             {"phone_lines": [{"password": "secret\n"}]},
@@ -310,3 +333,15 @@ def test_a_serial_number_is_shared_between_families_alone():
     assert len(read_phones([phone(1, "ATA192", "S1"), phone(2, "SPA504G", "S1"), phone(3, "ATA192", "")])) == 3
     with pytest.raises(PhoneError, match=r"^phones 1 and 2: phone_serial: all have S1; a serial number belongs to one phone$"):
         read_phones([phone(1, "ATA192", "S1"), phone(2, "ATA191", "S1")])
+
+
+def test_a_name_is_one_line():
+    with pytest.raises(PhoneError, match=r"^its name: holds the character U\+000A at position 2, which"):
+        PhoneReader().read("a\nb", REQUIRED)
+
+
+def test_a_family_of_ones_own_knows_the_names_of_the_one_that_it_is_based_on():
+    acme = {"based_on": "spa", "models": ["ACME1"], "series": r"ACME(\d)"}
+    variables = {**REQUIRED, "phone_model": "ACME1", "phone_parameters": {"Prxy_1_": "x"}}
+    for family, count in ((acme, 1), ({**acme, "known_names": ""}, 0)):
+        assert len(PhoneReader(BUILTIN.extended({"acme": family})).read("x", variables).ignored) == count

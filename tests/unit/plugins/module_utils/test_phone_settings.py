@@ -86,6 +86,7 @@ def read(variable, family="ata19x", lines=0, **given):
         ("phone_log_messages", "mpp", 0, {"resync_request": "$PN $MAC"}, {"Log_Request_Msg": "$PN $MAC"}),
         ("phone_log_messages", "spa", 0, {"resync_success": ""}, {"Log_Resync_Success_Msg": ""}),
         ("phone_resync", "spa", 0, {"periodic": None}, {}),
+        ("phone_resync", "spa", 0, {"enable": "off", "on_reset": "TRUE"}, {"Provision_Enable": "No", "Resync_On_Reset": "Yes"}),
     ],
 )
 def test_parameters(variable, family, lines, given, expected):
@@ -103,6 +104,21 @@ def test_parameters(variable, family, lines, given, expected):
         ("phone_nat", "spa", {"external_rtp_port": 0}, "external_rtp_port is not a number of a port from 1 to 65535"),
         ("phone_resync", "spa", {"at_random_delay": 599}, "at_random_delay is not a number of seconds from 600 to 65535"),
         ("phone_resync", "spa", {"random_delay": True}, "random_delay is not a number of units from 0 to 65535"),
+        # digits of other scripts, which no phone reads
+        (
+            "phone_resync",
+            "spa",
+            {"periodic": "\u0663\u0666"},
+            "periodic is not seconds, nor a list of them such as 60,120,240, each with a random part such as 600+30 if wanted",
+        ),
+        (
+            "phone_resync",
+            "spa",
+            {"at": "\u0660\u0663\u0663\u0660"},
+            "at is not a time as HHmm between 0000 and 2359; write it in quotes, as '0330'",
+        ),
+        ("phone_nat", "spa", {"keep_alive_interval": "\u0663"}, "keep_alive_interval is not a number of seconds from 1 to 65535"),
+        ("phone_nat", "spa", {"stun_server": "a:\u0663"}, "stun_server is not an address or a name, with a port after : if wanted"),
         ("phone_resync", "spa", {"at": 330}, "at is not a time as HHmm between 0000 and 2359; write it in quotes, as '0330'"),
         ("phone_resync", "spa", {"at": "2400"}, "at is not a time as HHmm between 0000 and 2359; write it in quotes, as '0330'"),
         (
@@ -165,3 +181,23 @@ def test_what_a_family_has_nothing_for_is_told():
 def test_every_setting_of_a_family_belongs_to_a_typed_variable(family):
     known = {f"{variable.removeprefix('phone_')}.{key}" for variable, keys in TYPED.items() for key in keys}
     assert set(BUILTIN.families[family].settings) <= known
+
+
+def test_settings_of_all_families_together_are_those_of_the_typed_variables():
+    known = {f"{variable.removeprefix('phone_')}.{key}" for variable, keys in TYPED.items() for key in keys}
+    assert {setting for family in BUILTIN.families.values() for setting in family.settings} == known
+
+
+def test_yes_and_no_are_spelt_as_the_family_does():
+    yealink = BUILTIN.extended({"yealink": {"settings": {"web.enable": "static.web.enable"}}}).families["yealink"]
+    for value, expected in ((True, "1"), ("no", "0")):
+        assert values(read_typed("phone_web", {"enable": value}, yealink, 0).parameters) == {"static.web.enable": expected}
+
+
+@pytest.mark.parametrize("family", ["grandstream", "yealink", "yealink_dect", "poly", "snom"])
+@pytest.mark.parametrize("variable", TYPED)
+def test_families_of_other_vendors_have_nothing_for_typed_variables(family, variable):
+    key = list(TYPED[variable])[-1]
+    reading = read(variable, family, 1, **{key: "yes" if key.startswith("fails") else "5004"})
+    assert reading.parameters == {}
+    assert reading.ignored == (f"{variable}: {key} has no parameter in the family {family}, which would ignore it",)

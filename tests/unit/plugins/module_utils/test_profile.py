@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -96,6 +97,14 @@ def test_names(name):
 def test_values_that_are_refused(values, message):
     with pytest.raises(ProfileError, match=f"^{re.escape(message)}$"):
         read_parameters(values)
+
+
+@pytest.mark.parametrize(("sections", "most"), [(0, 0), (1, 1), (3, 16), (16, 16)])
+def test_sections_may_lie_in_each_other(sections, most):
+    values = functools.reduce(lambda below, _level: {"S": below}, range(sections), {"X": "x"})
+    assert read_parameters(values, most_sections=most) == {"S/" * sections + "X": Setting("x")}
+    with pytest.raises(ProfileError, match=rf"^{'S/' * most}S is a mapping, but no section can stand here$"):
+        read_parameters(functools.reduce(lambda below, _level: {"S": below}, range(3000), {}), most_sections=most)
 
 
 def test_errors_say_where():
@@ -216,6 +225,12 @@ def test_rubbish_is_refused_by_one_kind_of_error(document):
         ("Password_1_", "", ""),
         ("GPP_A", "open", "open"),
         ("Keyboard_Layout", "open", "open"),
+        ("user_pass.1", "secret", "****"),
+        ("passphrase_1_", "secret", "****"),
+        ("FAX_Passthru_Method_1_", "open", "open"),
+        ("router-configuration/VPN_Passthrough/IPSec_Passthrough", "open", "open"),
+        ("Picture_Download_URL", "http://user:secret@x/y", "http://user:****@x/y"),
+        ("Picture_Download_URL", "http://x/y:z@w", "http://x/y:z@w"),
         ("Profile_Rule", "[--key secret] http://x/y", "[--key ****] http://x/y"),
         ("Profile_Rule", '[--uid u --pwd "a b" --key=c] http://x/y', "[--uid u --pwd **** --key ****] http://x/y"),
     ],

@@ -137,12 +137,80 @@ def test_limited_profiles_keep_in_touch_and_no_more():
     assert service_values(files, phone) == {**expected, "Profile_Rule": rule}
 
 
+def test_a_limited_profile_has_what_its_rules_are_made_of():
+    parameters = {"Profile_Rule": "[--key $SA] https://$A/$MA.cfg", "GPP_A": "prov.example.com", "GPP_SA": "0123456789abcdef"}
+    files = files_of(phone_of(phone_parameters={**parameters, "Time_Zone": "GMT"}))
+    assert values(decompress(files["device/00005e005301.cfg"].content())) == {
+        **parameters,
+        **dict.fromkeys(("Profile_Rule_B", *BUILTIN.families["ata19x"].paths("syslog.server")), ""),
+    }
+
+
+def other_family(**attributes):
+    return BUILTIN.extended({"acme": {"based_on": "spa", "models": ["ACME1", "ACME2"], "series": r"ACME(\d)", **attributes}})
+
+
+def test_a_family_with_one_rule():
+    catalogue = other_family(profile_rules=["Profile_Rule"])
+    phone = PhoneReader(catalogue, MASTER).read("desk", {"phone_mac": "00005e005301", "phone_model": "ACME1"})
+    publisher = Publisher(SETTINGS)
+    (bootstrap,) = [file for file in publisher.bootstrap_files([phone.model], {}) if file.path == "open/spa1.cfg"]
+    assert set(values(bootstrap.content())) == {"Profile_Rule", "Syslog_Server"}
+    assert set(values(publisher.files(phone)[0].plain)) == {"Profile_Rule", "Syslog_Server"}
+
+
+@pytest.mark.parametrize("models", [["ACME1"], ["ACME1", "ACME2"]])
+def test_models_that_ask_for_one_file_share_it(models):
+    catalogue = other_family(factory_rule="/acme.cfg")
+    used = {
+        "ACME1": {"Time_Zone": Setting("GMT"), "NTP_Server": Setting("a"), "Proxy_1_": Setting("one")},
+        "ACME2": {"Time_Zone": Setting("GMT"), "NTP_Server": Setting("b")},
+    }
+    publisher = Publisher(dataclasses.replace(SETTINGS, complete=("bootstrap",), syslog_server="", ca_url=""))
+    asking = [catalogue.models[name] for name in models]
+    (file,) = publisher.bootstrap_files(asking, {name: used[name] for name in models})
+    assert (file.path, file.owner) == ("open/acme.cfg", "acme" if len(models) > 1 else "ACME1")
+    shared = set(values(file.content())) - {"Profile_Rule", "Profile_Rule_B"}
+    assert shared == ({"Time_Zone"} if len(models) > 1 else set(used["ACME1"]))
+
+
+def test_the_bench_tree_is_where_the_certificate_decides_wherever_its_url_leads():
+    for path, expected in (
+        ("/device/$MA.cfg", "device/00005e005301.cfg"),
+        ("/devices/$MA.cfg", "device/devices/00005e005301.cfg"),
+        ("/$MA.cfg", "device/00005e005301.cfg"),
+    ):
+        publisher = Publisher(dataclasses.replace(SETTINGS, bench_url=f"https://prov.example.net{path}"))
+        assert publisher.paths(ATA)[0] == (expected, "preprovision")
+
+
+def test_files_that_are_named_after_a_serial_number():
+    publisher = Publisher(dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/$SN.cfg"))
+    phone = phone_of(phone_serial="FCH2118DGQP")
+    assert (publisher.check(phone), publisher.paths(phone)[1][0]) == ([], "open/FCH2118DGQP.cfg")
+    assert publisher.check(ATA) == ["phone_serial: it is missing, and bench_url or remote_url names files after it"]
+
+
+@pytest.mark.parametrize("master", [MASTER, None])
+def test_a_profile_that_is_not_sealed_names_no_key(master):
+    variables = {**REQUIRED["ATA192"], "phone_sealing": "none", "phone_lines": [{"user_id": "1001"}]}
+    phone = PhoneReader(BUILTIN, master, "the master key of before").read("desk", variables)
+    assert Publisher(SETTINGS).check(phone) == []
+    files = files_of(phone)
+    rule = "http://prov.example.com/service/$MA-00000000.cfg"
+    service = files["open/service/00005e005301-00000000.cfg"]
+    assert values(decompress(service.content())) == {"Profile_Rule": rule, "User_ID_1_": "1001"}
+    assert values(decompress(files["device/00005e005301.cfg"].content()))["Profile_Rule"] == rule
+    assert [file.path for file in files.values() if file.owner == "desk" and file.kind == "service"] == [service.path]
+
+
 def test_a_complete_bootstrap_profile_has_what_is_shared_and_not_secret():
-    used = {"ATA192": {"Time_Zone": Setting("GMT"), "Password_1_": Setting("s3cret"), "Profile_Rule": Setting("/own")}}
+    secret = {"Password_1_": Setting("s3cret"), "Report_Rule": Setting("[--key s3cret] http://x/y")}
+    used = {"ATA192": {"Time_Zone": Setting("GMT"), "Profile_Rule": Setting("/own"), **secret}}
     settings = dataclasses.replace(SETTINGS, complete=("bootstrap",))
     found = values(files_of(settings=settings, used=used)["open/ata192.cfg"].content())
     assert (found["Time_Zone"], found["Profile_Rule"]) == ("GMT", SETTINGS.bench_url)
-    assert "Password_1_" not in found
+    assert not set(secret) & set(found)
     assert "Time_Zone" not in values(files_of(settings=settings, used=used)["open/ata191.cfg"].content())
 
 
@@ -286,6 +354,39 @@ def test_templates_that_fail(template, message):
             "remote_url: '/service/$MA.cfg' names no server; a phone at the customer's needs its name",
         ),
         ({"remote_url": "gopher://prov/x"}, "bench_url and remote_url: "),
+        (
+            {"remote_url": "http://prov.example.com/device/$MA.cfg"},
+            "remote_url: 'http://prov.example.com/device/$MA.cfg' lies in /device/, which is for preprovision profiles",
+        ),
+        *(
+            (
+                {option: f"https://prov.example.com{path}"},
+                f"{option}: the path '{path}' cannot be a file; letters, digits and -._ can name one, and of the macros $MA, ",
+            )
+            for option in ("bench_url", "remote_url")
+            for path in (
+                "/x//$MA.cfg",
+                "/./$MA",
+                "/../$MA",
+                "/$MA/",
+                "/$SWVER-$MA",
+                "/$FOO$MA",
+                "/$$MA",
+                "/$MA?x=1",
+                "/$MA#x",
+                "/%41$MA",
+            )
+        ),
+        ({"bench_url": "https://prov.example.com/ä$MA"}, "bench_url: the path '/ä$MA' cannot be a file; "),
+        ({"bench_url": "https://prov.example.com/{key_id}$MA"}, "bench_url: the path '/{key_id}$MA' cannot be a file; "),
+        (
+            {"bootstrap_parameters": {"Admin_Passwd": Setting("s3cret")}},
+            "bootstrap_parameters: Admin_Passwd is secret, and bootstrap profiles are for anybody to read",
+        ),
+        (
+            {"bootstrap_parameters": {"Report_Rule": Setting("[--key s3cret] http://x/y")}},
+            "bootstrap_parameters: Report_Rule is secret, and bootstrap profiles are for anybody to read",
+        ),
     ],
 )
 def test_settings_that_are_refused(change, message):
@@ -294,9 +395,9 @@ def test_settings_that_are_refused(change, message):
 
 
 def test_a_path_that_cannot_be_a_file():
-    publisher = Publisher(dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/../$MA.cfg"))
-    with pytest.raises(PhoneError, match=r"^the service profile's path '/../00005e005301.cfg' cannot be a file$"):
-        publisher.paths(ATA)
+    publisher = Publisher(dataclasses.replace(SETTINGS, remote_url="http://prov.example.com/$SN/$MA.cfg"))
+    with pytest.raises(PhoneError, match=r"^the service profile's path '/../00005e005301.cfg' cannot be a file; letters, digits"):
+        publisher.paths(dataclasses.replace(ATA, serial=".."))
 
 
 def test_paths_that_phones_would_share():
@@ -325,6 +426,15 @@ def test_paths_that_phones_would_share():
             "Password_1_ would lie in a file that anybody may read; seal it with phone_sealing where the family ata19x can decrypt,"
             " or allow it with plaintext_secrets on a bench that is closed",
         ),
+        *(
+            ({"phone_sealing": "none", **variables}, {}, f"{secret} would lie in a file that anybody may read; ")
+            for variables, secret in (
+                ({"phone_parameters": {"Report_Rule": "[--key s3cret] http://x/y"}}, "Report_Rule"),
+                ({"phone_parameters": {"Upgrade_Rule": "http://x/y.img", "GPP_SA": "s3cret"}}, "GPP_SA"),
+                ({"phone_web": {"admin_password": "s3cret-s3cret"}}, "router-configuration/Web_Login_Admin_Password"),
+                ({"phone_lines": [{"password": "s3cret"}], "phone_profile_template": "x"}, "Password_1_"),
+            )
+        ),
     ],
 )
 def test_phones_that_are_refused(variables, settings, message):
@@ -351,4 +461,26 @@ def test_without_a_key_there_is_no_service_profile():
     assert Publisher(SETTINGS).check(phone) == [
         "phone_profile_key: there is no key to seal its service profile with; set it, or a master key"
     ]
+    assert Publisher(dataclasses.replace(SETTINGS, kinds=("preprovision",))).check(phone) != []
     assert Publisher(dataclasses.replace(SETTINGS, kinds=("bootstrap",))).check(phone) == []
+
+
+def test_a_template_may_not_tell_what_its_family_has_no_parameter_for():
+    variables = {"phone_mac": "00005e005304", "phone_model": "HT802", "phone_profile_template": "own.j2"}
+    phone = PhoneReader().read("adapter", {**variables, "phone_lines": [{"password": "s3cret"}]})
+    (problem,) = Publisher(SETTINGS).check(phone)
+    assert problem.startswith("password of phone_lines would lie in a file that anybody may read; ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"), [({"kinds": ("bootstrap",)}, 0), ({"complete": ()}, 0), ({"plaintext_secrets": True}, 0), ({}, 1)]
+)
+def test_a_secret_that_is_not_published_is_no_problem(settings, count):
+    phone = phone_of(phone_sealing="none", phone_lines=[{"password": "s3cret"}])
+    assert len(Publisher(dataclasses.replace(SETTINGS, **settings)).check(phone)) == count
+
+
+def test_a_family_that_asks_for_nothing():
+    catalogue = BUILTIN.extended({"acme": {"models": ["ACME1"], "sealing": "none"}})
+    phone = PhoneReader(catalogue).read("desk", {"phone_mac": "00005e005301", "phone_model": "ACME1"})
+    assert Publisher(SETTINGS).check(phone) == ["phone_model: the family acme asks for no file; give it profile_rules or own_file"]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.voip.preprovision.plugins.module_utils import sealing
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import PhoneError, PhoneReader
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_rows import PhoneRows
@@ -108,6 +109,46 @@ def test_kinds_that_are_not_published_stay():
     assert {file.kind for file in target.live.entries.values()} == {"preprovision", "service"}
     assert target.publish(entry(2)).removed == ["desk-1"]
     assert {(file.kind, file.owner) for file in target.live.entries.values()} == {("preprovision", "desk-1"), ("service", "desk-2")}
+
+
+POLY = {"phone_model": "VVX150"}
+
+
+@pytest.mark.parametrize("purge", [True, False])
+def test_bootstrap_profiles_of_models_that_are_not_listed(purge):
+    settings = dataclasses.replace(SETTINGS, kinds=("bootstrap", "service"))
+    target = Target(settings)
+    target.publish(entry(1, **POLY), entry(2))
+    changes = target.publish(entry(2), purge=purge)
+    assert changes.removed_paths == (["open/00005e005301-config.cfg", "open/000000000000.cfg"] if purge else [])
+    # What a model asks for by another name now is not needed any more
+    target.reader = PhoneReader(BUILTIN.extended({"ata19x": {"factory_rule": "/new$PSN.cfg"}}), MASTER)
+    assert target.publish(entry(2), purge=False).removed_paths == ["open/ata191.cfg", "open/ata192.cfg"]
+
+
+def test_models_of_a_family_with_one_file_for_all():
+    target = Target(dataclasses.replace(SETTINGS, kinds=("bootstrap", "service")))
+    phones = [entry(1, **POLY), entry(2, phone_model="VVX250")]
+    target.publish(*phones)
+    assert [file.owner for path, file in target.live.entries.items() if path == "open/000000000000.cfg"] == ["poly"]
+    assert not target.publish(*phones).changed
+
+
+def test_a_phone_that_is_called_otherwise():
+    target = Target()
+    target.publish(entry(1, "old"))
+    assert told(target.publish(entry(1, "new"))) == (["new"], [], [])
+    assert {file.owner for file in target.live.entries.values()} == {"new"}
+    assert told(target.publish(entry(1, "new"))) == ([], ["new"], [])
+    assert told(target.publish()) == ([], [], ["new"])
+
+
+def test_what_cannot_be_sealed_is_told(monkeypatch):
+    monkeypatch.setattr(sealing, "MISSING", ImportError("cryptography"))
+    with pytest.raises(
+        PhoneError, match=r"^desk-1: its service profile cannot be sealed: the Python package 'cryptography' is missing"
+    ):
+        Target().publish(entry(1))
 
 
 def test_a_damaged_file_is_sent_again():
@@ -220,6 +261,16 @@ def test_a_file_that_no_key_opens_any_more():
     live, contents = target.live, dict.fromkeys(target.contents, b"rubbish")
     changes = target.publish(entry(1, phone_profile_key="0123456789abcdef", phone_parameters={"Time_Zone": "GMT"}), check=True)
     assert describe(changes, live, contents)[1].splitlines()[1] == "    sealed with another key before, or damaged"
+
+
+def test_a_file_that_is_not_made_of_parameters():
+    target = Target(dataclasses.replace(SETTINGS, kinds=("bootstrap",)))
+    target.publish(entry(1, **POLY))
+    path = "open/000000000000.cfg"
+    live = target.live._replace(entries={**target.live.entries, path: target.live.entries[path]._replace(fingerprint="")})
+    target.live = live
+    after = describe(target.publish(entry(1, **POLY), check=True), live, {path: target.contents[path]})[1].splitlines()
+    assert after == [f"VVX150: bootstrap profile {path}", "    not made of parameters"]
 
 
 def test_long_diffs_are_cut():
