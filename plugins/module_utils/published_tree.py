@@ -8,8 +8,8 @@ resolve ``current`` at each request, so all of them see a new generation at once
 A new generation hard-links what did not change and writes the rest; one syncfs makes it durable before the link is swapped. Files
 that are not in the manifest are somebody else's, and are linked too.
 
-Whoever dies on the way leaves only names that begin with a dot, which the next run sweeps, and at most one generation that was
-never live: the one that ``.current`` names, the link that was to become ``current``.
+Whoever dies on the way leaves names that begin with a dot, which the next run sweeps, and at most one generation that was never
+live: the one that ``.current`` names, the link that was to become ``current``.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ _NEXT = ".current"
 _BACK = ".previous"
 _PUBLIC = 0o755
 _NUMBER = re.compile(r"\d{6,}", re.ASCII)
+_LEFT = re.compile(r"\.(incoming|\d{6,})", re.ASCII)
 _BLOCK = 65536
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 # Neither a link nor a pipe in a file's place is followed or waited for
@@ -346,7 +347,7 @@ class PublishedTree:
         if unborn and os.path.isdir(self._folder(unborn)):
             self._set_aside(int(unborn))
         for name in os.listdir(self.generations):
-            if name.startswith(".") and name != _LOCK:
+            if _LEFT.fullmatch(name):
                 shutil.rmtree(os.path.join(self.generations, name), ignore_errors=True)
         for link in (_NEXT, _BACK):
             with contextlib.suppress(FileNotFoundError):

@@ -571,6 +571,17 @@ def test_killed_before_any_step_it_serves_a_whole_generation_and_knows_the_one_b
     assert (served, behind(tree)) == (SETS["D"], kept)
 
 
+def test_what_a_killed_run_left_is_swept_and_nothing_else(tree):
+    publish(tree, FILES)
+    for name in (".incoming", ".000007"):
+        os.makedirs(os.path.join(tree.generations, name, "open"))
+    for name in (".current", ".previous"):
+        os.symlink("nowhere", os.path.join(tree.root, name))
+    Path(tree.generations, ".note").touch()
+    assert publish(tree, {**FILES, "open/more": b"more"}) == "000002"
+    assert left(tree) == [".lock", ".note", "000001", "000002", "current", "generations"]
+
+
 @pytest.mark.parametrize("history", HISTORIES)
 def test_failing_at_any_step_it_leaves_nothing_behind(tmp_path, quick, history):
     for at in itertools.count(1):
