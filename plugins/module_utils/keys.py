@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 from .mac import Mac
 
@@ -25,8 +26,13 @@ class ProfileKeyError(ValueError):
 
 def derive_key(master: str, mac: Mac) -> str:
     """Return the profile key of *mac*: 256 bits as lower-case hexadecimal digits."""
-    secret = check_secret(master, "master key").encode()
-    return hkdf(secret, _SALT, _INFO + mac.plain.encode()).hex()
+    return _expand(_extracted(master), _INFO + mac.plain.encode()).hex()
+
+
+@lru_cache(maxsize=4)
+def _extracted(master: str) -> bytes:
+    # The same for all phones of a run.
+    return _extract(check_secret(master, "master key").encode(), _SALT)
 
 
 def key_id(key: str) -> str:
@@ -36,9 +42,16 @@ def key_id(key: str) -> str:
 
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:
     """HKDF with SHA-256: return the first *length* bytes, at most 32, of output keying material."""
-    extracted = hmac.digest(salt, secret, hashlib.sha256)
-    # One block of HKDF-Expand gives 32 bytes, so the counter is always 1.
-    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)[:length]
+    return _expand(_extract(secret, salt), info)[:length]
+
+
+def _extract(secret: bytes, salt: bytes) -> bytes:
+    return hmac.digest(salt, secret, hashlib.sha256)
+
+
+def _expand(extracted: bytes, info: bytes) -> bytes:
+    # One block gives 32 bytes, so the counter is always 1.
+    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)
 
 
 def check_key(key: object) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,12 +31,13 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 MOST_SECTIONS = 16
 """Sections of a flat profile that may lie in each other; phones have three."""
 
-_ROUTER = f"{ROUTER_SECTION}/"
 _SECRET_NAME = re.compile(r"pass(?!thr)|pwd|secret|IKM_|GPP_S[A-D]$|(?<![a-z])key(?![a-z])", re.IGNORECASE)
 _RULE_SECRET = re.compile(r"--(key|pwd)[\s=]*(?:\"[^\"]*\"|[^\s\]]*)")
 _URL_SECRET = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")
 # What XML 1.0 cannot carry, and the controls that it can but the phone folds into spaces.
 _BAD_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Most text is of this kind, and needs no closer look.
+_PLAIN_TEXT = re.compile("(?:[!-~](?:[ -~]*[!-~])?)?")
 _NEWLINE = re.compile(r"\r\n?|\n")
 _SPECIAL = re.compile("[&<>\"']")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
@@ -96,7 +98,7 @@ def _read_section(
 def read_setting(value: Any, path: str, yes_no: tuple[str, ...] = YES_NO) -> Setting:
     """Read one value: text, a number, a boolean, or ``{value: ..., ua: na|ro|rw}``; raise ProfileError naming *path*."""
     if isinstance(value, str):
-        return Setting(_checked(value, path))
+        return Setting(str.__str__(value) if _PLAIN_TEXT.fullmatch(value) else _checked(value, path))
     access = None
     if isinstance(value, Mapping):
         if "value" not in value:
@@ -160,11 +162,12 @@ def build(parameters: Parameters) -> bytes:
     paths = sorted(parameters)
     lines = ['<?xml version="1.0"?>', "<flat-profile>"]
     # Paths of one section follow each other, since they begin alike.
-    router = [path for path in paths if path.startswith(_ROUTER)]
+    first, last = (bisect_left(paths, f"{ROUTER_SECTION}{end}") for end in "/0")
     sections: list[str] = []
-    for path in [path for path in paths if not path.startswith(_ROUTER)] + router if router else paths:
+    for path in paths[:first] + paths[last:] + paths[first:last]:
         value, access = parameters[path]
-        value = escape(value)
+        if _SPECIAL.search(value):
+            value = value.translate(_ESCAPES)
         name = path
         if sections or "/" in path:
             *wanted, name = path.split("/")

@@ -268,20 +268,20 @@ class Publisher:
 
     def paths(self, phone: Phone) -> list[tuple[str, str]]:
         """Return path and kind of each of the phone's files; raise PhoneError when a path cannot be a file."""
-        kinds = self.settings.kinds
+        kinds, macros = self.settings.kinds, phone.macros
         if not phone.model.family.profile_rules:
-            own = _path(OPEN, phone.model.family.own_file, phone, SERVICE) if SERVICE in kinds else ""
+            own = _path(OPEN, phone.model.family.own_file, macros, SERVICE) if SERVICE in kinds else ""
             return [(own, SERVICE)] if own else []
         paths = []
         if PREPROVISION in kinds:
-            paths.append((_path(DEVICE, self._bench.path, phone, PREPROVISION), PREPROVISION))
+            paths.append((_path(DEVICE, self._bench.path, macros, PREPROVISION), PREPROVISION))
         if SERVICE in kinds:
-            paths += [(self._service_path(phone, key), SERVICE) for key in _keys(phone)]
+            paths += [(self._service_path(phone, key, macros), SERVICE) for key in _keys(phone)]
         return paths
 
-    def _service_path(self, phone: Phone, key: str) -> str:
+    def _service_path(self, phone: Phone, key: str, macros: Mapping[str, str]) -> str:
         path = _with_key_id(self._remote.path, key)
-        return _path(OPEN, path, phone, SERVICE) + (CONTENT_ENCODING if phone.sealing == AES128GCM else "")
+        return _path(OPEN, path, macros, SERVICE) + (CONTENT_ENCODING if phone.sealing == AES128GCM else "")
 
     def files(self, phone: Phone) -> list[File]:
         """Return the phone's files; raise PhoneError when one cannot be made. For a phone that check() has nothing against."""
@@ -308,12 +308,14 @@ class Publisher:
         return files
 
     def profiles(self, phone: Phone) -> Iterator[tuple[str, Parameters]]:
-        """Yield kind and parameters of the phone's profiles."""
-        kinds = self.settings.kinds
-        if PREPROVISION in kinds and phone.model.family.profile_rules:
+        """Yield kind and parameters of the phone's profiles; for a phone that check() has nothing against."""
+        kinds, family = self.settings.kinds, phone.model.family
+        if PREPROVISION in kinds and family.profile_rules:
             yield PREPROVISION, self._preprovision(phone)
         if SERVICE in kinds:
-            yield SERVICE, self._service(phone)
+            parameters = self._service(phone)
+            made = FORMATS[family.format].parse(self._service_plain(phone, parameters)) if phone.template else parameters
+            yield SERVICE, made
 
     def _rule_parameters(self, phone: Phone) -> Parameters:
         """What leads a phone to its service profile."""
@@ -404,8 +406,8 @@ def _rules(family: Family) -> Iterator[tuple[str, Kind | None]]:
     yield from ((path, None) for path in family.triggers)
 
 
-def _path(tree: str, template: str, phone: Phone, kind: str) -> str:
-    path = expand(template, phone.macros)
+def _path(tree: str, template: str, macros: Mapping[str, str], kind: str) -> str:
+    path = expand(template, macros)
     if not FILE.fullmatch(path):
         raise PhoneError(f"the {kind} profile's path '{path}' cannot be a file; {_IN_PATHS}")
     # The web server serves this tree under its own name.
