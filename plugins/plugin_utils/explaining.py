@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.phone import PhoneError, PhoneReader
-from ..module_utils.publication import Publisher
+from ..module_utils.publication import SERVICE, Publisher
 from .publishing import Entry
 
 PUBLICATION = "the publication"
@@ -33,15 +33,16 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
     rows = []
     for kind, parameters in publisher.profiles(phone):
         for path in sorted(parameters):
-            own = phone.parameters.get(path) == parameters[path]
-            variable = variables[path] if own else ""
+            variable = variables[path] if phone.parameters.get(path) == parameters[path] else ""
+            if phone.template and kind == SERVICE:
+                variable = "phone_profile_template"
             rows.append(
                 {
                     "kind": kind,
                     "parameter": path,
                     "value": phone.model.family.shown(path, parameters[path].value),
                     "variable": variable,
-                    "origin": origins.get(variable, PUBLICATION) if own else PUBLICATION,
+                    "origin": origins.get(variable, PUBLICATION),
                 }
             )
     return rows
