@@ -18,6 +18,7 @@ from .profile import MOST_SECTIONS, NAME, Parameters, ProfileError, Setting, bui
 FLAT_PROFILE = "flat-profile"
 
 _IDENTITY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)(?:\.(\d{1,3}))?")
+_ATTRIBUTE = re.compile(rf"(?!xmlns$){NAME.pattern}")
 _YEALINK_HEAD = "#!version:1.0.0.1"
 _YEALINK_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*) *= *(.*)")
 
@@ -127,7 +128,7 @@ FORMATS: dict[str, Format] = {
     FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True, sections=MOST_SECTIONS),
     "grandstream": Format(_build_grandstream, _parse_grandstream, NAME, xml=True),
     "yealink": Format(_build_yealink, _parse_yealink, NAME, xml=False),
-    "poly": Format(_build_poly, _parse_poly, NAME, xml=True),
+    "poly": Format(_build_poly, _parse_poly, _ATTRIBUTE, xml=True),
     "snom": Format(_build_snom, _parse_snom, _IDENTITY, xml=True),
 }
 """Name -> format."""
