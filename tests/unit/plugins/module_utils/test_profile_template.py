@@ -92,6 +92,8 @@ FAILING = [
     ("{{ lines[0].password.encode().decode('utf-16') }}", "it fails with UnicodeDecodeError"),
     ("{{ lines[0].password.decode() }}", "'str object' has no attribute 'decode'"),
     ("{{ 1 / 0 }}", "it fails with ZeroDivisionError"),
+    # what is raised quotes the value
+    ("{{ 'x'.encode(lines[0].password) }}", "it fails with LookupError"),
     ("{% include lines[0].password %}", "it fails with TypeError"),
     ("{{ lines[0].password }}", "what it makes is no profile: the profile is not well-formed XML: "),
     ("<flat-profile><X>{{ lines[0].password | safe }}", "what it makes is no profile: the profile is not well-formed XML: "),
