@@ -28,8 +28,8 @@ all:
           vars: {phone_c: site of hosts}
           hosts:
             desk: {phone_d: desk of hosts}
-    second: {hosts: {desk: }, vars: {phone_e: second, phone_f: second}}
-    first: {hosts: {desk: }, vars: {phone_e: first, phone_f: first, ansible_group_priority: 0}}
+    second: {hosts: {desk: }, vars: {phone_e: both, phone_f: second}}
+    first: {hosts: {desk: }, vars: {phone_e: both, phone_f: first}}
     third: {hosts: {desk: }, vars: {phone_f: third, ansible_group_priority: 9}}
 """
 
@@ -67,7 +67,7 @@ def test_variables_within_the_inventory_file(inventory):
         "phone_c": ("group site", "site of hosts"),
         "phone_d": ("host desk", "desk of hosts"),
         # of groups side by side the last by priority and name
-        "phone_e": ("group second", "second"),
+        "phone_e": ("group second", "both"),
         "phone_f": ("group third", "third"),
     }
 
