@@ -26,13 +26,13 @@ class ProfileKeyError(ValueError):
 
 def derive_key(master: str, mac: Mac) -> str:
     """Return the profile key of *mac*: 256 bits as lower-case hexadecimal digits."""
-    return _expand(_extracted(master), _INFO + mac.plain.encode()).hex()
+    return _expand(_extracted(check_secret(master, "master key")), _INFO + mac.plain.encode()).hex()
 
 
 @lru_cache(maxsize=4)
 def _extracted(master: str) -> bytes:
     # The same for all phones of a run.
-    return _extract(check_secret(master, "master key").encode(), _SALT)
+    return _extract(master.encode(), _SALT)
 
 
 def key_id(key: str) -> str:
