@@ -20,36 +20,74 @@ ROLE = yaml.safe_load((ROOT / "roles/dhcp_server/vars/main.yml").read_text())
 OFFER = Offer("192.0.2.9", "00:00:5e:00:53:09", "192.0.2.9", "offer", "192.0.2.77")
 
 
-@pytest.mark.parametrize(
-    ("found", "status", "line"),
-    [
-        (
-            OFFER,
-            3,
-            "<1>On bench0 the DHCP server 192.0.2.9 (00:00:5e:00:53:09) offers 192.0.2.77; this station's DHCP server stops\n",
-        ),
-        (ProbeError("bench0 is down"), 1, "<3>bench0 is down\n"),
-    ],
-)
-def test_it_ends_with_one_line(monkeypatch, capsys, found, status, line):
-    asked = []
+MISSING = "there is no network interface 'nowhere0' on this machine; 'ip -br link' lists those that are"
 
-    def watch(*arguments):
+
+class Clock:
+    """What main() does to the time, and what watch() meets each time: an offer, or how long it runs until it fails."""
+
+    def __init__(self, *events):
+        self.now = 0.0
+        self.events = list(events)
+        self.asked = []
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def watch(self, *arguments):
         *options, on_foreign = arguments
-        asked.append(options)
-        if isinstance(found, Exception):
-            raise found
-        on_foreign(found)
+        self.asked.append(options)
+        event = self.events.pop(0)
+        if isinstance(event, Offer):
+            on_foreign(event)
+        self.now += event
+        raise ProbeError("bench0 is down")
 
-    monkeypatch.setattr(dhcp_watch, "watch", watch)
-    assert dhcp_watch.main(["bench0", "60", "192.0.2.2"]) == status
-    assert capsys.readouterr().err == line
+
+@pytest.fixture
+def clock(monkeypatch):
+    def start(*events):
+        clock = Clock(*events)
+        monkeypatch.setattr(dhcp_watch, "time", clock)
+        monkeypatch.setattr(dhcp_watch, "watch", clock.watch)
+        return clock
+
+    return start
+
+
+def test_another_server_ends_it_with_one_line(clock, capsys):
+    asked = clock(OFFER).asked
+    assert dhcp_watch.main(["bench0", "60", "192.0.2.2"]) == 3
+    assert capsys.readouterr().err == (
+        "<1>On bench0 the DHCP server 192.0.2.9 (00:00:5e:00:53:09) offers 192.0.2.77; this station's DHCP server stops\n"
+    )
     assert asked == [["bench0", ["192.0.2.2"], 60.0]]
 
 
-def test_the_status_is_the_one_that_systemd_does_not_try_again_after():
-    unit = (ROOT / "roles/dhcp_server/templates/etc/systemd/system/preprovision-dhcp-watch.service.j2").read_text()
-    assert f"RestartPreventExitStatus={dhcp_watch.FOREIGN_SERVER}" in unit.splitlines()
+@pytest.mark.parametrize(
+    ("events", "seconds"),
+    [
+        ([0] * 12, 55),
+        # It has worked meanwhile
+        ([0] * 11 + [100] + [0] * 11, 210),
+    ],
+)
+def test_a_wire_that_cannot_be_watched_for_a_minute_ends_it(clock, capsys, events, seconds):
+    time = clock(*events)
+    assert dhcp_watch.main(["bench0", "60"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        *["<3>bench0 is down"] * (len(events) - 1),
+        "<1>bench0 is down; this station's DHCP server stops, since nobody watches for others",
+    ]
+    assert (time.now, time.events) == (seconds, [])
+
+
+def test_a_bridge_that_is_built_anew_does_not(clock):
+    clock(0, 0, OFFER)
+    assert dhcp_watch.main(["bench0", "60"]) == dhcp_watch.FOREIGN_SERVER
 
 
 def test_the_files_that_are_put_on_a_station_are_all_that_it_needs(tmp_path):
@@ -57,14 +95,12 @@ def test_the_files_that_are_put_on_a_station_are_all_that_it_needs(tmp_path):
     package.mkdir()
     for name in ROLE["__dhcp_server_code"]:
         shutil.copy(ROOT / "plugins/module_utils" / name, package)
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", "preprovision.dhcp_watch", "nowhere0", "60"],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (
-        1,
-        "<3>there is no network interface 'nowhere0' on this machine; 'ip -br link' lists those that are",
-    )
+    ) as started:
+        line = started.stderr.readline()
+        started.terminate()
+    assert line == f"<3>{MISSING}\n"
