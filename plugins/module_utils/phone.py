@@ -165,7 +165,10 @@ class PhoneReader:
         if own is not None:
             return _at(variable, check_key, own)
         master = self._masters[age]
-        return None if master is None else derive_key(master, mac)
+        # A phone with a key of its own has never had one of the master key before.
+        if master is None or (age and variables.get("phone_profile_key") is not None):
+            return None
+        return derive_key(master, mac)
 
     def _merge(self, layers: list[tuple[str, Any]], family: Family, lines: int) -> Reading:
         identity = (family.name, lines, *(id(value) for _variable, value in layers))

@@ -205,8 +205,9 @@ def check_rule(text: str, kind: Kind, macros: Mapping[str, str]) -> None:
     except RuleError as error:
         # What is wrong may be right once the macros are put in.
         typed = error
+    secrets = {name: value for name, value in macros.items() if name in SECRET}
     try:
-        parse_rule(_expand(text, macros, {}), kind)
+        parse_rule(_expand(text, {name: value for name, value in macros.items() if name not in SECRET}, secrets), kind)
     except RuleError as error:
         raise typed or RuleError(error.reason, error.column, " of the expanded rule") from error
     _check_macros(text)
@@ -579,7 +580,8 @@ class _Parser:
             near = difflib.get_close_matches(name.lower(), known, n=1)
             owners = [title for kind, title in _TITLES.items() if name in _OPTIONS[kind]]
             hint = f"did you mean --{near[0]}?" if near else f"known are --{', --'.join(known)}"
-            self.fail(f"--{name} is no option of a {_TITLES[self.kind]}; {f'a {owners[0]} takes it' if owners else hint}")
+            shown = f"--{name}" if near or owners else "this"
+            self.fail(f"{shown} is no option of a {_TITLES[self.kind]}; {f'a {owners[0]} takes it' if owners else hint}")
         self.position = match.end()
         return name
 

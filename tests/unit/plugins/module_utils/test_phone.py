@@ -19,6 +19,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phone import (
     read_phones,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting, values
+from ansible_collections.voip.preprovision.plugins.module_utils.publication import Publisher, Settings
 
 LINE_KEYS = BUILTIN.families["ata19x"].line_settings
 MASTER = "a master key for tests"
@@ -240,6 +241,13 @@ def test_a_bad_master_key_is_one_problem_not_one_a_phone():
         ((MASTER, OWN_KEY), {}, (derive_key(MASTER, Mac("00005e005301")), derive_key(OWN_KEY, Mac("00005e005301")))),
         ((MASTER, None), {"phone_profile_key": OWN_KEY}, (OWN_KEY, None)),
         ((MASTER, None), {"phone_profile_key_previous": OWN_KEY}, (derive_key(MASTER, Mac("00005e005301")), OWN_KEY)),
+        # a new master key is nothing to a phone with a key of its own
+        ((MASTER, "the master key of before"), {"phone_profile_key": OWN_KEY}, (OWN_KEY, None)),
+        (
+            (MASTER, "the master key of before"),
+            {"phone_profile_key": OWN_KEY, "phone_profile_key_previous": OWN_KEY[::-1]},
+            (OWN_KEY, OWN_KEY[::-1]),
+        ),
         # nothing is changed, so nothing is served twice
         ((MASTER, MASTER), {}, (derive_key(MASTER, Mac("00005e005301")), None)),
         ((None, None), {"phone_profile_key": OWN_KEY, "phone_profile_key_previous": OWN_KEY}, (OWN_KEY, None)),
@@ -345,3 +353,74 @@ def test_a_family_of_ones_own_knows_the_names_of_the_one_that_it_is_based_on():
     variables = {**REQUIRED, "phone_model": "ACME1", "phone_parameters": {"Prxy_1_": "x"}}
     for family, count in ((acme, 1), ({**acme, "known_names": ""}, 0)):
         assert len(PhoneReader(BUILTIN.extended({"acme": family})).read("x", variables).ignored) == count
+
+
+SECRET = "topsecret-canary"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        *(
+            {
+                "phone_parameters": {
+                    "Profile_Rule": rule,
+                    "GPP_SA": SECRET,
+                    "GPP_SB": f"{SECRET}://x",
+                    "GPP_SC": f"{SECRET} {SECRET}",
+                }
+            }
+            for rule in (
+                *(
+                    f"[--key {SECRET} http://x/y",
+                    f"[--key{SECRET}] http://x/y",
+                    f"[--{SECRET}] http://x/y",
+                    f"--key {SECRET} http://x/y",
+                ),
+                *(
+                    f'[--key "{SECRET}] http://x/y',
+                    f"[--key {SECRET} {SECRET}] http://x/y",
+                    f"http://u:{SECRET}@x/y",
+                    f"({SECRET} eq 1)? /",
+                ),
+                *(
+                    f'(GPP_SA = "{SECRET}")! http://x/y',
+                    "$SA",
+                    "$SB",
+                    "http://$SA@x/y",
+                    "[--key $SC] http://x/y",
+                    f"[--pwd={SECRET}] /x",
+                ),
+            )
+        ),
+        *({"phone_parameters": {"Admin_Passwd": value}} for value in ([SECRET], f"{SECRET}\n", f"{SECRET} ", {"ua": SECRET})),
+        *(
+            {"phone_web": {"admin_password": value}}
+            for value in (SECRET * 10, f"{SECRET} ", [SECRET], {"value": SECRET}, SECRET[:4])
+        ),
+        *({"phone_lines": value} for value in (SECRET, [SECRET], [{"password": [SECRET]}], [{"password": f"{SECRET}\0"}])),
+        *(
+            {name: value}
+            for name in ("phone_profile_key", "phone_profile_key_previous")
+            for value in (SECRET[:9], f"{SECRET} x", [SECRET], f"{SECRET}\ud800", f"-{SECRET}", f"{SECRET}$")
+        ),
+        *(
+            {name: value}
+            for name in ("phone_nat", "phone_syslog", "phone_web", "phone_parameters_x")
+            for value in (SECRET, [SECRET])
+        ),
+        {"phone_nat": {"stun_server": f"{SECRET} "}},
+    ],
+    ids=repr,
+)
+def test_what_is_refused_tells_no_secret(variables):
+    publisher = Publisher(Settings("https://prov.example.net/$MA.cfg", "http://prov.example.com/$MA-{key_id}.cfg"))
+    given = {**REQUIRED, **variables}
+    told = ""
+    try:
+        told = "\n".join(publisher.check(PhoneReader(master_key=MASTER).read("desk-1", given)))
+    except PhoneError as error:
+        causes = [error, error.__cause__, error.__cause__ and error.__cause__.__cause__]
+        told = "\n".join(f"{cause} {cause!r}" for cause in causes)
+    assert told
+    assert SECRET[:9] not in told

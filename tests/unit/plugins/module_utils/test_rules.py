@@ -321,7 +321,7 @@ def test_an_upgrade_rule_names_a_server():
         ("[--kye SECRET] http://h/a", "column 2: --kye is no option of a Profile_Rule; did you mean --key?"),
         (
             "[--cipher SECRET] http://h/a",
-            "column 2: --cipher is no option of a Profile_Rule; known are --key, --uid, --pwd, --post, --alias",
+            "column 2: this is no option of a Profile_Rule; known are --key, --uid, --pwd, --post, --alias",
         ),
         ("[--delta] http://h/a", "column 2: --delta is no option of a Profile_Rule; a Report_Rule takes it"),
         ("[--post A] http://h/a", "column 9: --post takes the letter of a general purpose parameter, from a to p"),
