@@ -29,6 +29,7 @@ except ImportError as error:
     MISSING: ImportError | None = error
 else:
     MISSING = None
+    _DAMAGES = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\n.*?\n-----END \1-----\n", re.DOTALL)
 _RSASSA_PSS = "1.2.840.113549.1.1.10"
@@ -117,7 +118,7 @@ def _read(block: str, where: str) -> Certificate:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _told(x509.load_pem_x509_certificate(block.encode()))
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, KeyError, TypeError, UnsupportedAlgorithm, *_DAMAGES) as error:
         raise CertificateError(f"{where} is damaged, or of a kind that cannot be read: {shown(str(error))}") from error
 
 

@@ -38,11 +38,12 @@ def make_key(name):
 
 
 class Issued(NamedTuple):
-    """PEM of a certificate and of its key; the former is an object too."""
+    """PEM of a certificate and of its key; the former is an object too, the latter a name in KEYS."""
 
     pem: str
     key: str
     certificate: x509.Certificate
+    key_name: str
 
 
 class TinyCa:
@@ -110,17 +111,12 @@ class TinyCa:
         if san is not None:
             entries = [general_name(name) for name in san]
             builder = builder.add_extension(x509.SubjectAlternativeName(entries), critical=False)
-        signing = self._key_of(signer) if signer else private
+        signing = make_key(signer.key_name) if signer else private
         certificate = builder.sign(signing, None if isinstance(signing, ed25519.Ed25519PrivateKey) else SHA256())
         if digest in OLD_DIGESTS:
             certificate = sign_again(certificate, signing, *OLD_DIGESTS[digest])
         pem = certificate.public_bytes(Encoding.PEM).decode()
-        return Issued(pem, self.key(key), certificate)
-
-    @staticmethod
-    def _key_of(issued):
-        public = issued.certificate.public_key()
-        return next(make_key(name) for name in KEYS if make_key(name).public_key() == public)
+        return Issued(pem, self.key(key), certificate, key)
 
 
 USES = (
