@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The formats of profiles: Cisco's flat profile, and those of other vendors, each built from parameters and parsed again.
 
-Sources: grandstream, "XML configuration file" of Grandstream's provisioning guide (element ``<gs_provision>``, ``P`` values); the
-others as public provisioning templates write them: yealink lines of ``name = value`` under ``#!version:1.0.0.1``, poly one element
-whose attributes are the parameters, snom one element a parameter, with ``idx`` for the identity.
+Sources: grandstream, "XML Provisioning Schema and Example File" of Grandstream's SIP device provisioning guide (``<gs_provision>``,
+an element for each P value; alias names in items where ``<config>`` has version 2); snom, "<phone-settings> tag" and "Flags" of
+Snom's wiki (an element for each parameter, ``idx`` for the identity, ``perm`` for the user's rights); the others as public templates
+write them: yealink lines of ``name = value`` below ``#!version:1.0.0.1``, poly elements whose attributes are the parameters.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from .profile import MOST_SECTIONS, NAME, Parameters, ProfileError, Setting, bui
 
 FLAT_PROFILE = "flat-profile"
 
-_IDENTITY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)(?:\.(\d{1,3}))?")
+_IDENTITY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)(?:\.(0|[1-9][0-9]{0,2}))?")
+_PERMISSIONS: Mapping[str | None, str] = {None: "", "na": "R", "ro": "R", "rw": "RW"}
+"""The user account's access -> ``perm`` of Snom, which can hide nothing."""
+_ACCESS = {"R": "ro", "&": "ro", " ": "ro", "RW": "rw", "$": "rw", "!": "rw"}
+"""``perm`` -> access."""
+# An attribute named xmlns would be a declaration.
 _ATTRIBUTE = re.compile(rf"(?!xmlns$){NAME.pattern}")
 _YEALINK_HEAD = "#!version:1.0.0.1"
-_YEALINK_LINE = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*) *= *(.*)")
+_YEALINK_LINE = re.compile(rf"({NAME.pattern})[ \t]*=[ \t]*(.*)")
 
 
 class Format(NamedTuple):
@@ -62,7 +68,7 @@ def _parse_grandstream(document: bytes) -> Parameters:
     config = parse_xml(document, "gs_provision").find("config")
     if config is None:
         raise ProfileError("the profile has no <config>")
-    return {child.tag: Setting(child.text or "") for child in config}
+    return {(child.get("name") if child.tag == "item" else None) or child.tag: Setting(child.text or "") for child in config}
 
 
 def _build_yealink(parameters: Parameters, _mac: str) -> bytes:
@@ -99,25 +105,30 @@ def _build_poly(parameters: Parameters, _mac: str) -> bytes:
 
 
 def _parse_poly(document: bytes) -> Parameters:
-    return {name: Setting(value) for child in parse_xml(document, "PHONE_CONFIG") for name, value in child.attrib.items()}
+    return {name: Setting(value) for element in parse_xml(document, "PHONE_CONFIG").iter() for name, value in element.items()}
 
 
 def _build_snom(parameters: Parameters, _mac: str) -> bytes:
-    return _document(["<settings>", "<phone-settings>", *_snom_lines(parameters), "</phone-settings>", "</settings>"])
+    # Without e="2" the phone knows no character references above 255.
+    return _document(["<settings>", '<phone-settings e="2">', *_snom_lines(parameters), "</phone-settings>", "</settings>"])
 
 
 def _snom_lines(parameters: Parameters) -> Iterator[str]:
     for path in sorted(parameters):
         name, _dot, identity = path.partition(".")
         index = f' idx="{identity}"' if identity else ""
-        yield f'<{name}{index} perm="">{escape(parameters[path].value)}</{name}>'
+        value, access = parameters[path]
+        yield f'<{name}{index} perm="{_PERMISSIONS[access]}">{escape(value)}</{name}>'
 
 
 def _parse_snom(document: bytes) -> Parameters:
     settings = parse_xml(document, "settings").find("phone-settings")
     if settings is None:
         raise ProfileError("the profile has no <phone-settings>")
-    return {child.tag + (f".{child.get('idx')}" if child.get("idx") else ""): Setting(child.text or "") for child in settings}
+    return {
+        ".".join(filter(None, [child.tag, child.get("idx")])): Setting(child.text or "", _ACCESS.get(child.get("perm", "")))
+        for child in settings
+    }
 
 
 def _document(lines: list[str]) -> bytes:

@@ -62,7 +62,7 @@ def test_xml(family):
         (
             "D785",
             {"user_name.1": "a<b"},
-            '<?xml version="1.0"?>\n<settings>\n<phone-settings>\n<user_name idx="1" perm="">a&lt;b</user_name>\n'
+            '<?xml version="1.0"?>\n<settings>\n<phone-settings e="2">\n<user_name idx="1" perm="">a&lt;b</user_name>\n'
             "</phone-settings>\n</settings>\n",
         ),
         (

@@ -18,7 +18,7 @@ OTHERS = ("grandstream", "yealink", "poly", "snom")
 NAMES = {
     FLAT_PROFILE: "(?:[A-Za-z_][A-Za-z0-9_.-]{0,5}/){0,3}[A-Za-z_][A-Za-z0-9_.-]{0,10}",
     **dict.fromkeys(OTHERS, "[A-Za-z_][A-Za-z0-9_.-]{0,10}"),
-    "snom": r"[A-Za-z_][A-Za-z0-9_-]{0,10}(?:\.[0-9]{1,3})?",
+    "snom": r"[A-Za-z_][A-Za-z0-9_-]{0,10}(?:\.(?:0|[1-9][0-9]{0,2}))?",
 }
 # All that read_setting() lets through
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")).map(str.strip)
@@ -75,7 +75,7 @@ def parameters(name: str, *, accesses: st.SearchStrategy[str | None] = st.none()
         (
             "snom",
             {"user_name.1": "1001", "language": "Café"},
-            f'{XML}<settings>\n<phone-settings>\n<language perm="">Caf&#233;</language>\n'
+            f'{XML}<settings>\n<phone-settings e="2">\n<language perm="">Caf&#233;</language>\n'
             '<user_name idx="1" perm="">1001</user_name>\n</phone-settings>\n</settings>\n',
         ),
     ],
@@ -108,6 +108,39 @@ def test_what_is_written_is_read(name, data):
 @given(parameters(FLAT_PROFILE, accesses=st.sampled_from([None, *ACCESS])))
 def test_what_is_written_is_read_with_its_access(written):
     assert FORMATS[FLAT_PROFILE].parse(FORMATS[FLAT_PROFILE].build(written, MAC)) == written
+
+
+@given(parameters("snom", accesses=st.sampled_from([None, "ro", "rw"])))
+def test_snom_phones_know_what_users_may_change(written):
+    assert FORMATS["snom"].parse(FORMATS["snom"].build(written, MAC)) == written
+
+
+@pytest.mark.parametrize(
+    ("access", "permission"),
+    # nothing can be hidden from the user
+    [(None, ""), ("na", "R"), ("ro", "R"), ("rw", "RW")],
+)
+def test_access_as_snom_writes_it(access, permission):
+    assert f'<X perm="{permission}">a</X>\n' in FORMATS["snom"].build({"X": Setting("a", access)}, "").decode()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "access"),
+    [
+        ("", None),
+        (' perm=""', None),
+        (' perm=" "', "ro"),
+        (' perm="R"', "ro"),
+        (' perm="&amp;"', "ro"),
+        (' perm="RW"', "rw"),
+        (' perm="$"', "rw"),
+        (' perm="!"', "rw"),
+        (' perm="other"', None),
+    ],
+)
+def test_access_as_snom_phones_read_it(attribute, access):
+    document = f"<settings><phone-settings><X{attribute}>a</X></phone-settings></settings>"
+    assert FORMATS["snom"].parse(document.encode()) == {"X": Setting("a", access)}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -145,6 +178,23 @@ def test_xml_is_ascii(name, value):
         ),
         # what others write
         ("grandstream", "<gs_provision><mac>0</mac><config><P1/></config></gs_provision>", {"P1": ""}),
+        (
+            "grandstream",
+            '<gs_provision><config version="2"><item name="a.1.b">1</item><item name="a.2.b">2</item></config></gs_provision>',
+            {"a.1.b": "1", "a.2.b": "2"},
+        ),
+        (
+            "grandstream",
+            "<gs_provision><config><item>1</item><P1 name='x'>2</P1></config></gs_provision>",
+            {"item": "1", "P1": "2"},
+        ),
+        ("yealink", "#!version:1.0.0.1\na\t=\t1", {"a": "1"}),
+        ("poly", '<PHONE_CONFIG a="1"><reg b="2"><reg.1 c="3"/></reg></PHONE_CONFIG>', {"a": "1", "b": "2", "c": "3"}),
+        (
+            "snom",
+            '<settings><phone-settings e="2"><a idx="">1</a></phone-settings><functionKeys><b/></functionKeys></settings>',
+            {"a": "1"},
+        ),
         ("yealink", "#!version:1.0.0.1 \r\n# a comment\r\n\r\n a.b=1 2 \r\nc =\r\n", {"a.b": "1 2", "c": ""}),
         ("yealink", "#!version:1.0.0.1", {}),
         ("snom", "<settings><phone-settings/></settings>", {}),
@@ -216,7 +266,9 @@ def test_rubbish_is_refused_by_one_kind_of_error(name, document):
         *((name, "S/X", False) for name in OTHERS),
         *((name, "a.b.c", name != "snom") for name in FORMATS),
         ("snom", "user_name.12", True),
-        ("snom", "user_name.1234", False),
+        ("snom", "user_name.0", True),
+        ("snom", "user_name.999", True),
+        *(("snom", f"user_name.{identity}", False) for identity in ("", "1234", "01", "1a", "1.1", "\u0661")),
         # a declaration, not an attribute
         ("poly", "xmlns", False),
     ],
