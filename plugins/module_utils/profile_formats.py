@@ -5,7 +5,7 @@
 Sources: grandstream, "XML Provisioning Schema and Example File" of Grandstream's SIP device provisioning guide (``<gs_provision>``,
 an element for each P value; alias names in items where ``<config>`` has version 2); snom, "<phone-settings> tag" and "Flags" of
 Snom's wiki (an element for each parameter, ``idx`` for the identity, ``perm`` for the user's rights); the others as public
-templates write them: yealink lines of ``name = value`` below ``#!version:1.0.0.1``, poly elements whose attributes are the parameters.
+templates write them: yealink lines of ``name = value`` below ``#!version:1.0.0.1``, poly elements with parameters as attributes.
 """
 
 from __future__ import annotations
