@@ -147,10 +147,9 @@ def unresolved(name: str) -> Finding:
 def names_server(common_name: str, name: str) -> bool:
     """Tell whether a common name is *name*, alone or with a slash and information behind it, as ``pv.example.net/info``.
 
-    Case does not matter. A wildcard is no name of a host, and information must be printable ASCII.
+    Case does not matter; information must be printable ASCII. *name* is a host's, so that no wildcard fits.
     """
-    host = common_name.partition("/")[0]
-    return common_name.isascii() and common_name.isprintable() and "*" not in host and _same(host, name)
+    return common_name.isascii() and common_name.isprintable() and _same(common_name.partition("/")[0], name)
 
 
 def covers(pattern: str, name: str) -> bool:
