@@ -192,7 +192,7 @@ def test_xml_is_ascii(name, value):
         ("poly", '<PHONE_CONFIG a="1"><reg b="2"><reg.1 c="3"/></reg></PHONE_CONFIG>', {"a": "1", "b": "2", "c": "3"}),
         (
             "snom",
-            '<settings><phone-settings e="2"><a idx="">1</a></phone-settings><functionKeys><b/></functionKeys></settings>',
+            '<settings><functionKeys><b/></functionKeys><phone-settings e="2"><a idx="">1</a></phone-settings></settings>',
             {"a": "1"},
         ),
         ("yealink", "#!version:1.0.0.1 \r\n# a comment\r\n\r\n a.b=1 2 \r\nc =\r\n", {"a.b": "1 2", "c": ""}),
