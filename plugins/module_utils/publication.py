@@ -143,7 +143,8 @@ class Publisher:
     def __init__(self, settings: Settings, templates: Mapping[str, ProfileTemplate] | None = None) -> None:
         """*templates*: value of phone_profile_template -> template. Raise PublicationError for settings that cannot be."""
         self.settings = settings
-        self._templates = templates or {}
+        # One that loads its templates when they are asked for is empty at first.
+        self._templates = {} if templates is None else templates
         self._bench, self._remote = _targets(settings)
         self._needs_serial = any(name == "SN" for url in (self._bench, self._remote) for name, _column in names(url.path))
         for path, (value, _access) in settings.bootstrap_parameters.items():

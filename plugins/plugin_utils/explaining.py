@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..module_utils.phone import PhoneError, PhoneReader
+from ..module_utils.phone import Phone, PhoneError, PhoneReader
+from ..module_utils.profile import HIDDEN, is_secret
 from ..module_utils.publication import SERVICE, Publisher
 from .publishing import Entry
 
@@ -30,9 +31,12 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
     if problems:
         raise PhoneError("\n".join(f"phone {entry.label}: {problem}" for problem in problems))
     variables = reader.origins(entry.variables)
+    secrets = _secrets(phone) if phone.template else set()
     rows = []
     for kind, parameters in publisher.profiles(phone):
         for path in sorted(parameters):
+            value = parameters[path].value
+            hidden = any(secret in value for secret in secrets)
             variable = variables[path] if phone.parameters.get(path) == parameters[path] else ""
             if phone.template and kind == SERVICE:
                 variable = "phone_profile_template"
@@ -40,9 +44,17 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
                 {
                     "kind": kind,
                     "parameter": path,
-                    "value": phone.model.family.shown(path, parameters[path].value),
+                    "value": HIDDEN if hidden else phone.model.family.shown(path, value),
                     "variable": variable,
                     "origin": origins.get(variable, PUBLICATION),
                 }
             )
     return rows
+
+
+def _secrets(phone: Phone) -> set[str]:
+    """Return what a template may have put where no name tells that it is secret."""
+    show = phone.model.family.shown
+    values = {value for path, (value, _access) in phone.parameters.items() if show(path, value) != value}
+    of_lines = {value for line in phone.lines for key, value in line.items() if is_secret(key)}
+    return {*values, *of_lines, phone.key or "", phone.previous_key or ""} - {""}

@@ -326,6 +326,19 @@ def test_a_template_of_the_users_own():
     assert service_values(files, phone) == {"User_ID_1_": "<&>", "Display_Name_1_": "desk 00005E005301 GMT"}
 
 
+class LazyTemplates(dict[str, ProfileTemplate]):
+    """Loads its templates when they are asked for, as the profiles module does."""
+
+    def __missing__(self, name):
+        self[name] = ProfileTemplate(name, TEMPLATE)
+        return self[name]
+
+
+def test_templates_may_be_loaded_when_they_are_asked_for():
+    phone = phone_of(phone_profile_template="own.xml.j2", phone_parameters={"Time_Zone": "GMT"})
+    assert Publisher(SETTINGS, LazyTemplates()).check(phone) == []
+
+
 @pytest.mark.parametrize(
     ("template", "message"),
     [

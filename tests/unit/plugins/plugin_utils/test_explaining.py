@@ -72,6 +72,17 @@ def test_what_a_template_makes_comes_from_the_template():
     ]
 
 
+def test_what_is_secret_elsewhere_is_so_in_a_template():
+    elements = "<X>{{ parameters.Profile_Rule }}</X><Y>{{ lines[0].password }}!</Y><Z>{{ parameters.GPP_SA }}</Z>"
+    text = f"<flat-profile>{elements}</flat-profile>"
+    settings = Settings("https://prov.example.net/$MA.cfg", "http://prov.example.com/$MA.cfg", kinds=("service",))
+    publisher = Publisher(settings, {"own.j2": ProfileTemplate("own.j2", text)})
+    variables = {**REQUIRED, "phone_lines": [{"password": "s3cret"}], "phone_parameters": {"GPP_SA": "s3cret-2"}}
+    entry = Entry("desk", {**variables, "phone_profile_template": "own.j2"})
+    found = explain(entry, PhoneReader(BUILTIN, MASTER), publisher, {})
+    assert [(row["parameter"], row["value"]) for row in found] == [("X", "****"), ("Y", "****"), ("Z", "****")]
+
+
 @pytest.mark.parametrize(
     "variables",
     [
