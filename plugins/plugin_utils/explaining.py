@@ -35,16 +35,16 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
     rows = []
     for kind, parameters in publisher.profiles(phone):
         for path in sorted(parameters):
-            value = parameters[path].value
-            hidden = any(secret in value for secret in secrets)
             variable = variables[path] if phone.parameters.get(path) == parameters[path] else ""
+            value = phone.model.family.shown(path, parameters[path].value)
             if phone.template and kind == SERVICE:
                 variable = "phone_profile_template"
+                value = HIDDEN if any(secret in value for secret in secrets) else value
             rows.append(
                 {
                     "kind": kind,
                     "parameter": path,
-                    "value": HIDDEN if hidden else phone.model.family.shown(path, value),
+                    "value": value,
                     "variable": variable,
                     "origin": origins.get(variable, PUBLICATION),
                 }

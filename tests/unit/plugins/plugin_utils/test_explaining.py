@@ -80,7 +80,8 @@ def test_what_is_secret_elsewhere_is_so_in_a_template():
     variables = {**REQUIRED, "phone_lines": [{"password": "s3cret"}], "phone_parameters": {"GPP_SA": "s3cret-2"}}
     entry = Entry("desk", {**variables, "phone_profile_template": "own.j2"})
     found = explain(entry, PhoneReader(BUILTIN, MASTER), publisher, {})
-    assert [(row["parameter"], row["value"]) for row in found] == [("X", "****"), ("Y", "****"), ("Z", "****")]
+    rule = "[--key ****] http://prov.example.com/$MA.cfg"
+    assert [(row["parameter"], row["value"]) for row in found] == [("X", rule), ("Y", "****"), ("Z", "****")]
 
 
 @pytest.mark.parametrize(
