@@ -267,6 +267,10 @@ class _Templates(dict[str, ProfileTemplate]):
         super().__init__()
         self._action = action
 
+    def __bool__(self) -> bool:
+        """Any template may be asked for, so that it is not empty before the first."""
+        return True
+
     def __missing__(self, name: str) -> ProfileTemplate:
         self[name] = self._action.template(name)
         return self[name]
