@@ -4,25 +4,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import BenchError, check_addresses
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError, ModelError
+from ansible_collections.voip.preprovision.plugins.module_utils.web_access import (
+    OWNER_PATTERN,
+    WebAccessError,
+    password_lines,
+    tls_settings,
+)
+
+_OLD_TLS = "web_server_tls: TLS 1.0 and 1.1 are on, which are broken; turn them off as soon as the old phones are gone"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (BenchError, FamilyError, ModelError, WebAccessError) as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 def service_addresses(addresses: object, variable: str) -> list[str]:
     """Check the addresses on which a service listens."""
-    try:
+    with _translated():
         checked = check_addresses(addresses, variable)
-    except BenchError as error:
-        raise AnsibleFilterError(str(error)) from error
     if not checked:
         raise AnsibleFilterError(f"{variable} is empty; name at least one IPv4 address to listen on")
     return list(checked)
 
 
+def model_families(
+    hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Return the names of the product families that some phones are of, sorted."""
+    with _translated():
+        catalogue = BUILTIN.extended(families or {})
+        models = {str(hostvars[name]["phone_model"]) for name in names if "phone_model" in hostvars[name]}
+        return sorted({catalogue.find_model(model).family.name for model in models})
+
+
+def web_access_plan(tls: str, families: Iterable[str], passwords: Mapping[str, str]) -> dict[str, Any]:
+    """Turn the settings of role web_server into what its configuration prints; nothing of it is secret."""
+    with _translated():
+        settings = tls_settings(tls, families)
+        users = password_lines(passwords)
+    if settings.level == "legacy":
+        Display().warning(_OLD_TLS)
+    return {**settings._asdict(), "owner": OWNER_PATTERN, "passwords": len(users)}
+
+
+def web_password_file(passwords: Mapping[str, str]) -> str:
+    """Return the text of an htpasswd file."""
+    with _translated():
+        return "".join(f"{line}\n" for line in password_lines(passwords))
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"service_addresses": service_addresses}
+        return {
+            "service_addresses": service_addresses,
+            "model_families": model_families,
+            "web_access_plan": web_access_plan,
+            "web_password_file": web_password_file,
+        }

@@ -6,7 +6,12 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.voip.preprovision.plugins.filter.services import service_addresses
+from ansible_collections.voip.preprovision.plugins.filter.services import (
+    model_families,
+    service_addresses,
+    web_access_plan,
+    web_password_file,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,3 +25,42 @@ def test_addresses(value, addresses):
 def test_refused(value):
     with pytest.raises(AnsibleFilterError, match=r"^web_server_address "):
         service_addresses(value, "web_server_address")
+
+
+HOSTS = {"one": {"phone_model": "ATA192"}, "two": {"phone_model": "spa504g"}, "three": {"phone_model": "ata191"}, "none": {}}
+
+
+def test_families():
+    assert model_families(HOSTS, ["one", "two", "three", "none"]) == ["ata19x", "spa"]
+    assert model_families(HOSTS, []) == []
+
+
+def test_unknown_model():
+    with pytest.raises(AnsibleFilterError, match="the model 'ATA19' is not known"):
+        model_families({"one": {"phone_model": "ATA19"}}, ["one"])
+
+
+def test_access_tells_no_password():
+    plan = web_access_plan("auto", ["mpp"], {"00005e005301": "long enough to be a password"})
+    assert plan["passwords"] == 1
+    assert plan["level"] == "modern"
+    assert "long enough" not in str(plan)
+
+
+def test_old_tls_is_warned_of(monkeypatch):
+    warnings = []
+    monkeypatch.setattr("ansible.utils.display.Display.warning", lambda self, text: warnings.append(text))
+    web_access_plan("modern", ["spa"], {})
+    assert warnings == []
+    web_access_plan("legacy", [], {})
+    assert len(warnings) == 1
+
+
+def test_wrong_level():
+    with pytest.raises(AnsibleFilterError, match="web_server_tls is 'x'"):
+        web_access_plan("x", [], {})
+
+
+def test_password_file():
+    assert web_password_file({}) == ""
+    assert web_password_file({"00:00:5E:00:53:01": "long enough to be a password"}).startswith("00005e005301:{SSHA}")
