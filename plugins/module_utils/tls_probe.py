@@ -122,6 +122,7 @@ class Server:
     def show(self, certificate: str, private_key: str) -> int:
         """Show a client certificate (paths of PEM files) and ask for ``/``; return the HTTP status, 0 where there is none."""
         request = f"GET / HTTP/1.0\r\nHost: {self.name}\r\n\r\n".encode()
+        # With a passphrase given it asks nobody for one
         options = ["-cipher", _ANY, "-quiet", "-cert", certificate, "-key", private_key, "-pass", "pass:"]
         output, told = self._run(options, request)
         if _UNUSABLE.search(told):
@@ -148,16 +149,7 @@ class Server:
         command = ["openssl", "s_client", "-connect", f"{self.address}:{self.port}", "-legacy_server_connect", *options]
         command += ["-servername", self.name] if named else ["-noservername"]
         try:
-            # In a session of its own it cannot ask a terminal for a passphrase
-            done = subprocess.run(
-                command,
-                input=data,
-                capture_output=True,
-                timeout=self.timeout,
-                env=_ENVIRONMENT,
-                start_new_session=True,
-                check=False,
-            )
+            done = subprocess.run(command, input=data, capture_output=True, timeout=self.timeout, env=_ENVIRONMENT, check=False)
         except subprocess.TimeoutExpired as expired:
             return expired.stdout or b"", (expired.stderr or b"").decode("latin-1")
         return done.stdout, done.stderr.decode("latin-1")

@@ -85,6 +85,13 @@ CHAINS = {
         ),
         {("error", "not_a_ca")},
     ),
+    "signed by what is no CA": (
+        lambda ca: (
+            (signer := ca.issue("Sub", signer=ca.root, key="other", ca=None, usage=("key_cert_sign",), san=None))
+            and ca.issue(signer=signer).pem + signer.pem
+        ),
+        {("error", "not_a_ca")},
+    ),
     "not for signing": (
         lambda ca: (
             ca.issue(signer=ca.issue("Sub", signer=ca.root, key="other", ca=True, usage=(), san=None)).pem
@@ -118,6 +125,11 @@ def test_chains(tiny_ca, make, expected):
 def test_a_root_of_its_own_is_trusted_where_phones_carry_it(tiny_ca):
     own = tiny_ca.issue(signer=None)
     assert told(findings(tiny_ca, own.pem, roots=own.pem)) == {("warning", "self_signed")}
+
+
+def test_nobody_asks_how_a_root_signed_itself(tiny_ca):
+    root = tiny_ca.issue("Test root", signer=None, key="ca", ca=True, san=None, days=(-3000, 3000), digest="sha1")
+    assert findings(tiny_ca, roots=root.pem) == []
 
 
 def test_any_of_several_roots_does(tiny_ca):
@@ -239,6 +251,11 @@ def test_the_name_leads_to_the_address(tiny_ca, family, resolved, expected):
     assert told(findings(tiny_ca, family=family, resolved=resolved)) == expected
 
 
+def test_an_address_that_nobody_compares_is_a_warning(tiny_ca):
+    facts = tls_facts("ata19x").corrected({"checks_address": False})
+    assert told(findings(tiny_ca, facts=facts, resolved=["192.0.2.9"])) == {("warning", "address_mismatch")}
+
+
 def test_a_longer_resync_period_needs_a_longer_certificate(tiny_ca):
     assert told(findings(tiny_ca, resync_period=91 * 86400)) == {("error", "expires_before_resync")}
     assert told(findings(tiny_ca, expires_within=91)) == {("warning", "expires_soon")}
@@ -319,6 +336,7 @@ NEWEST = {**dict.fromkeys(VERSIONS, ""), "TLS 1.3": "TLS_AES_256_GCM_SHA384"}
         (OLD, "AES128-SHA", tls_facts("mpp"), {("info", "old_protocol")}),
         (NEWEST, "", tls_facts("ata19x"), {("warning", "no_common_protocol")}),
         (NEWEST, "x", tls_facts("ata19x").corrected({"highest": "TLS 1.3"}), set()),
+        (MODERN, "x", tls_facts("ata19x").corrected({"highest": "TLS 1.3"}), set()),
         (OLD, "", TlsFacts(lowest="TLS 1.3", highest="TLS 1.3", uncertain=frozenset()), {("error", "no_common_protocol")}),
         (dict.fromkeys(VERSIONS, ""), "", TlsFacts(uncertain=frozenset()), {("error", "no_common_protocol")}),
     ],
@@ -405,6 +423,7 @@ PAIRS = {
     "name in CN alone": ({"certificate": lambda ca: ca.issue(san=["www.example.net"]).pem}, ["name_mismatch"]),
     "name behind the slash": ({"certificate": lambda ca: ca.issue(f"x/{NAME}", san=None).pem}, ["name_mismatch"]),
     "long name": ({"certificate": lambda ca: ca.issue(f"{NAME}/{'x' * 48}").pem}, ["common_name_long"]),
+    "name just short enough": ({"certificate": lambda ca: ca.issue(f"{NAME}/{'x' * 47}").pem}, []),
     "another chain": ({"chain": lambda ca: ca.other_root.pem}, ["chain_mismatch"]),
     "chain with a gap": ({"chain": lambda ca: ca.root.pem}, ["chain_mismatch"]),
     "something else in the chain": ({"chain": lambda ca: ca.intermediate.pem + ca.other_root.pem}, ["chain_mismatch"]),

@@ -118,10 +118,23 @@ def test_what_is_no_chain_cannot_be_ordered(tiny_ca):
 
 
 def test_two_cas_that_sign_each_other_end(tiny_ca):
+    first = tiny_ca.issue(signer=tiny_ca.root)
     forth = tiny_ca.issue("Test root", signer=tiny_ca.other_root, key="ca", ca=True, san=None)
     back = tiny_ca.issue("Other root", signer=tiny_ca.root, key="other-ca", ca=True, san=None)
-    certificates = [one(issued.pem) for issued in (forth, back)]
+    certificates = [one(issued.pem) for issued in (first, forth, back)]
     assert in_order(certificates) == certificates
+    assert in_order(certificates[1:]) == certificates[1:]
+
+
+def test_a_root_ends_the_path(tiny_ca):
+    crossed = tiny_ca.issue("Test root", signer=tiny_ca.other_root, key="ca", ca=True, san=None)
+    others = [one(issued.pem) for issued in (tiny_ca.root, crossed, tiny_ca.other_root)]
+    assert signing_path(one(tiny_ca.intermediate.pem), others) == [one(tiny_ca.intermediate.pem), others[0]]
+
+
+def test_a_key_signs_under_its_own_name_alone(tiny_ca):
+    renamed = tiny_ca.issue("Renamed root", signer=None, key="ca", ca=True, san=None)
+    assert not is_signed_by(one(tiny_ca.intermediate.pem), one(renamed.pem))
 
 
 @pytest.mark.parametrize(
