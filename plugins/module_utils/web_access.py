@@ -3,8 +3,8 @@
 """Who gets what from the station's web server: whose a certificate is, what TLS its phones need, and passwords where there is no
 certificate.
 
-Sources: administration guides of SPA1112 and CP-8841 for the subject, OU=SPA-962, L=88012BA01234, S=000e08abcdef: the serial number in
-L may look like a MAC address. RFC 2253 for how nginx spells a subject in $ssl_client_s_dn. ngx_http_auth_basic_module for {SSHA}.
+Sources: administration guides of SPA1112 and CP-8841 for the subject, OU=SPA-962, L=88012BA01234, S=000e08abcdef: the serial number
+in L may look like a MAC address. RFC 2253 for how nginx spells a subject in $ssl_client_s_dn. ngx_http_auth_basic_module for {SSHA}.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ _AFTER = f"(?!{_DIGIT})(?![-:.](?:{_DIGIT}{{2}}){{1,2}}(?!{_DIGIT}))"
 # In an attribute that is no serial number; a comma or plus sign inside a value has a backslash before it
 _ELSEWHERE = r"(?:.*[,+])?(?!(?:L|serialNumber)=)[a-z0-9.]+=(?:\x5c.|[^,+\x5c])*?"
 
-OWNER_PATTERN = rf"^SUCCESS:/device/{_PAIRS}\.cfg:(?!.*\x5c[01]{_DIGIT})(?!{_ELSEWHERE}{_BEFORE}(?!{_SAME}(?!{_DIGIT})){_ANY}{_AFTER})(?=.*{_BEFORE}{_SAME}{_AFTER})"
+OWNER_PATTERN = (
+    rf"^SUCCESS:/device/{_PAIRS}\.cfg:(?!.*\x5c[01]{_DIGIT})"
+    rf"(?!{_ELSEWHERE}{_BEFORE}(?!{_SAME}(?!{_DIGIT})){_ANY}{_AFTER})(?=.*{_BEFORE}{_SAME}{_AFTER})"
+)
 """Regular expression, without case, for ``<$ssl_client_verify>:<$uri>:<$ssl_client_s_dn>``.
 
-It fits when the certificate is verified, its subject carries the MAC address of the path in any attribute and spelling, and no other
-MAC address. A subject with two opens nothing, nor does one with control characters.
+It fits when the certificate is verified, its subject carries the MAC address of the path in any attribute and spelling, and no
+other MAC address. A subject with two opens nothing, nor does one with control characters.
 """
 
 
@@ -105,6 +108,6 @@ def password_lines(passwords: Mapping[str, str]) -> list[str]:
                 f"web_server_passwords: the password of {user} must be at least {_SHORTEST_PASSWORD} printable ASCII characters"
             )
         salt = hmac.new(text.encode(), user.encode(), hashlib.sha256).digest()[:8]
-        digest = hashlib.sha1(text.encode() + salt).digest()
+        digest = hashlib.sha1(text.encode() + salt, usedforsecurity=False).digest()
         hashed[user] = f"{{SSHA}}{base64.b64encode(digest + salt).decode()}"
     return [f"{user}:{value}" for user, value in sorted(hashed.items())]

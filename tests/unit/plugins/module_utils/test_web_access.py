@@ -147,7 +147,7 @@ def test_password_lines():
     assert hashes[0] != hashes[1]
     for text in hashes:
         raw = base64.b64decode(text)
-        assert raw[:20] == hashlib.sha1(PASSWORD.encode() + raw[20:]).digest()
+        assert raw[:20] == hashlib.sha1(PASSWORD.encode() + raw[20:], usedforsecurity=False).digest()
         assert len(raw) == 28
 
 
