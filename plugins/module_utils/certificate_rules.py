@@ -262,7 +262,7 @@ def _check_root(judge: _Judge, path: list[Certificate], roots: Sequence[Certific
         if len(path) == 1:
             code, what = "self_signed", "the server's certificate is signed by itself, and these phones do not carry it as a root"
         judge.add("error", code, what, sign)
-    elif any(root.parsed.subject == last.parsed.issuer for root in roots):
+    elif any(root.subject == last.issuer for root in roots):
         judge.add(
             "error",
             "root_mismatch",

@@ -68,7 +68,7 @@ class Certificate:
     @property
     def own_issuer(self) -> bool:
         """Whether it names itself as its issuer, as roots do."""
-        return bool(self.parsed.issuer == self.parsed.subject)
+        return self.issuer == self.subject
 
     @property
     def pem(self) -> str:
@@ -196,7 +196,7 @@ def _uses(usage: Any) -> frozenset[str]:
 
 def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
     """Tell whether *issuer* carries the name that *certificate* gives for its issuer, and its key made the signature."""
-    if certificate.parsed.issuer != issuer.parsed.subject:
+    if certificate.issuer != issuer.subject:
         return False
     key = issuer.parsed.public_key()
     signed = (certificate.parsed.signature, certificate.parsed.tbs_certificate_bytes)
