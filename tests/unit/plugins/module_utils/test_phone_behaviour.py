@@ -199,7 +199,7 @@ def test_names_are_case_sensitive_and_the_last_value_wins():
         ("http://h/a | http://h/b", "column 1: this alternative has no condition"),
         ("($SWVER ne 1)? http://h/a", "column 2: the sides are of two forms"),
         ("ftp://h/a", "column 1: the scheme ftp is not known"),
-        (f"[--cipher x --key {KEY}] http://h/a", "column 2: --cipher is no option of a Profile_Rule"),
+        (f"[--cipher x --key {KEY}] http://h/a", "column 2: this is no option of a Profile_Rule"),
         ("[--key $SA] http://h/a", "column 8: --key has no value"),
         ("[--alias b] http://h/a", "--alias is beyond what an emulated unit can do"),
         ("[--srv] http://h/a", "--srv is beyond what an emulated unit can do"),
