@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import difflib
+import gc
 import os
 import secrets
 import tempfile
@@ -142,6 +143,8 @@ class ActionModule(ActionBase):
 
     def _publish(self) -> dict[str, Any]:
         options = self._options
+        # This process ends with its task; what Ansible has built so far need not be looked through for garbage again and again.
+        gc.freeze()
         rows = self._rows()
         reader, publisher = self._reader(rows), self._publisher()
         entries = self._entries(rows)

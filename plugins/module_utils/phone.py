@@ -18,7 +18,7 @@ from .keys import ProfileKeyError, check_key, check_secret, derive_key
 from .mac import Mac, MacError, parse_mac
 from .parameter_names import check as check_names
 from .phone_settings import TYPED, Reading, read_typed
-from .profile import Parameters, ProfileError, check_text, read_setting
+from .profile import Parameters, ProfileError, check_text, read_plain, read_setting
 from .profile_formats import FORMATS
 from .sealing import AES128GCM, OPENSSL, SEALINGS
 
@@ -198,6 +198,10 @@ class PhoneReader:
             paths, unknown = found
             if unknown:
                 ignored[unknown] = None
+            plain = read_plain(line.values())
+            if plain is not None and len(plain) == len(line) and all(map(paths.get, line)):
+                parameters.update(zip(map(paths.__getitem__, line), plain, strict=True))
+                continue
             for key, value in line.items():
                 if key not in paths:
                     near = difflib.get_close_matches(str(key), paths, n=1)
