@@ -4,7 +4,8 @@
 certificate.
 
 Sources: administration guides of SPA1112 and CP-8841 for the subject, OU=SPA-962, L=88012BA01234, S=000e08abcdef: the serial number
-in L may look like a MAC address. RFC 2253 for how nginx spells a subject in $ssl_client_s_dn. ngx_http_auth_basic_module for {SSHA}.
+in L may look like a MAC address. RFC 2253 for how nginx spells a subject in $ssl_client_s_dn. The {SSHA} of passwords is that of
+ngx_http_auth_basic_module.
 """
 
 from __future__ import annotations
