@@ -9,13 +9,14 @@ import contextlib
 import difflib
 import gc
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -63,6 +64,8 @@ _TREE_MODULE = "voip.preprovision.published_tree"
 _PROGRESS_STEP = 5  # per cent
 _PROGRESS_ROWS = 10_000
 _VAULT = b"$ANSIBLE_VAULT"
+_UNDEFINED = re.compile(r"'\w+' is undefined")
+_TAGGED = (str, int, float)
 
 
 class ActionModule(ActionBase):
@@ -84,7 +87,8 @@ class ActionModule(ActionBase):
         try:
             result.update(self._explain() if options["explain"] else self._publish())
         except (FamilyError, PhoneError, ProfileError, PublicationError, RowsError, TemplateError) as error:
-            raise AnsibleActionFail(str(error)) from error
+            # Ansible would show the causes too, and what a variable holds could be in these
+            raise AnsibleActionFail(str(error)) from None
         return result
 
     # -- what there is to publish
@@ -137,7 +141,8 @@ class ActionModule(ActionBase):
             path = self._find_needle("templates", name)
             return ProfileTemplate(name, self._loader.get_text_file_contents(path))
         except AnsibleError as error:
-            raise TemplateError(f"the template '{name}' cannot be read: {error}") from error
+            reason = str(error).partition("\n")[0]
+            raise TemplateError(f"the template '{name}' cannot be read: {reason}; it belongs into a folder templates") from error
 
     # -- publish
 
@@ -297,10 +302,20 @@ class _Hosts:
                 try:
                     own[variable] = _plain(variables[variable])
                 except AnsibleError as error:
-                    yield Entry(name, {}, problem=f"{variable}: {error.message}")
+                    yield Entry(name, {}, problem=f"{variable}: {_told(error)}")
                     break
             else:
                 yield Entry(name, own)
+
+
+def _told(error: AnsibleError) -> str:
+    """Return what Ansible says of a variable, unless a value could be in it."""
+    first = str(error.args[0]).removesuffix(".")
+    if isinstance(error, AnsibleUndefinedVariable):
+        return first if _UNDEFINED.fullmatch(first) else "it asks for something that is not there"
+    if isinstance(error, AnsibleTemplateSyntaxError) or getattr(error.__cause__, "context", "") == "vault":
+        return f"{first}: {error.__cause__}"
+    return first
 
 
 def _is_of_phones(variable: str) -> bool:
@@ -337,11 +352,14 @@ def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
     if validation.error_messages:
         raise AnsibleActionFail("profiles: " + "; ".join(validation.error_messages))
     options: dict[str, Any] = validation.validated_parameters
-    return {**options, "groups": _plain(options["groups"]), "families": _plain(options["families"])}
+    return {**options, **{name: _plain(options[name]) for name, spec in ARGUMENT_SPEC.items() if spec["type"] == "dict"}}
 
 
 def _plain(value: Any) -> Any:
-    """Return *value* with plain containers: Ansible's own make a new object of what they hold each time they are asked."""
+    """Return *value* without what Ansible adds to it: its containers make new objects each time they are asked."""
     if isinstance(value, Mapping):
         return {str(key): _plain(below) for key, below in value.items()}
-    return [_plain(below) for below in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(below) for below in value]
+    base = type(value).__base__
+    return base(value) if base in _TAGGED and not isinstance(value, bool) else value
