@@ -407,10 +407,26 @@ _LINES = {
     "dial_plan": "Dial_Plan_{n}_",
     "use_dns_srv": "Use_DNS_SRV_{n}_",
 }
+# Passwords in FusionPBX's templates of these models (c7a00dc): of administrator, user, accounts, ports, server and directory
+_GRANDSTREAM_PASSWORDS = tuple(
+    f"P{number}"
+    for number in (
+        *(2, 34, 196, 279, 281, 406, 506, 606, 706, 734, 1361, 1383, 1594, 1706, 1806, 2967),
+        *range(4120, 4144),
+        *(4505, 4512, 6714, 6769, 6773, 7903, 8024, 8221, 8395),
+        *range(8404, 8432, 3),
+        *(8452, 8472, 21908, 21909, 21914, 21915, 22022),
+        *range(22137, 22162, 3),
+        *(22430, 22434, 22438, 28110, 28124),
+        *range(32004, 32050, 5),
+    )
+)
 _YEALINK_LINES = {
     **dict.fromkeys(_LINES, ""),
     "enable": "account.{n}.enable",
     "proxy": "account.{n}.sip_server.1.address",
+    "outbound_proxy": "account.{n}.outbound_proxy.1.address",
+    "use_outbound_proxy": "account.{n}.outbound_proxy_enable",
     "register_expires": "account.{n}.sip_server.1.expires",
     "display_name": "account.{n}.display_name",
     "user_id": "account.{n}.user_name",
@@ -539,9 +555,8 @@ _FAMILIES = (
         digest="md5",
         sealing="none",
         key_parameter="P1359",
-        # Public templates: passwords of administrator, user, and accounts 1 to 6 (the last three by the numbers of their accounts)
-        hidden=("P2", "P196", "P34", "P406", "P506", "P606", "P1706", "P1806"),
-        vendor_classes=("Grandstream",),
+        hidden=_GRANDSTREAM_PASSWORDS,
+        vendor_classes=("Grandstream", "HT8XX"),
         vendor_class="Grandstream {model}",
         line_settings=dict.fromkeys(_LINES, ""),
     ),
@@ -588,6 +603,8 @@ _FAMILIES = (
             **dict.fromkeys(_LINES, ""),
             "proxy": "reg.{n}.server.1.address",
             "outbound_proxy": "reg.{n}.outboundProxy.address",
+            "register": "reg.{n}.server.1.register",
+            "register_expires": "reg.{n}.server.1.expires",
             "display_name": "reg.{n}.displayName",
             "user_id": "reg.{n}.address",
             "auth_id": "reg.{n}.auth.userId",
@@ -596,7 +613,7 @@ _FAMILIES = (
     ),
     Family(
         name="snom",
-        models=("D315", "D335", "D345", "D375", "D385", "D713", "D717", "D735", "D765", "D785"),
+        models=("D315", "D335", "D345", "D375", "D385", "D712", "D713", "D717", "D735", "D765", "D785", "D815", "D862", "D865"),
         product="snom{model}",
         format="snom",
         yes_no=("on", "off"),
@@ -607,7 +624,9 @@ _FAMILIES = (
         vendor_class="snom{model}",
         line_settings={
             **dict.fromkeys(_LINES, ""),
+            "enable": "user_active.{n}",
             "proxy": "user_host.{n}",
+            "register_expires": "user_expiry.{n}",
             "outbound_proxy": "user_outbound.{n}",
             "display_name": "user_realname.{n}",
             "user_id": "user_name.{n}",
