@@ -55,9 +55,9 @@ def test_refused_bench(address, ports, sentence):
 
 def test_a_port_with_the_default_route_needs_permission():
     assert FILTERS["bench_plan"]("192.0.2.1/24", ["eth0"], FACTS, True)["ports"] == ["eth0"]
-    with pytest.raises(AnsibleFilterError, match="set bench_allow_default_route where that network is the bench$"):
+    with pytest.raises(AnsibleFilterError, match=r"set bench_allow_default_route where that network is the bench$"):
         FILTERS["bench_plan"]("192.0.2.1/24", ["eth0"], FACTS, False)
-    with pytest.raises(AnsibleFilterError, match="of the connection that this play runs over"):
+    with pytest.raises(AnsibleFilterError, match=r"of the connection that this play runs over"):
         FILTERS["bench_plan"]("192.0.2.1/24", ["eth2"], FACTS, True)
 
 
