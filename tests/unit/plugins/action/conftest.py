@@ -71,18 +71,19 @@ class Controller:
         self.write("callbacks/recorder.py", RECORDER)
 
     def write(self, name: str, content: object) -> str:
-        """Write text, bytes, or anything else as JSON; return the path."""
+        """Write text, bytes, or anything else as YAML; return the path."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             path.write_bytes(content)
         else:
-            path.write_text(content if isinstance(content, str) else json.dumps(content, indent=1))
+            # All JSON is YAML, but only of what does not look like JSON Ansible shows lines in its errors
+            path.write_text(content if isinstance(content, str) else f"---\n{json.dumps(content, indent=1)}\n")
         return str(path)
 
-    def play(self, steps: list[dict], *options: str, variables: dict | None = None, watch: bool = False) -> Run:
+    def play(self, steps: list[dict], *options: str, watch: bool = False) -> Run:
         """Run tasks on the host station, each with a name of its own. *watch*: whether to collect command lines."""
-        playbook = [{"hosts": "station", "gather_facts": False, "vars": variables or {}, "tasks": steps}]
+        playbook = [{"hosts": "station", "gather_facts": False, "tasks": steps}]
         recorded = self.folder / "recorded"
         recorded.write_text("")
         environment = {

@@ -74,7 +74,7 @@ def inventory_of(station, changed):
     hosts = {name: {**variables, **changed.get(name, {})} for name, variables in PHONES.items()}
     return {
         "all": {
-            "vars": GROUPS["all"],
+            "vars": {**GROUPS["all"], "master": "a master key of sixteen characters and more"},
             "children": {
                 "stations": {"hosts": station},
                 "phones": {"hosts": hosts},
@@ -192,7 +192,6 @@ def publications(controller):
         ],
         "--vault-password-file",
         str(controller.folder / "password"),
-        variables={"master": "a master key of sixteen characters and more"},
     )
 
 
