@@ -24,8 +24,9 @@ from typing import NamedTuple
 from .families import FILE, UNIT_MACROS, Family, Model
 from .keys import key_id
 from .macros import expand, names
+from .parameter_names import check as check_names
 from .phone import Phone, PhoneError
-from .profile import Parameters, Setting, is_secret, shown, values
+from .profile import Parameters, ProfileError, Setting, check_text, is_secret, shown, values
 from .profile_formats import FORMATS
 from .profile_template import ProfileTemplate, TemplateError
 from .rules import Kind, RuleError, Target, check_rule, check_trigger, parse_url
@@ -147,11 +148,17 @@ class Publisher:
         self._templates = {} if templates is None else templates
         self._bench, self._remote = _targets(settings)
         self._needs_serial = any(name == "SN" for url in (self._bench, self._remote) for name, _column in names(url.path))
+        for option in ("ca_url", "syslog_server", "remote_syslog_server"):
+            try:
+                check_text(getattr(settings, option))
+            except ProfileError as error:
+                raise PublicationError(f"{option}: {error}") from error
         for path, (value, _access) in settings.bootstrap_parameters.items():
             if shown(path, value) != value:
                 raise PublicationError(f"bootstrap_parameters: {path} is secret, and bootstrap profiles are for anybody to read")
         self._contact: dict[str, frozenset[str]] = {}
-        self._rule_problems: dict[tuple[str, ...], str] = {}
+        self._rules_of: dict[str, tuple[list[tuple[str, Kind | None]], list[tuple[str, str, Kind | None]]]] = {}
+        self._rule_problems: dict[tuple[object, ...], str] = {}
 
     # -- bootstrap
 
@@ -206,10 +213,10 @@ class Publisher:
     def check(self, phone: Phone) -> list[str]:
         """Return a sentence, naming the variable, on everything that keeps this phone from being published."""
         family, kinds = phone.model.family, self.settings.kinds
+        rules, shared = self._rules(family)
+        asked = [(path, phone.parameters[path].value, kind) for path, kind in rules if path in phone.parameters]
         problems = [
-            f"{path}: {problem}"
-            for path, kind in _rules(family)
-            if path in phone.parameters and (problem := self._rule_problem(phone, path, kind))
+            f"{where}: {problem}" for where, text, kind in asked + shared if (problem := self._rule_problem(phone, text, kind))
         ]
         if not family.profile_rules and not family.own_file:
             problems.append(f"phone_model: the family {family.name} asks for no file; give it profile_rules or own_file")
@@ -246,13 +253,56 @@ class Publisher:
         in_lines = (f"{key} of phone_lines" for line in phone.lines for key, value in line.items() if value and is_secret(key))
         return next((path for path, (value, _access) in own.items() if show(path, value) != value), "") or next(in_lines, "")
 
-    def _rule_problem(self, phone: Phone, path: str, kind: Kind | None) -> str:
+    def _rules(self, family: Family) -> tuple[list[tuple[str, Kind | None]], list[tuple[str, str, Kind | None]]]:
+        """Return what holds rules in this family, and the rules that the publication itself gives it."""
+        found = self._rules_of.get(family.name)
+        if found is None:
+            rules = list(_rules(family))
+            shared = [
+                (f"{where}{path}", given[path].value, kind)
+                for where, given in self._shared_parameters(family)
+                for path, kind in rules
+                if path in given
+            ]
+            found = self._rules_of[family.name] = (rules, shared)
+        return found
+
+    def _shared_parameters(self, family: Family) -> list[tuple[str, Parameters]]:
+        """What the publication itself puts into profiles of this family, each with what stands before it in a message."""
+        settings = self.settings
+        kinds = ((BOOTSTRAP, settings.bootstrap_parameters), (PREPROVISION, settings.preprovision_parameters))
+        return [
+            (f"{kind}_parameters: ", given) for kind, given in kinds if kind in settings.kinds and given and family.profile_rules
+        ]
+
+    def ignored(self, families: Iterable[Family]) -> list[str]:
+        """Return a sentence on each parameter of the publication's own that none of these families knows."""
+        options: dict[str, list[Family]] = {}
+        given: dict[str, Parameters] = {}
+        for family in families:
+            for where, parameters in self._shared_parameters(family):
+                options.setdefault(where, []).append(family)
+                given[where] = parameters
+        sentences = []
+        for where, asking in options.items():
+            for path in given[where]:
+                found = [check_names(family.known_names, [path]) for family in asking]
+                if all(found):
+                    near = next((name for ((_path, name),) in found if name), None)
+                    sentences.append(
+                        f"{where}{path} is known to none of the phones' families, which would ignore it"
+                        + (f"; did you mean {near}?" if near else "")
+                    )
+        return sentences
+
+    def _rule_problem(self, phone: Phone, text: str, kind: Kind | None) -> str:
         """Tell what is wrong with a rule of the user's; many phones share a rule, so it is looked at once."""
-        text = phone.parameters[path].value
-        general = (
-            {name: setting.value for name, setting in phone.parameters.items() if name.startswith("GPP_")} if "$" in text else {}
-        )
-        asked = (str(kind), text, *general.values())
+        general: dict[str, str] = {}
+        asked: tuple[object, ...] = (kind, text)
+        if "$" in text:
+            general = {name: setting.value for name, setting in phone.parameters.items() if name.startswith("GPP_")}
+            # A serial number of letters and digits is as good as any other.
+            asked += (phone.model.name, "" if phone.serial.isalnum() and phone.serial.isascii() else phone.serial, *general.items())
         problem = self._rule_problems.get(asked)
         if problem is None:
             macros = {**phone.macros, **{name.removeprefix("GPP_"): value for name, value in general.items()}}

@@ -114,7 +114,8 @@ def survey(entries: Iterable[Entry], reader: PhoneReader, publisher: Publisher, 
             result.phones.append(phone)
     for path, owner in publisher.bootstrap_places(reader.catalogue.models.values(), result.used):
         paths.take(path, owner)
-    result.ignored = list(ignored)
+    families = {model.family.name: model.family for name in result.used for model in [reader.catalogue.models[name]]}
+    result.ignored = [*ignored, *publisher.ignored(families.values())]
     twice = register.problems()
     # Phones of one MAC share their files too, which would be told twice.
     everything = [*problems, *(twice or paths.problems())]

@@ -392,6 +392,9 @@ def test_templates_that_fail(template, message):
         ),
         ({"bench_url": "https://prov.example.com/ä$MA"}, "bench_url: the path '/ä$MA' cannot be a file; "),
         ({"bench_url": "https://prov.example.com/{key_id}$MA"}, "bench_url: the path '/{key_id}$MA' cannot be a file; "),
+        ({"ca_url": "http://x/y\n"}, "ca_url: holds the character U+000A at position 11, which no profile can carry to a phone"),
+        ({"syslog_server": "a\x01"}, "syslog_server: holds the character U+0001 at position 2, "),
+        ({"remote_syslog_server": " a"}, "remote_syslog_server: begins or ends with white space, "),
         (
             {"bootstrap_parameters": {"Admin_Passwd": Setting("s3cret")}},
             "bootstrap_parameters: Admin_Passwd is secret, and bootstrap profiles are for anybody to read",
@@ -428,6 +431,8 @@ def test_paths_that_phones_would_share():
         ({"phone_parameters": {"Upgrade_Rule": "/x.img"}}, {}, "Upgrade_Rule: "),
         ({"phone_parameters": {"Report_Rule": "[--alias a] http://x/y"}}, {}, "Report_Rule: "),
         ({"phone_parameters": {"Resync_Trigger_1": "($PRVTMR gt 3)"}}, {}, "Resync_Trigger_1: "),
+        ({}, {"bootstrap_parameters": {"Upgrade_Rule": Setting("/x.img")}}, "bootstrap_parameters: Upgrade_Rule: "),
+        ({}, {"preprovision_parameters": {"Report_Rule": Setting("ftp://x/y")}}, "preprovision_parameters: Report_Rule: "),
         (
             {"phone_profile_key_previous": "0123456789abcdef"},
             {"remote_url": "http://prov.example.com/$MA.cfg"},
@@ -497,3 +502,38 @@ def test_a_family_that_asks_for_nothing():
     catalogue = BUILTIN.extended({"acme": {"models": ["ACME1"], "sealing": "none"}})
     phone = PhoneReader(catalogue).read("desk", {"phone_mac": "00005e005301", "phone_model": "ACME1"})
     assert Publisher(SETTINGS).check(phone) == ["phone_model: the family acme asks for no file; give it profile_rules or own_file"]
+
+
+def test_a_rule_is_looked_at_again_where_its_macros_differ():
+    publisher = Publisher(SETTINGS)
+    rule = {"Profile_Rule": "http://prov.example.com/$A$SN.cfg"}
+    right = {"phone_serial": "FCH2118DGQP", "phone_parameters": {**rule, "GPP_A": "x"}}
+    for variables, count in (
+        (right, 0),
+        ({**right, "phone_parameters": {**rule, "GPP_A": "x y"}}, 1),
+        ({**right, "phone_parameters": {**rule, "GPP_A": "x", "GPP_B": "x y"}}, 0),
+        ({**right, "phone_serial": "FCH 2118"}, 1),
+        (right, 0),
+    ):
+        assert len(publisher.check(phone_of(**variables))) == count
+    # The same text in another parameter is another macro
+    rule = {"Profile_Rule": "http://$A/x.cfg"}
+    assert publisher.check(phone_of(phone_parameters={**rule, "GPP_B": "a b"})) == []
+    assert len(publisher.check(phone_of(phone_parameters={**rule, "GPP_A": "a b"}))) == 1
+
+
+def test_parameters_of_the_publication_that_no_family_knows():
+    settings = dataclasses.replace(
+        SETTINGS,
+        bootstrap_parameters={"Resync_Perodic": Setting("60"), "Custom_CA_Rule": Setting("x")},
+        preprovision_parameters={"Xyzzy": Setting("1"), "Resync_Periodic": Setting("60")},
+    )
+    ata, mpp, yealink = (BUILTIN.families[name] for name in ("ata19x", "mpp", "yealink"))
+    near = "bootstrap_parameters: Resync_Perodic is known to none of the phones' families, which would ignore it; did you mean "
+    other = "preprovision_parameters: Xyzzy is known to none of the phones' families, which would ignore it"
+    assert Publisher(settings).ignored([ata, mpp]) == [f"{near}Resync_Periodic?", other]
+    assert len(Publisher(settings).ignored([ata])) == 3
+    assert Publisher(settings).ignored([yealink]) == Publisher(settings).ignored([]) == []
+    assert Publisher(dataclasses.replace(settings, kinds=("preprovision",))).ignored([mpp]) == [other]
+    # Nobody knows what a family without a list of names knows
+    assert Publisher(settings).ignored([ata, other_family(known_names="").families["acme"]]) == []

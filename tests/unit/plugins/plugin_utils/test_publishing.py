@@ -14,6 +14,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils import sealing
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import PhoneError, PhoneReader
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_rows import PhoneRows
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting
 from ansible_collections.voip.preprovision.plugins.module_utils.publication import Publisher, Settings
 from ansible_collections.voip.preprovision.plugins.module_utils.transfer import Live, LiveFile
 from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import (
@@ -191,6 +192,14 @@ def test_ignored_parameters_are_told_once_for_all_phones():
     assert found.ignored == [
         "phone desk-1 and 2 more: phone_parameters: the family ata19x does not know Prxy_1_, and would ignore it;"
         " did you mean Proxy_1_?"
+    ]
+
+
+def test_ignored_parameters_of_the_publication_are_told_too():
+    target = Target(dataclasses.replace(SETTINGS, preprovision_parameters={"Resync_Perodic": Setting("60")}))
+    assert target.look(entry(1, phone_model="T46U", phone_sealing="none")).ignored == []
+    assert [sentence.partition(" is ")[0] for sentence in target.look(entry(1)).ignored] == [
+        "preprovision_parameters: Resync_Perodic"
     ]
 
 
