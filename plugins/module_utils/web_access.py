@@ -26,7 +26,7 @@ AUTO = "auto"
 _SHORTEST_PASSWORD = 16
 _DIGIT = "[0-9a-f]"
 _JOINT = "[-:.]?"
-_PAIRS = "".join(f"({_DIGIT}{{2}})" for _ in range(6))
+_PAIRS = f"({_DIGIT}{{2}})" * 6
 _SAME = _JOINT.join(rf"\{number}" for number in range(1, 7))
 _ANY = f"(?:{_DIGIT}{{2}}{_JOINT}){{5}}{_DIGIT}{{2}}"
 # Not inside a longer number, joined or not, nor begun by an escaped byte (\C3) or a value in hexadecimal (#0C04...)
