@@ -241,9 +241,15 @@ class Publisher:
                 )
         if phone.template and not problems:
             try:
-                self._service_plain(phone, self._service(phone))
+                plain = self._service_plain(phone, self._service(phone))
             except PhoneError as error:
-                problems.append(str(error))
+                return [str(error)]
+            made = FORMATS[family.format].parse(plain)
+            problems += [
+                f"phone_profile_template: it leaves out parameters.{path}, which tells the phone its new key"
+                for path, setting in (self._leading(phone).items() if phone.previous_key else ())
+                if path not in phone.parameters and made.get(path, Setting("")).value != setting.value
+            ]
         return problems
 
     def _secret(self, phone: Phone) -> str:
@@ -397,12 +403,14 @@ class Publisher:
 
     def _service(self, phone: Phone) -> Parameters:
         own = phone.parameters if SERVICE in self.settings.complete else self._limited(phone)
+        return {**self._leading(phone), **own}
+
+    def _leading(self, phone: Phone) -> Parameters:
+        """What tells a phone its key."""
         family = phone.model.family
         if family.profile_rules:
-            return {**self._rule_parameters(phone), **own}
-        if family.key_parameter and phone.key and phone.sealing == OPENSSL:
-            return {family.key_parameter: Setting(phone.key), **own}
-        return own
+            return self._rule_parameters(phone)
+        return {family.key_parameter: Setting(phone.key)} if family.key_parameter and phone.key and phone.sealing == OPENSSL else {}
 
     def _limited(self, phone: Phone) -> Parameters:
         family = phone.model.family

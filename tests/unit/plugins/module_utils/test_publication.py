@@ -326,6 +326,28 @@ def test_a_template_of_the_users_own():
     assert service_values(files, phone) == {"User_ID_1_": "<&>", "Display_Name_1_": "desk 00005E005301 GMT"}
 
 
+@pytest.mark.parametrize(
+    ("model", "sealing", "previous", "body", "missing"),
+    [
+        ("ATA192", "openssl", True, "<A>1</A>", ["Profile_Rule"]),
+        ("ATA192", "openssl", False, "<A>1</A>", []),
+        ("ATA192", "openssl", True, "<Profile_Rule>{{ parameters.Profile_Rule }}</Profile_Rule>", []),
+        ("ATA192", "openssl", True, "<Profile_Rule>/x</Profile_Rule>", ["Profile_Rule"]),
+        ("CP-8851-3PCC", "aes128gcm", True, "<A>1</A>", ["Profile_Rule", "IKM_HTTP_Encrypt_Content"]),
+        ("HT802", "openssl", True, "<P1>1</P1>", ["P1359"]),
+        ("HT802", "openssl", True, "<P1359>{{ parameters.P1359 }}</P1359>", []),
+    ],
+)
+def test_a_template_must_not_lose_a_new_key(model, sealing, previous, body, missing):
+    around = ("<gs_provision><config>", "</config></gs_provision>") if model == "HT802" else ("<flat-profile>", "</flat-profile>")
+    template = ProfileTemplate("own.j2", body.join(around))
+    variables = {"phone_mac": "00005e005301", "phone_model": model, "phone_sealing": sealing, "phone_profile_template": "own.j2"}
+    phone = PhoneReader(BUILTIN, MASTER, "the master key of before" if previous else None).read("desk", variables)
+    assert Publisher(SETTINGS, {"own.j2": template}).check(phone) == [
+        f"phone_profile_template: it leaves out parameters.{path}, which tells the phone its new key" for path in missing
+    ]
+
+
 class LazyTemplates(dict[str, ProfileTemplate]):
     """Loads its templates when they are asked for, as the profiles module does."""
 
