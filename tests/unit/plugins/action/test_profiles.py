@@ -115,7 +115,7 @@ def json_lines_of(phones):
 def make_database(path, phones):
     """Store the phones in the table units, with columns of its own and lists as JSON."""
     columns = sorted({column for variables in phones.values() for column in variables})
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(f"CREATE TABLE units (shipped, id, {', '.join(columns)})")
         for name, variables in (*phones.items(), ("desk-9", {})):
             values = [variables.get(column) for column in columns]

@@ -95,7 +95,8 @@ WRONG = {
     "twin-2": ({"phone_mac": "00-00-5e-00-5f-ff"}, "phones twin-1 and twin-2: phone_mac: all have 00:00:5e:00:5f:ff"),
 }
 TEMPLATES = {
-    "good.j2": "<flat-profile><GPP_SA>planted-template</GPP_SA><Password_1_>{{ lines[0].password }}</Password_1_></flat-profile>",
+    "good.j2": "<flat-profile><GPP_SA>planted-template</GPP_SA><Password_1_>{{ lines[0].password }}</Password_1_>"
+    "<Profile_Rule>{{ parameters.Profile_Rule }}</Profile_Rule></flat-profile>",
     "fails.j2": "<flat-profile>{{ lines[0].password }}{{ 1 // 0 }}</flat-profile>",
     "asks.j2": "<flat-profile>{{ parameters[lines[0].password] }}</flat-profile>",
     "text.j2": "{{ lines[0].password }}",
@@ -208,7 +209,7 @@ def run(controller):
         controller.write(name, text)
     controller.write("header.csv", "phone_mac,phone_lines.cell\n")
     controller.write("file", "not a folder")
-    with closing(sqlite3.connect(controller.folder / "rows.db")) as database, database:
+    with closing(sqlite3.connect(controller.folder / "rows.db", isolation_level=None)) as database:
         database.execute("CREATE TABLE units (secret)")
         database.execute("INSERT INTO units VALUES ('planted-database')")
 

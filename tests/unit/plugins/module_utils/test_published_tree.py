@@ -582,23 +582,29 @@ def test_what_a_killed_run_left_is_swept_and_nothing_else(tree):
     assert left(tree) == [".lock", ".note", "000001", "000002", "current", "generations"]
 
 
+def failing_at(at, tree):
+    """What raises at this step, and a publication that ends in KILLED if it has fewer."""
+    last = []
+
+    def fail(step, _event, _arguments):
+        last.append(step)
+        if step == at:
+            raise OSError(errno.EIO, "Input/output error")
+
+    def work():
+        publish(tree, SETS["D"], keep=1)
+        if last[-1] < at:
+            os._exit(KILLED)
+
+    return fail, work
+
+
 @pytest.mark.parametrize("history", HISTORIES)
 def test_failing_at_any_step_it_leaves_nothing_behind(tmp_path, quick, history):
     for at in itertools.count(1):
         tree = with_history(tmp_path / str(at), history)
         before, back, names = read(tree) if history else {}, behind(tree), left(tree) if history else []
-        last = []
-
-        def fail(step, _event, _arguments, at=at, last=last):
-            last.append(step)
-            if step == at:
-                raise OSError(errno.EIO, "Input/output error")
-
-        def work(tree=tree, at=at, last=last):
-            publish(tree, SETS["D"], keep=1)
-            if last[-1] < at:
-                os._exit(KILLED)
-
+        fail, work = failing_at(at, tree)
         ended = in_child(work, fail)
         if ended == KILLED:
             break
