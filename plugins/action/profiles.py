@@ -26,7 +26,7 @@ from ..module_utils.phone import PhoneError, PhoneReader
 from ..module_utils.phone_rows import PhoneRows, RowsError
 from ..module_utils.profile import ProfileError, read_parameters
 from ..module_utils.profile_template import ProfileTemplate, TemplateError
-from ..module_utils.publication import KINDS, PublicationError, Publisher, Settings
+from ..module_utils.publication import BOOTSTRAP, KINDS, PublicationError, Publisher, Settings
 from ..module_utils.transfer import EncryptedWriter, Live, Writer, read_contents, read_live
 from ..plugin_utils.explaining import explain
 from ..plugin_utils.origins import group_variables, row_origins, variable_origins
@@ -104,12 +104,17 @@ class ActionModule(ActionBase):
         path = self._options["rows"]
         if not path:
             return None
-        path = self._loader.path_dwim(path)
+        # The collection's own playbooks lie where no user's file does, so beside the inventory is a place too.
+        places = [self._loader.path_dwim(path), self._beside_inventory(path)]
+        path = next((place for place in places if os.path.exists(place)), places[-1])
         text = None
         with contextlib.suppress(OSError), open(path, "rb") as file:
             if file.read(len(_VAULT)) == _VAULT:
                 text = self._loader.get_text_file_contents(path)
         return PhoneRows(path, self._options["query"] or "", self._options["groups"], text)
+
+    def _beside_inventory(self, *path: str) -> str:
+        return os.path.join(str(self._variables.get("inventory_dir") or "."), *path)
 
     def _entries(self, rows: PhoneRows | None) -> Iterable[Entry]:
         hosts = self._options["phones"]
@@ -136,9 +141,11 @@ class ActionModule(ActionBase):
         return Publisher(settings, _Templates(self))
 
     def template(self, name: str) -> ProfileTemplate:
-        """Load a template as Ansible's own template module finds it."""
+        """Load a template as Ansible's own template module finds it, or from the folder templates beside the inventory."""
+        path = self._beside_inventory("templates", name)
         try:
-            path = self._find_needle("templates", name)
+            if not os.path.exists(path):
+                path = self._find_needle("templates", name)
             return ProfileTemplate(name, self._loader.get_text_file_contents(path))
         except AnsibleError as error:
             reason = str(error).partition("\n")[0]
@@ -155,11 +162,13 @@ class ActionModule(ActionBase):
         entries = self._entries(rows)
         found = survey(entries, reader, publisher, keep=rows is None, progress=_Progress(len(options["phones"])))
         self._warn(found, rows)
-        if rows and not found.count and options["purge"]:
-            raise PhoneError(f"{options['rows']} holds no phone, and purge would remove the profiles of all; turn it off")
         if options["state"] == "checked":
             return {"changed": False}
         live = self._inspect()
+        if options["purge"] and not found.count and any(file.kind != BOOTSTRAP for file in live.entries.values()):
+            raise PhoneError(
+                f"{options['rows'] or 'phones'} holds no phone, and purge would remove all profiles that are live; turn it off"
+            )
         archive: _Archive | None = None
         try:
             if not self._task.check_mode:
@@ -274,10 +283,6 @@ class _Templates(dict[str, ProfileTemplate]):
     def __init__(self, action: ActionModule) -> None:
         super().__init__()
         self._action = action
-
-    def __bool__(self) -> bool:
-        """Any template may be asked for, so that it is not empty before the first."""
-        return True
 
     def __missing__(self, name: str) -> ProfileTemplate:
         self[name] = self._action.template(name)
