@@ -218,9 +218,12 @@ class ActionModule(ActionBase):
 
     def _install(self, archive: _Archive, changes: Changes) -> str:
         archive.finish(changes.removed_paths)
-        remote = self._connection._shell.join_path(self._make_tmp_path(), "archive")
+        shell = self._connection._shell
+        # Ansible removes the last one that was made, and without pipelining the module that looked has had one
+        folder = shell.tmpdir or self._make_tmp_path()
+        remote = shell.join_path(folder, "archive")
         self._transfer_file(archive.path, remote)
-        self._fixup_perms2((self._connection._shell.tmpdir, remote))
+        self._fixup_perms2((folder, remote))
         answer = self._call({**self._tree, "archive": remote, "archive_key": archive.key, "keep": self._options["keep"]})
         return str(answer["generation"])
 

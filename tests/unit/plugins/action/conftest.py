@@ -81,7 +81,7 @@ class Controller:
             path.write_text(content if isinstance(content, str) else f"---\n{json.dumps(content, indent=1)}\n")
         return str(path)
 
-    def play(self, steps: list[dict], *options: str, watch: bool = False) -> Run:
+    def play(self, steps: list[dict], *options: str, watch: bool = False, pipelining: bool = True) -> Run:
         """Run tasks on the host station, each with a name of its own. *watch*: whether to collect command lines."""
         playbook = [{"hosts": "station", "gather_facts": False, "tasks": steps}]
         recorded = self.folder / "recorded"
@@ -90,6 +90,7 @@ class Controller:
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache" / "collections"),
+            "ANSIBLE_PIPELINING": str(pipelining),
             "ANSIBLE_LOCAL_TEMP": str(self.folder / "local"),
             "ANSIBLE_REMOTE_TEMP": str(self.folder / "remote"),
             "ANSIBLE_LOG_PATH": str(self.folder / "log"),
