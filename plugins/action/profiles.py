@@ -247,8 +247,7 @@ class ActionModule(ActionBase):
             raise PhoneError(f"phone {name}: it is not among the phones; {hint}")
         if rows is None:
             manager = self._task.get_variable_manager()
-            names = [variable for variable in entry.variables if variable.startswith("phone_")]
-            origins = variable_origins(manager, self._loader, manager._inventory, name, names)
+            origins = variable_origins(manager, self._loader, manager._inventory, name, entry.variables)
         else:
             origins = row_origins(self._options["groups"], entry)
         return {"changed": False, "explanation": explain(entry, reader, publisher, origins)}

@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from .dhcp_packets import DhcpPacketError, parse
 from .mac import Mac
 from .phone_behaviour import Answer, Lease
 from .rules import Target
@@ -45,8 +46,6 @@ _REQUESTED = (1, 3, 6, 15, 42, 66, 67, 150, 159, 160)
 _TOLD = (*_REQUESTED, 51, 54)
 _ADDRESSES = (1, 3, 6, 42, 54, 150)
 _LEASE_TIME = 51
-_MESSAGE_TYPE, _ACKNOWLEDGED = 53, b"\5"
-_OVERLOAD = 52
 _ETHERTYPE_IP = 0x0800
 _SHORTEST_IP = 20
 _UDP = 17
@@ -320,32 +319,9 @@ def _acknowledged(heard: socket.socket, mac: Mac) -> dict[int, bytes]:
             transport = packet[(packet[0] & 15) * 4 :] if len(packet) >= _SHORTEST_IP else b""
             message = transport[8:]
             if transport and packet[9] == _UDP and transport[2:4] == _CLIENT_PORT and message[28:34] == bytes.fromhex(mac.plain):
-                found = read_options(message)
-                options = found if found.get(_MESSAGE_TYPE) == _ACKNOWLEDGED else options
-    return options
-
-
-def read_options(message: bytes) -> dict[int, bytes]:
-    """Return the options of a DHCP message (RFC 2131), overloaded fields too; parts of a long one are joined (RFC 3396)."""
-    options: dict[int, bytes] = {}
-
-    def read(field: bytes) -> None:
-        position = 0
-        while position < len(field) and field[position] != 255:
-            code = field[position]
-            if code == 0:
-                position += 1
-                continue
-            length = field[position + 1] if position + 1 < len(field) else 0
-            options[code] = options.get(code, b"") + field[position + 2 : position + 2 + length]
-            position += 2 + length
-
-    read(message[240:])
-    overload = int.from_bytes(options.get(_OVERLOAD, b""), "big")
-    if overload & 1:
-        read(message[108:236])
-    if overload & 2:
-        read(message[44:108])
+                with suppress(DhcpPacketError):
+                    found = parse(message)
+                    options = dict(found.options) if found.message == "ack" else options
     return options
 
 

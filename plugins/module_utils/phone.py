@@ -215,15 +215,6 @@ class PhoneReader:
         return Reading(parameters, tuple(ignored))
 
 
-def read_phone(name: str, variables: Mapping[str, Any], master_key: str | None = None) -> Phone:
-    """Make one Phone of a built-in family; raise PhoneError on the first thing that is wrong."""
-    reader = PhoneReader(master_key=master_key)
-    try:
-        return reader.read(name, variables)
-    except PhoneError as error:
-        raise PhoneError(f"phone {name}: {error}") from error
-
-
 class Register:
     """What no two phones may share: take() notes each phone, problems() tells who shares what."""
 

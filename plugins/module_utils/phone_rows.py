@@ -331,12 +331,14 @@ class _Plan:
         known = set(self.columns)
         if "" in known:
             raise RowsError(f"{where}the column {self.columns.index('') + 1} has no name")
+        for column in self.columns:
+            _check_variable(column.partition(".")[0], (NAME, *PLAIN), f"{where}the column ")
+        # After that: without a header, a cell is no name to show.
         if len(known) < self.width:
             twice = next(column for column in self.columns if self.columns.count(column) > 1)
             raise RowsError(f"{where}two columns are called '{twice}'")
         for number, column in enumerate(self.columns):
             variable, dot, rest = column.partition(".")
-            _check_variable(variable, (NAME, *PLAIN), f"{where}the column ")
             if not dot:
                 (self._json if _is_structured(variable) else self._plain).append((number, variable))
             elif not _is_structured(variable):

@@ -205,7 +205,7 @@ EXAMPLES = r"""
 RETURN = r"""
 generation:
   description: Name of the generation that is live after the task.
-  returned: success
+  returned: when O(state) is V(present) or V(previous)
   type: str
   sample: "000042"
 published:

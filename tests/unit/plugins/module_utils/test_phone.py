@@ -15,7 +15,6 @@ from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import (
     PhoneError,
     PhoneReader,
-    read_phone,
     read_phones,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.profile import Setting, values
@@ -29,7 +28,7 @@ REQUIRED = {"phone_mac": "00-00-5E-00-53-01", "phone_model": "ata192"}
 
 
 def read(master_key=None, **variables):
-    return read_phone("desk-1", {**REQUIRED, **variables}, master_key)
+    return PhoneReader(master_key=master_key).read("desk-1", {**REQUIRED, **variables})
 
 
 def test_required_variables_are_enough():
@@ -188,7 +187,7 @@ def test_keys(master_key, variables, expected):
     ],
 )
 def test_variables_that_are_refused(variables, message):
-    with pytest.raises(PhoneError, match=f"^{re.escape(f'phone desk-1: {message}')}$"):
+    with pytest.raises(PhoneError, match=f"^{re.escape(message)}$"):
         read(**variables)
 
 
