@@ -64,7 +64,15 @@ def check_key(key: object) -> str:
     return text
 
 
-def check_secret(secret: object, what: str) -> str:
+def check_previous_key(key: object) -> str:
+    """Return *key*, which phones hold already, however weak it is; raise ProfileKeyError without showing it if it cannot be one."""
+    text = check_secret(key, "profile key", 0)
+    if not text or not text.isprintable():
+        raise ProfileKeyError("the profile key must be printable text, of at least one character")
+    return text
+
+
+def check_secret(secret: object, what: str, shortest: int = MINIMUM_LENGTH) -> str:
     """Return *secret* if it is text of enough characters."""
     if not isinstance(secret, str):
         raise ProfileKeyError(f"the {what} is not text")
@@ -73,6 +81,6 @@ def check_secret(secret: object, what: str) -> str:
     except UnicodeEncodeError:
         # Not "from error": that one carries the secret.
         raise ProfileKeyError(f"the {what} is not valid Unicode text") from None
-    if len(secret) < MINIMUM_LENGTH:
-        raise ProfileKeyError(f"the {what} has {len(secret)} characters; use at least {MINIMUM_LENGTH} random ones")
+    if len(secret) < shortest:
+        raise ProfileKeyError(f"the {what} has {len(secret)} characters; use at least {shortest} random ones")
     return secret

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .families import BUILTIN, Catalogue, Family, Model, ModelError
-from .keys import ProfileKeyError, check_key, check_secret, derive_key
+from .keys import ProfileKeyError, check_key, check_previous_key, check_secret, derive_key
 from .mac import Mac, MacError, parse_mac
 from .parameter_names import check as check_names
 from .phone_settings import TYPED, Reading, read_typed
@@ -98,12 +98,9 @@ class PhoneReader:
         self._merged: dict[tuple[Any, ...], Reading] = {}
         self._variables: dict[str, str] = {}
         self._line_paths: dict[tuple[str, int], tuple[dict[str, str], str]] = {}
-        try:
-            for key in self._masters:
-                if key is not None:
-                    check_secret(key, "master key")
-        except ProfileKeyError as error:
-            raise PhoneError(str(error)) from error
+        for option, key in (("master_key", master_key), ("previous_master_key", previous_master_key)):
+            if key is not None:
+                _at(option, check_secret, key, "master key")
 
     def read(self, name: str, variables: Mapping[str, Any]) -> Phone:
         """Make the Phone called *name*; raise PhoneError, naming the variable alone, on the first thing that is wrong."""
@@ -163,7 +160,7 @@ class PhoneReader:
     def _key(self, variables: Mapping[str, Any], variable: str, age: int, mac: Mac) -> str | None:
         own = variables.get(variable)
         if own is not None:
-            return _at(variable, check_key, own)
+            return _at(variable, check_previous_key if age else check_key, own)
         master = self._masters[age]
         # A phone with a key of its own has never had one of the master key before.
         if master is None or (age and variables.get("phone_profile_key") is not None):

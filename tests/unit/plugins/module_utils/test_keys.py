@@ -15,6 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.keys import (
     MINIMUM_LENGTH,
     ProfileKeyError,
     check_key,
+    check_previous_key,
     derive_key,
     hkdf,
     key_id,
@@ -131,3 +132,18 @@ def test_keys_have_different_ids():
 )
 def test_hkdf_gives_what_its_rfc_says(secret, salt, info, expected):
     assert hkdf(bytes.fromhex(secret), bytes.fromhex(salt), bytes.fromhex(info)).hex() == expected
+
+
+@given(st.text(min_size=1))
+def test_phones_may_hold_any_printable_key(key):
+    if key.isprintable():
+        assert check_previous_key(key) == key
+    else:
+        with pytest.raises(ProfileKeyError, match=r"printable|Unicode"):
+            check_previous_key(key)
+
+
+@pytest.mark.parametrize("key", ["", None, 1, b"x", "\ud800", "a\0b"])
+def test_what_no_phone_can_hold(key):
+    with pytest.raises(ProfileKeyError, match=r"^the profile key"):
+        check_previous_key(key)

@@ -148,6 +148,10 @@ def test_keys(master_key, variables, expected):
         ({"phone_model": "ATA190"}, "phone_model: the model 'ATA190' is not known; did you mean ATA192?"),
         ({"phone_profile_key": ""}, "phone_profile_key: the profile key has 0 characters; use at least 16 random ones"),
         ({"phone_profile_key": "secret"}, "phone_profile_key: the profile key has 6 characters; use at least 16 random ones"),
+        (
+            {"phone_profile_key_previous": ""},
+            "phone_profile_key_previous: the profile key must be printable text, of at least one character",
+        ),
         ({"phone_parameters": ["X"]}, "phone_parameters: it is a list; write a mapping of parameter names and values"),
         ({"phone_parameters": None}, "phone_parameters: it is a NoneType; write a mapping of parameter names and values"),
         (
@@ -228,9 +232,10 @@ def test_all_problems_are_reported_together():
     ]
 
 
-def test_a_bad_master_key_is_one_problem_not_one_a_phone():
-    with pytest.raises(PhoneError, match=r"^the master key has 5 characters; use at least 16 random ones$"):
-        PhoneReader(master_key="short")
+@pytest.mark.parametrize("option", ["master_key", "previous_master_key"])
+def test_a_bad_master_key_is_one_problem_not_one_a_phone(option):
+    with pytest.raises(PhoneError, match=rf"^{option}: the master key has 5 characters; use at least 16 random ones$"):
+        PhoneReader(**{"master_key": MASTER, option: "short"})
 
 
 @pytest.mark.parametrize(
@@ -246,6 +251,11 @@ def test_a_bad_master_key_is_one_problem_not_one_a_phone():
             (MASTER, "the master key of before"),
             {"phone_profile_key": OWN_KEY, "phone_profile_key_previous": OWN_KEY[::-1]},
             (OWN_KEY, OWN_KEY[::-1]),
+        ),
+        # however weak, a key that phones hold must be known
+        *(
+            ((MASTER, None), {"phone_profile_key_previous": weak}, (derive_key(MASTER, Mac("00005e005301")), weak))
+            for weak in ("1", "with a space", "$ -\"quote\"")
         ),
         # nothing is changed, so nothing is served twice
         ((MASTER, MASTER), {}, (derive_key(MASTER, Mac("00005e005301")), None)),
@@ -401,8 +411,9 @@ SECRET = "topsecret-canary"
         *(
             {name: value}
             for name in ("phone_profile_key", "phone_profile_key_previous")
-            for value in (SECRET[:9], f"{SECRET} x", [SECRET], f"{SECRET}\ud800", f"-{SECRET}", f"{SECRET}$")
+            for value in ([SECRET], f"{SECRET}\ud800", f"{SECRET}\n")
         ),
+        *({"phone_profile_key": value} for value in (SECRET[:9], f"{SECRET} x", f"-{SECRET}", f"{SECRET}$")),
         *(
             {name: value}
             for name in ("phone_nat", "phone_syslog", "phone_web", "phone_parameters_x")
