@@ -4,33 +4,78 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.utils.display import Display
 
-from ansible_collections.voip.preprovision.plugins.module_utils.certificates import (
-    CertificateError,
-    certificate_requests,
+from ansible_collections.voip.preprovision.plugins.module_utils.certificate_ledger import (
+    ending,
     format_ledger,
+    format_report,
+    is_sent,
     is_settled,
+    read_ledger,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.certificate_rules import take_signed
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates import (
+    USUAL_KEY,
+    CertificateError,
+    Server,
+    certificate_requests,
 )
 
 
-def _certificate_requests(name: str, devices: Sequence[Mapping[str, str]] = (), days: int = 825) -> list[dict[str, Any]]:
+def _certificate_requests(
+    name: str,
+    devices: Sequence[Mapping[str, str]] = (),
+    days: int = 825,
+    information: str = "",
+    key_bits: int = USUAL_KEY,
+    signed_elsewhere: bool = False,
+    key_brought: bool = False,
+) -> list[dict[str, Any]]:
     try:
-        return [asdict(request) for request in certificate_requests(name, devices, days)]
+        server = Server(name, information, int(key_bits), signed_elsewhere, key_brought)
+        requests = certificate_requests(server, devices, int(days))
     except CertificateError as error:
         raise AnsibleFilterError(str(error)) from error
+    if server.key_bits < USUAL_KEY:
+        Display().warning(
+            f"certificates_key_bits is {server.key_bits}: such a key can be broken, and whoever does so can pose as {name}. "
+            f"Use {USUAL_KEY} unless phones are too old for it; web_server_tls must be legacy for less."
+        )
+    return [asdict(request) for request in requests]
+
+
+def signed_certificate(certificate: str, owner: str, name: str, chain: str = "", days_left: int = 0) -> dict[str, str]:
+    """Return what is to be installed, and what the ledger says of it."""
+    try:
+        signed = take_signed(certificate, owner, name, chain, datetime.datetime.now(datetime.UTC), int(days_left))
+    except CertificateError as error:
+        raise AnsibleFilterError(f"certificates_signed: {error}") from error
+    return {
+        "pem": signed.pem,
+        "issuer": signed.issuer,
+        "signed": signed.not_before.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "expires": signed.not_after.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def certificate_ledger(
-    found: Sequence[Mapping[str, Any]], requests: Sequence[Mapping[str, Any]], roots: Sequence[str], folder: str
+    found: Sequence[Mapping[str, Any]],
+    requests: Sequence[Mapping[str, Any]],
+    roots: Sequence[str],
+    folder: str,
+    signed: Mapping[str, str] | None = None,
 ) -> str:
     """Return the text of the ledger for the files that ansible.builtin.find has found in *folder*."""
-    return format_ledger(requests, roots, _by_path(found, folder))
+    return format_ledger(requests, roots, signed or {}, _by_path(found, folder))
 
 
 def certificates_settled(
@@ -39,20 +84,49 @@ def certificates_settled(
     roots: Sequence[str],
     folder: str,
     renew_days: int,
+    signed: Mapping[str, str] | None = None,
+    sent: str | None = None,
 ) -> bool:
-    """Tell whether nothing is to be issued."""
+    """Tell whether nothing is to be issued, installed or sent."""
     files = _by_path(found, folder)
-    return is_settled(format_ledger(requests, roots, files), requests, files, time.time() + renew_days * 86400)
+    ledger = format_ledger(requests, roots, signed or {}, files)
+    return is_settled(ledger, requests, files, time.time() + int(renew_days) * 86400) and (
+        sent is None or (is_sent(files) and files["server.csr"]["checksum"] == _sha1(sent))
+    )
+
+
+def _sha1(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _by_path(found: Sequence[Mapping[str, Any]], folder: str) -> dict[str, Mapping[str, Any]]:
     return {file["path"].removeprefix(f"{folder}/"): file for file in found}
 
 
+def certificate_report(ledger: str, days_left: int = 30) -> str:
+    """Return a ledger as a table, with what is to be done below it."""
+    return format_report(_rows(ledger), datetime.datetime.now(datetime.UTC), int(days_left))
+
+
+def certificates_ending(ledger: str, days_left: int = 30) -> list[str]:
+    """Return a sentence for each certificate that phones rely on and that ends too soon."""
+    return ending(_rows(ledger), datetime.datetime.now(datetime.UTC), int(days_left))
+
+
+def _rows(ledger: str) -> list[dict[str, str]]:
+    try:
+        return read_ledger(ledger)
+    except CertificateError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
-            "certificate_requests": _certificate_requests,
             "certificate_ledger": certificate_ledger,
+            "certificate_report": certificate_report,
+            "certificate_requests": _certificate_requests,
+            "certificates_ending": certificates_ending,
             "certificates_settled": certificates_settled,
+            "signed_certificate": signed_certificate,
         }

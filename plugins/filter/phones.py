@@ -11,7 +11,7 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_table import format_explanation, format_table
+from ansible_collections.voip.preprovision.plugins.module_utils.tables import format_explanation, format_table
 
 # Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
 _VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")

@@ -27,6 +27,7 @@ from .x509_chain import (
     public_bytes,
     read_certificates,
     read_key,
+    read_request,
     shown,
     signing_path,
 )
@@ -576,11 +577,37 @@ def summary(chain: str) -> dict[str, Any]:
     }
 
 
-def check_pair(certificate_pem: str, key_pem: str, name: str, chain_pem: str, now: datetime.datetime) -> list[Finding]:
+class Signed(NamedTuple):
+    """A certificate that may be installed."""
+
+    pem: str
+    """It and the rest of its chain, in the order in which a server sends them."""
+    issuer: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    """When the first in the chain ends."""
+
+
+def take_signed(certificate_pem: str, key_pem: str, name: str, chain_pem: str, now: datetime.datetime, days_left: int) -> Signed:
+    """Return what is to be installed for the server *name*; raise CertificateError with the first problem of `check_pair`."""
+    for problem in check_pair(certificate_pem, key_pem, name, chain_pem, now, days_left):
+        raise CertificateError(problem.sentence)
+    chain = in_order([*read_certificates(certificate_pem, ""), *_rest(chain_pem)])
+    return Signed(
+        pem="".join(certificate.pem for certificate in chain),
+        issuer=shown(chain[0].issuer),
+        not_before=chain[0].not_before,
+        not_after=min(certificate.not_after for certificate in chain),
+    )
+
+
+def check_pair(
+    certificate_pem: str, key_pem: str, name: str, chain_pem: str, now: datetime.datetime, days_left: int = 0
+) -> list[Finding]:
     """Judge a certificate, its key and the rest of its chain before they are installed for the server *name*; all are errors.
 
-    The certificate's text may hold the chain too; *chain_pem* may be empty. *now*: with time zone. `normalise_pem` repairs
-    ``pem_form`` and `order_chain` repairs ``wrong_order``; everything else needs another file.
+    *key_pem*: the private key, or the signing request that was made with it. The certificate's text may hold the chain too;
+    *chain_pem* may be empty. *now*: with time zone. *days_left*: how long all must be valid from then on.
     """
     problems: list[Finding] = []
 
@@ -595,7 +622,7 @@ def check_pair(certificate_pem: str, key_pem: str, name: str, chain_pem: str, no
     key = _public_key(key_pem, problems)
     try:
         given = read_certificates(certificate_pem, "the certificate")
-        rest = read_certificates(chain_pem, "the chain") if normalise_pem(chain_pem) else []
+        rest = _rest(chain_pem)
     except CertificateError as error:
         problems.append(Finding.of_error("unreadable", error))
         return problems
@@ -621,15 +648,32 @@ def check_pair(certificate_pem: str, key_pem: str, name: str, chain_pem: str, no
         refuse("name_mismatch", f"the certificate is for {listed}, and the server is {name}", f"have one made for {name}")
     for certificate in signing_path(first, everything):
         who = _who(certificate, first)
-        if certificate.not_after < now:
-            refuse("expired", f"{who} expired on {_date(certificate.not_after)}", "have a new one made")
-        elif now < certificate.not_before:
+        if now < certificate.not_before:
             refuse("not_yet_valid", f"{who} is valid from {_date(certificate.not_before)} on", "set the clock, or wait")
+        elif certificate.not_after < now + datetime.timedelta(days=days_left):
+            code = "expired" if certificate.not_after < now else "ends_soon"
+            refuse(code, f"{who} {outlived(certificate.not_after, now, days_left)}", "have a new one made")
     return problems
+
+
+def outlived(end: datetime.datetime, now: datetime.datetime, days_left: int) -> str:
+    """Say of a certificate that it ends too soon for the phones that are prepared *now*; both with time zone."""
+    if end < now:
+        return f"expired on {_date(end)}"
+    return (
+        f"expires on {_date(end)}, in {(end - now).days} days, and phones that leave now may come to it for "
+        f"{days_left} days (certificates_renew_days)"
+    )
+
+
+def _rest(chain_pem: str) -> list[Certificate]:
+    return read_certificates(chain_pem, "the chain") if normalise_pem(chain_pem) else []
 
 
 def _public_key(key_pem: str, problems: list[Finding]) -> bytes | None:
     try:
+        if blocks(key_pem, "CERTIFICATE REQUEST"):
+            return read_request(key_pem, "the request")
         return read_key(key_pem, "the key")
     except CertificateError as error:
         problems.append(Finding.of_error("key", error))

@@ -8,12 +8,9 @@ S=<MAC>. "S" is a surname in Apache's names and a state in others; this is the s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .bench_network import is_host_name
 from .mac import MacError, parse_mac
@@ -21,6 +18,9 @@ from .mac import MacError, parse_mac
 _LONGEST_COMMON_NAME = 64  # RFC 5280, ub-common-name
 _ATTRIBUTE = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
 _CA_DAYS = 7300  # it is built into phones, which nobody wants to collect again
+_SMALLEST_KEY, _LARGEST_KEY = 1024, 4096
+USUAL_KEY = 2048
+"""Bits of an RSA key that every family takes."""
 
 
 class CertificateError(ValueError):
@@ -36,22 +36,37 @@ class CertificateRequest:
     key_usage: tuple[str, ...]
     days: int
     provider: str = "ownca"
-    """Who signs: ``ownca`` the bench CA, ``selfsigned`` itself."""
+    """Who signs: ``ownca`` the bench CA, ``selfsigned`` itself, ``given`` somebody elsewhere."""
+    key_bits: int = USUAL_KEY
+    """Size of the RSA key that is made; 0 when a key is brought along."""
     basic_constraints: tuple[str, ...] = ("CA:FALSE",)
     extended_key_usage: tuple[str, ...] = ()
     subject_alt_name: tuple[str, ...] = ()
 
 
-def certificate_requests(name: str, devices: Iterable[Mapping[str, str]], days: int) -> list[CertificateRequest]:
-    """The bench CA first, then the server `name`, then each device (``mac``, ``model``, ``serial``); valid for `days`.
+@dataclass(frozen=True)
+class Server:
+    """What the server's certificate says and where it comes from."""
+
+    name: str
+    """FQDN under which phones reach the server."""
+    information: str = ""
+    """Stands behind the name in the common name, after a slash, as phones accept it; empty for the name alone."""
+    key_bits: int = USUAL_KEY
+    signed_elsewhere: bool = False
+    key_brought: bool = False
+
+    @property
+    def common_name(self) -> str:
+        return f"{self.name}/{self.information}" if self.information else self.name
+
+
+def certificate_requests(server: Server, devices: Iterable[Mapping[str, str]], days: int) -> list[CertificateRequest]:
+    """The bench CA first, then the *server*, then each device (``mac``, ``model``, ``serial``); valid for *days*.
 
     Raise CertificateError with one finished sentence, which names the role's variable, for what cannot be certified.
     """
-    if not is_host_name(name) or "." not in name or len(name) > _LONGEST_COMMON_NAME:
-        raise CertificateError(
-            f"certificates_name is '{name}'; it must be the fully qualified name that phones use, "
-            f"of at most {_LONGEST_COMMON_NAME} characters, as prov.example.net"
-        )
+    _check_server(server)
     return [
         CertificateRequest(
             file="bench-ca",
@@ -63,14 +78,42 @@ def certificate_requests(name: str, devices: Iterable[Mapping[str, str]], days: 
         ),
         CertificateRequest(
             file="server",
-            subject={"CN": name},
+            subject={"CN": server.common_name},
             key_usage=("digitalSignature", "keyEncipherment"),
             days=days,
+            provider="given" if server.signed_elsewhere else "ownca",
             extended_key_usage=("serverAuth",),
-            subject_alt_name=(f"DNS:{name}",),
+            subject_alt_name=(f"DNS:{server.name}",),
+            key_bits=0 if server.key_brought else server.key_bits,
         ),
         *_device_requests(devices, days),
     ]
+
+
+def _check_server(server: Server) -> None:
+    if not is_host_name(server.name) or "." not in server.name or len(server.name) > _LONGEST_COMMON_NAME:
+        raise CertificateError(
+            f"certificates_name is '{server.name}'; it must be the fully qualified name that phones use, "
+            f"of at most {_LONGEST_COMMON_NAME} characters, as prov.example.net"
+        )
+    if server.information and not _ATTRIBUTE.fullmatch(server.information):
+        raise CertificateError(
+            f"certificates_information is '{server.information}'; it must be 1 to 64 printable ASCII characters, or empty"
+        )
+    if len(server.common_name) > _LONGEST_COMMON_NAME:
+        raise CertificateError(
+            f"certificates_name and certificates_information make the common name '{server.common_name}' of "
+            f"{len(server.common_name)} characters; it may have {_LONGEST_COMMON_NAME}"
+        )
+    if not _SMALLEST_KEY <= server.key_bits <= _LARGEST_KEY:
+        raise CertificateError(
+            f"certificates_key_bits is {server.key_bits}; phones take RSA keys of {USUAL_KEY} to {_LARGEST_KEY} bits, "
+            f"and old ones of {_SMALLEST_KEY}"
+        )
+    if server.key_brought and not server.signed_elsewhere:
+        raise CertificateError(
+            "certificates_key is a key without its certificate; name the file of the certificate in certificates_signed"
+        )
 
 
 def _device_requests(devices: Iterable[Mapping[str, str]], days: int) -> Iterable[CertificateRequest]:
@@ -96,31 +139,3 @@ def _device_requests(devices: Iterable[Mapping[str, str]], days: int) -> Iterabl
             days=days,
             extended_key_usage=("clientAuth",),
         )
-
-
-LEDGER = "ledger"
-"""Name of the file in which a station notes what was issued."""
-
-
-def format_ledger(requests: Sequence[Mapping[str, Any]], roots: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> str:
-    """Note what was wanted (*requests*, PEM texts of further *roots*) and what each of *files* is.
-
-    *files*: path below the certificates' folder -> what ``find`` tells: checksum, mode, uid, gid.
-    """
-    wanted = {"requests": requests, "roots": [hashlib.sha256(text.encode()).hexdigest() for text in roots]}
-    found = {
-        path: [file["checksum"], file["mode"], file["uid"], file["gid"]] for path, file in files.items() if path != LEDGER
-    }
-    return json.dumps({**wanted, "files": found}, sort_keys=True, indent=1) + "\n"
-
-
-def is_settled(ledger: str, requests: Sequence[Mapping[str, Any]], files: Mapping[str, Mapping[str, Any]], until: float) -> bool:
-    """Tell whether the station's ledger is this one and every certificate is valid at *until* (seconds since 1970).
-
-    A certificate's file is as old as the certificate: only issuing writes it.
-    """
-    noted = files.get(LEDGER, {}).get("checksum")
-    if noted != hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest():
-        return False
-    issued = {request["file"]: files.get(f"{request['file']}.pem", {}).get("mtime", 0) for request in requests}
-    return all(issued[request["file"]] + request["days"] * 86400 > until for request in requests)

@@ -240,11 +240,6 @@ def in_order(certificates: Sequence[Certificate]) -> list[Certificate]:
     )
 
 
-def order_chain(text: str) -> str:
-    """Return the certificates of a PEM text in the order in which a server must send them; raise CertificateError."""
-    return "".join(certificate.pem for certificate in in_order(read_certificates(text, "the chain")))
-
-
 def read_key(text: str, where: str) -> bytes:
     """Return the public half of a PEM private key, as DER; raise CertificateError, which never shows any of the key."""
     found = blocks(text, "PRIVATE KEY")
@@ -260,6 +255,16 @@ def read_key(text: str, where: str) -> bytes:
         return public_bytes(load_pem_private_key(found[0].encode(), None).public_key())
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateError(f"{where} is damaged, or of a kind that cannot be read") from error
+
+
+def read_request(text: str, where: str) -> bytes:
+    """Return the public key of a PEM signing request, as DER; raise CertificateError."""
+    try:
+        return public_bytes(x509.load_pem_x509_csr(normalise_pem(text).encode()).public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise CertificateError(
+            f"{where} is no signing request in PEM form, which begins with -----BEGIN CERTIFICATE REQUEST-----"
+        ) from error
 
 
 def public_bytes(key: Any) -> bytes:

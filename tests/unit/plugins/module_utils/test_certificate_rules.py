@@ -7,6 +7,8 @@ import dataclasses
 import datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,11 +27,12 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificate_rule
     covers,
     names_server,
     summary,
+    take_signed,
     tls_facts,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates import CertificateError
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
-from ansible_collections.voip.preprovision.plugins.module_utils.x509_chain import normalise_pem, order_chain
+from ansible_collections.voip.preprovision.plugins.module_utils.x509_chain import in_order, normalise_pem, read_certificates
 
 NAME = "prov.example.net"
 ADDRESS = "192.0.2.1"
@@ -477,7 +480,8 @@ def test_what_is_repaired_is_accepted(tiny_ca):
     mixed = (tiny_ca.root.pem + tiny_ca.intermediate.pem + tiny_ca.server.pem).replace("\n", "\r\n")
     key = tiny_ca.server.key.replace("\n", "\r\n")
     assert {problem.code for problem in problems(tiny_ca, mixed, key, "")} == {"pem_form", "wrong_order"}
-    assert problems(tiny_ca, order_chain(mixed), normalise_pem(key), "") == []
+    mended = "".join(certificate.pem for certificate in in_order(read_certificates(mixed, "x")))
+    assert problems(tiny_ca, mended, normalise_pem(key), "") == []
 
 
 def test_problems_never_show_the_key(tiny_ca):
@@ -486,3 +490,39 @@ def test_problems_never_show_the_key(tiny_ca):
         found = problems(tiny_ca, certificate=tiny_ca.server.pem + key, key=key)
         assert found
         assert not any(line in problem.sentence for line in lines for problem in found)
+
+
+def request_of(key_pem):
+    key = serialization.load_pem_private_key(key_pem.encode(), None)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        (lambda ca: request_of(ca.server.key), []),
+        (lambda ca: request_of(ca.key("other-ca")), ["key_mismatch"]),
+        (lambda ca: request_of(ca.server.key).replace("M", "m", 9), ["key"]),
+        (lambda ca: "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n", ["key"]),
+    ],
+    ids=["its own", "another key's", "damaged", "empty"],
+)
+def test_a_request_stands_for_its_key(tiny_ca, owner, expected):
+    assert [problem.code for problem in problems(tiny_ca, key=owner(tiny_ca))] == expected
+
+
+def test_what_is_installed(tiny_ca):
+    taken = take_signed(tiny_ca.server.pem, tiny_ca.server.key, NAME, tiny_ca.intermediate.pem, tiny_ca.now, 80)
+    assert taken.pem == tiny_ca.chain
+    assert taken.issuer == "CN=Test intermediate,O=Example"
+    assert taken.not_before == tiny_ca.now - datetime.timedelta(days=1)
+    assert taken.not_after == tiny_ca.now + datetime.timedelta(days=90)
+
+
+def test_the_first_in_a_chain_to_end_counts(tiny_ca):
+    signer = tiny_ca.issue("Short", signer=tiny_ca.root, key="other", ca=True, san=None, days=(-300, 20))
+    server = tiny_ca.issue(signer=signer)
+    assert take_signed(server.pem, server.key, NAME, signer.pem, tiny_ca.now, 19).not_after == tiny_ca.now + datetime.timedelta(20)
+    with pytest.raises(CertificateError, match=r"of 'CN=Short,O=Example' expires on 2026-07-05 12:00 UTC, in 20 days, and phones"):
+        take_signed(server.pem, server.key, NAME, signer.pem, tiny_ca.now, 21)

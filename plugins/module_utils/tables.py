@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tables for people: how far emulated units got, and where parameters come from."""
+"""Tables for people: how far emulated units got, where parameters come from, and any other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -15,7 +15,7 @@ def format_table(reports: Iterable[Mapping[str, Any]]) -> str:
     """Return one row a unit (see phone_behaviour.Unit.report), of as many lines as it asked for files; below it the causes."""
     reports = list(reports)
     rows = [_cells(report) for report in reports]
-    text = _align(_HEADINGS, [line for row in rows for line in zip_longest(*row, fillvalue="")])
+    text = align(_HEADINGS, [line for row in rows for line in zip_longest(*row, fillvalue="")])
     causes = [f"{report['name']}: {report['cause']}" for report in reports if report["cause"]]
     return "\n".join([*text, *([""] if causes else []), *causes])
 
@@ -23,10 +23,10 @@ def format_table(reports: Iterable[Mapping[str, Any]]) -> str:
 def format_explanation(rows: Iterable[Mapping[str, str]]) -> str:
     """Return one line a parameter (see the profiles module's explanation)."""
     names = ("kind", "parameter", "value", "variable", "origin")
-    return "\n".join(_align(names, [tuple(row[name] for name in names) for row in rows]))
+    return "\n".join(align(names, [tuple(row[name] for name in names) for row in rows]))
 
 
-def _align(headings: tuple[str, ...], lines: list[tuple[str, ...]]) -> list[str]:
+def align(headings: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the lines of a table, its headings underlined."""
     widths = [max(len(line[column]) for line in [headings, *lines]) for column in range(len(headings))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in [headings, *lines]]
