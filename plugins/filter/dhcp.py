@@ -12,13 +12,14 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import BenchError
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp_options import OptionError, plan_dhcp
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
 
 
-def dhcp_plan(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn the settings of role dhcp_server into everything that its dhcpd.conf prints."""
+def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Turn the settings of role dhcp_server into everything that its dhcpd.conf prints. *families*: the user's own ones."""
     try:
-        plan = plan_dhcp(settings)
-    except (BenchError, OptionError) as error:
+        plan = plan_dhcp(settings, BUILTIN.extended(families or {}))
+    except (BenchError, FamilyError, OptionError) as error:
         raise AnsibleFilterError(str(error)) from error
     return {
         "interface": plan.interface,

@@ -9,7 +9,6 @@ multiplatform phones. A value reaches dhcpd.conf only after it was checked to be
 from __future__ import annotations
 
 import difflib
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from .bench_network import (
     plan_reservations,
     whole_number,
 )
-from .families import BUILTIN
+from .families import BUILTIN, Catalogue
 
 # The length of an option's value is one byte on the wire.
 LONGEST = 255
@@ -154,18 +153,24 @@ def addresses_option(code: int, values: object, variable: str) -> Option:
     return Option(code, data, ", ".join(addresses))
 
 
-def vendor_class_condition(prefixes: Sequence[str]) -> str:
-    """dhcpd's expression for "option 60 begins with one of these, in any case"."""
-    return " or ".join(
-        f"lcase(substring(option vendor-class-identifier, 0, {len(prefix)})) = {quote(prefix.lower())}" for prefix in prefixes
-    )
+def vendor_class_condition(prefixes: Sequence[str], others: Sequence[str] = ()) -> str:
+    """dhcpd's expression for "option 60 begins with one of these, in any case", and with no longer one of the *others*."""
+    terms = []
+    for prefix in (prefix.lower() for prefix in prefixes):
+        term = f"lcase(substring(option vendor-class-identifier, 0, {len(prefix)})) = {quote(prefix)}"
+        longer = [other for other in others if other.startswith(prefix)]
+        terms.append(f"({term} and not ({vendor_class_condition(longer)}))" if longer else term)
+    return " or ".join(terms)
 
 
-def plan_classes(families: Mapping[str, Any], variable: str = "dhcp_server_families") -> tuple[VendorClass, ...]:
-    """The classes of the known families, with the user's overrides and the user's own families."""
-    prefixes: dict[str, tuple[str, ...]] = {
-        name: family.vendor_classes for name, family in BUILTIN.families.items() if family.vendor_classes
-    }
+def plan_classes(
+    families: Mapping[str, Any], variable: str = "dhcp_server_families", catalogue: Catalogue = BUILTIN
+) -> tuple[VendorClass, ...]:
+    """The classes of the known families, with the user's overrides and the user's own families.
+
+    A client is of the family with the longest prefix that fits, and of no other: it would get the options of either.
+    """
+    prefixes = _known_prefixes(catalogue)
     options: dict[str, tuple[Option, ...]] = {}
     for name, settings in families.items():
         where = f"{variable}: {name}"
@@ -181,11 +186,44 @@ def plan_classes(families: Mapping[str, Any], variable: str = "dhcp_server_famil
         if settings.get("vendor_classes") or name not in prefixes:
             prefixes[name] = _prefixes(settings.get("vendor_classes"), where)
         options[name] = _family_options(settings, where)
-    _check_ambiguity(prefixes, variable)
-    return tuple(VendorClass(name, vendor_class_condition(prefixes[name]), options.get(name, ())) for name in sorted(prefixes))
+    owners = _owners(prefixes, variable)
+    others = {name: [prefix for prefix, owner in owners.items() if owner != name] for name in prefixes}
+    return tuple(
+        VendorClass(name, vendor_class_condition(prefixes[name], others[name]), options.get(name, ())) for name in sorted(prefixes)
+    )
 
 
-def plan_dhcp(settings: Mapping[str, Any], prefix: str = "dhcp_server_") -> DhcpPlan:
+def _known_prefixes(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+    known: dict[str, tuple[str, ...]] = {}
+    taken: set[str] = set()
+    for name, family in catalogue.families.items():
+        # What a family has from the one that it is based on tells nobody which of the two a client is of
+        own = [prefix for prefix in family.vendor_classes if prefix.lower() not in taken]
+        if own:
+            if not _FAMILY_NAME.fullmatch(name):
+                raise OptionError(
+                    f"phone_families: {name!r} cannot name a class of DHCP clients; use letters, digits, '_' and '-'"
+                    " for a family with vendor_classes"
+                )
+            known[name] = _prefixes(own, f"phone_families: {name}")
+            taken.update(prefix.lower() for prefix in own)
+    return known
+
+
+def _owners(prefixes: Mapping[str, Sequence[str]], variable: str) -> dict[str, str]:
+    """Return prefix, in lower case -> family."""
+    owners: dict[str, str] = {}
+    for family, values in sorted(prefixes.items()):
+        for prefix in (value.lower() for value in values):
+            if owners.setdefault(prefix, family) != family:
+                raise OptionError(
+                    f"{variable}: a phone whose vendor class begins with '{prefix}' would be of the families {owners[prefix]} and"
+                    f" {family}; give each its own"
+                )
+    return owners
+
+
+def plan_dhcp(settings: Mapping[str, Any], catalogue: Catalogue = BUILTIN, prefix: str = "dhcp_server_") -> DhcpPlan:
     """Turn the settings of a DHCP server, named as the role's variables without ``prefix``, into the plan of its file."""
 
     def variable(key: str) -> str:
@@ -214,7 +252,7 @@ def plan_dhcp(settings: Mapping[str, Any], prefix: str = "dhcp_server_") -> Dhcp
         authoritative=bool(settings["authoritative"]),
         options=tuple(sorted(options, key=lambda option: option.code)),
         pool=pool,
-        classes=plan_classes(settings["families"], variable("families")),
+        classes=plan_classes(settings["families"], variable("families"), catalogue),
         reservations=plan_reservations(settings["reservations"], bench, pool, variable("reservations")),
     )
 
@@ -256,14 +294,3 @@ def _family_options(settings: Mapping[str, Any], where: str) -> tuple[Option, ..
             encode = server_option if code in (66, 160) else addresses_option
             planned.append(encode(code, value, f"{where}: option_{code}"))
     return tuple(planned)
-
-
-def _check_ambiguity(prefixes: Mapping[str, Sequence[str]], variable: str) -> None:
-    """A client in two classes would get the options of either, so that no prefix may begin with another family's."""
-    owners = sorted((value.lower(), family) for family, values in prefixes.items() for value in values)
-    for (shorter, first), (longer, second) in itertools.combinations(owners, 2):
-        if longer.startswith(shorter) and first != second:
-            raise OptionError(
-                f"{variable}: a phone whose vendor class begins with '{longer}' would be of the families {first} and"
-                f" {second}; give them prefixes of which none begins with another"
-            )

@@ -63,3 +63,15 @@ def test_plan():
 def test_refusal(change, sentence):
     with pytest.raises(AnsibleFilterError, match="^" + sentence.replace("(", r"\(")):
         dhcp_plan(SETTINGS | change)
+
+
+def test_families_of_the_inventory():
+    settings = SETTINGS | {"families": {"acme": {"option_66": "acme.example.net"}}}
+    classes = dhcp_plan(settings, {"acme": {"vendor_classes": ["Acme VP"]}})["classes"]
+    assert classes[0] == {
+        "name": "acme",
+        "condition": 'lcase(substring(option vendor-class-identifier, 0, 7)) = "acme vp"',
+        "options": [{"name": "tftp-server-name", "value": '"acme.example.net"'}],
+    }
+    with pytest.raises(AnsibleFilterError, match=r"^family acme: the attribute vendor_clases is not known; did you mean"):
+        dhcp_plan(settings, {"acme": {"vendor_clases": ["Acme VP"]}})
