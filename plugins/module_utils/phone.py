@@ -9,7 +9,7 @@ A phone's parameters are merged in this order, later ones winning: the typed var
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -209,7 +209,7 @@ class PhoneReader:
                         parameters[paths[key]] = read_setting(value, paths[key], family.yes_no)
                 else:
                     ignored[f"phone_lines: {key} has no parameter in the family {family.name}, which would ignore it"] = None
-        return Reading(parameters, tuple(ignored))
+        return Reading(parameters, (*ignored, *_unsaid("phone_lines", parameters, family)))
 
 
 class Register:
@@ -317,7 +317,14 @@ def _read_layer(variable: str, value: Any, family: Family, lines: int) -> Readin
         + (f"; did you mean {near}?" if near else "")
         for path, near in check_names(family.known_names, parameters)
     ]
-    return Reading(parameters, tuple(ignored))
+    return Reading(parameters, (*ignored, *_unsaid(variable, parameters, family)))
+
+
+def _unsaid(variable: str, parameters: Parameters, family: Family) -> Iterator[str]:
+    kind = FORMATS[family.format]
+    can = f"it can say {' and '.join(kind.access)}" if kind.access else "the phone alone decides"
+    for path, access in kind.unsaid(parameters):
+        yield f"{variable}: a profile of the family {family.name} cannot say ua '{access}' of {path}, which is left out; {can}"
 
 
 def _merge(readings: Iterable[Reading]) -> Reading:

@@ -14,14 +14,26 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .profile import MOST_SECTIONS, NAME, Parameters, ProfileError, Setting, build, escape, parse, parse_xml, read_parameters
+from .profile import (
+    ACCESS,
+    MOST_SECTIONS,
+    NAME,
+    Parameters,
+    ProfileError,
+    Setting,
+    build,
+    escape,
+    parse,
+    parse_xml,
+    read_parameters,
+)
 
 FLAT_PROFILE = "flat-profile"
 
 _IDENTITY = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)(?:\.(0|[1-9][0-9]{0,2}))?")
 _PERMISSIONS: Mapping[str | None, str] = {None: "", "na": "R", "ro": "R", "rw": "RW"}
 """The user account's access -> ``perm`` of Snom, which can hide nothing."""
-_ACCESS = {"R": "ro", "&": "ro", " ": "ro", "RW": "rw", "$": "rw", "!": "rw"}
+_ACCESS_OF = {"R": "ro", "&": "ro", " ": "ro", "RW": "rw", "$": "rw", "!": "rw"}
 """``perm`` -> access."""
 # An attribute named xmlns would be a declaration.
 _ATTRIBUTE = re.compile(rf"(?!xmlns$){NAME.pattern}")
@@ -40,11 +52,20 @@ class Format(NamedTuple):
     """Whether values must be escaped as in XML."""
     sections: int = 0
     """How many sections can lie in each other."""
+    access: tuple[str, ...] = ()
+    """What can be said of the user account's access."""
 
     def takes(self, path: str) -> bool:
         """Tell whether *path* can be a parameter's, the names of its sections before it."""
         names = path.split("/")
         return len(names) - 1 <= self.sections and all(map(self.names.fullmatch, names))
+
+    def unsaid(self, parameters: Parameters) -> Iterator[tuple[str, str]]:
+        """Yield path and access of each parameter whose access cannot be said."""
+        if self.access != ACCESS:
+            for path, (_value, access) in parameters.items():
+                if access and access not in self.access:
+                    yield path, access
 
     def read(self, values: Mapping[str, Any], yes_no: tuple[str, ...]) -> Parameters:
         """Check parameters as users write them and give them the typed form; see profile.read_parameters()."""
@@ -126,7 +147,7 @@ def _parse_snom(document: bytes) -> Parameters:
     if settings is None:
         raise ProfileError("the profile has no <phone-settings>")
     return {
-        ".".join(filter(None, [child.tag, child.get("idx")])): Setting(child.text or "", _ACCESS.get(child.get("perm", "")))
+        ".".join(filter(None, [child.tag, child.get("idx")])): Setting(child.text or "", _ACCESS_OF.get(child.get("perm", "")))
         for child in settings
     }
 
@@ -136,10 +157,10 @@ def _document(lines: list[str]) -> bytes:
 
 
 FORMATS: dict[str, Format] = {
-    FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True, sections=MOST_SECTIONS),
+    FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True, sections=MOST_SECTIONS, access=ACCESS),
     "grandstream": Format(_build_grandstream, _parse_grandstream, NAME, xml=True),
     "yealink": Format(_build_yealink, _parse_yealink, NAME, xml=False),
     "poly": Format(_build_poly, _parse_poly, _ATTRIBUTE, xml=True),
-    "snom": Format(_build_snom, _parse_snom, _IDENTITY, xml=True),
+    "snom": Format(_build_snom, _parse_snom, _IDENTITY, xml=True, access=("ro", "rw")),
 }
 """Name -> format."""
