@@ -322,9 +322,9 @@ def _read_layer(variable: str, value: Any, family: Family, lines: int) -> Readin
 
 def _unsaid(variable: str, parameters: Parameters, family: Family) -> Iterator[str]:
     kind = FORMATS[family.format]
-    can = f"it can say {' and '.join(kind.access)}" if kind.access else "the phone alone decides"
+    instead = f"; it can say {' and '.join(kind.access)}" if kind.access else ", and leaves it out"
     for path, access in kind.unsaid(parameters):
-        yield f"{variable}: a profile of the family {family.name} cannot say ua '{access}' of {path}, which is left out; {can}"
+        yield f"{variable}: a profile of the family {family.name} cannot say ua '{access}' of {path}{instead}"
 
 
 def _merge(readings: Iterable[Reading]) -> Reading:
