@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the fence's reporter says, and that it runs as systemd would start it on a station."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.voip.preprovision.plugins.module_utils import fence_report
+
+ROOT = Path(__file__).parents[4]
+PORTS = yaml.safe_load((ROOT / "roles/bench/vars/main.yml").read_text())["__bench_report_ports"]
+
+SCAN = "scan for phones: 192.0.2.7 has asked for too many files by TFTP, last "
+FLOOD = "flood of log lines: 192.0.2.7 sends more than the fence lets through, as "
+
+
+@pytest.mark.parametrize(
+    ("kind", "packet", "beginning"),
+    [
+        ("tftp", b"\0\1spa00005e005301.cfg\0octet\0", f"{SCAN}'spa00005e005301.cfg'; it gets no answer"),
+        ("tftp", b"\0\1\0octet\0", f"{SCAN}''; "),
+        ("tftp", b"", f"{SCAN}''; "),
+        ("tftp", b"\0\1a\nb\x1b[2J\xff\0octet\0", rf"{SCAN}'a\nb\x1b[2J\xff'; "),
+        ("tftp", b"\0\1" + 200 * b"x", f"{SCAN}'{100 * 'x'}'...; "),
+        ("log", b"<13>resync\n", rf"{FLOOD}'<13>resync\n'; what is beyond is dropped"),
+        ("log", 200 * b"x", f"{FLOOD}'{100 * 'x'}'...; "),
+    ],
+)
+def test_who_and_what(kind, packet, beginning):
+    assert fence_report.DESCRIPTIONS[kind]("192.0.2.7", packet).startswith(beginning)
+
+
+def test_how_one_is_set_free():
+    line = fence_report.describe_request("192.0.2.7", b"\0\1a\0octet\0")
+    assert line.endswith("nft delete element inet preprovision tftp_caught '{ 192.0.2.7 }'")
+
+
+@given(st.sampled_from(sorted(fence_report.DESCRIPTIONS)), st.binary(max_size=2000))
+def test_nothing_that_is_sent_can_forge_a_line(kind, packet):
+    line = fence_report.DESCRIPTIONS[kind]("192.0.2.7", packet)
+    assert line.isascii()
+    assert line.isprintable()
+    assert len(line) < 700
+
+
+def test_every_port_has_its_words():
+    assert PORTS.keys() == fence_report.DESCRIPTIONS.keys()
+
+
+def test_it_runs_as_systemd_starts_it(tmp_path):
+    """Sockets 3 and 4 are handed over; it says what comes, and ends when nothing more does."""
+    (tmp_path / "preprovision").mkdir()
+    shutil.copy(ROOT / "plugins/module_utils/fence_report.py", tmp_path / "preprovision")
+    with socket.socket(type=socket.SOCK_DGRAM) as tftp, socket.socket(type=socket.SOCK_DGRAM) as log:
+        for listener in (tftp, log):
+            listener.bind(("127.0.0.1", 0))
+        with socket.socket(type=socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"\0\1one.cfg\0octet\0", tftp.getsockname())
+            sender.sendto(b"<13>two", log.getsockname())
+        ports = [f"{kind}={listener.getsockname()[1]}" for kind, listener in (("tftp", tftp), ("log", log))]
+        command = [sys.executable, "-m", "preprovision.fence_report", "0.1", *ports]
+        ended = subprocess.run(
+            ["bash", "-c", f'exec "$@" 3<&{tftp.fileno()} 4<&{log.fileno()}', "bash", *command],
+            pass_fds=[tftp.fileno(), log.fileno()],
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "LISTEN_FDS": "2"},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    lines = sorted(ended.stderr.splitlines())
+    assert len(lines) == 2
+    assert lines[0].startswith("<1>flood of log lines: 127.0.0.1 ")
+    assert lines[1].startswith("<1>scan for phones: 127.0.0.1 ")
