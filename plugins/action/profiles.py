@@ -61,8 +61,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 REQUIRED_IF = [(*("state", state), ("bench_url", "remote_url")) for state in ("present", "checked")]
 
 _TREE_MODULE = "voip.preprovision.published_tree"
-_PROGRESS_STEP = 5  # per cent
-_PROGRESS_ROWS = 10_000
+_FIRST_STEPS = (FEWEST_FOR_PROGRESS, 1_000, 2_000, 5_000, 10_000)
+"""Numbers of phones at which progress is told; then at each multiple of the last."""
 _VAULT = b"$ANSIBLE_VAULT"
 _UNDEFINED = re.compile(r"'\w+' is undefined")
 _TAGGED = (str, int, float)
@@ -160,10 +160,11 @@ class ActionModule(ActionBase):
         rows = self._rows()
         reader, publisher = self._reader(rows), self._publisher()
         entries = self._entries(rows)
-        found = survey(entries, reader, publisher, keep=rows is None, progress=_Progress(len(options["phones"])))
+        found = survey(entries, reader, publisher, keep=rows is None, progress=_tell_progress)
         self._warn(found, rows)
         if options["state"] == "checked":
             return {"changed": False}
+        _tell(found.count, f"checked all {found.count:,} phones, and reads what is live")
         live = self._inspect()
         if options["purge"] and not found.count and any(file.kind != BOOTSTRAP for file in live.entries.values()):
             raise PhoneError(
@@ -173,7 +174,7 @@ class ActionModule(ActionBase):
         try:
             if not self._task.check_mode:
                 archive = _Archive(live)
-            changes = compare(found, reader, publisher, live, options["purge"], archive, _Progress(found.count))
+            changes = compare(found, reader, publisher, live, options["purge"], archive, _tell_progress)
             result: dict[str, Any] = {
                 "changed": changes.changed,
                 "published": changes.published,
@@ -186,6 +187,7 @@ class ActionModule(ActionBase):
             if self._task.diff:
                 result["diff"] = self._diff(changes, live)
             if archive is not None and changes.changed:
+                _tell(changes.sent, f"sends {changes.sent:,} files")
                 result["generation"] = self._install(archive, changes)
         finally:
             if archive is not None:
@@ -340,18 +342,17 @@ class _Rows:
             yield Entry(row.name, row.variables, row.where, row.problem)
 
 
-class _Progress:
-    """Says how far a long run is, at every few per cent; where the whole is not known, at every so many phones."""
+def _tell_progress(what: str, done: int, total: int) -> None:
+    """Say how far a long run is, in steps that grow with it; *total* is 0 where the whole is not known."""
+    if done in _FIRST_STEPS or not done % _FIRST_STEPS[-1]:
+        of = f" of {total:,} ({done * 100 // total} %)" if total else ""
+        Display().display(f"profiles: {what} {done:,}{of} phones")
 
-    def __init__(self, total: int) -> None:
-        self._step = max(total * _PROGRESS_STEP // 100, FEWEST_FOR_PROGRESS) if total else _PROGRESS_ROWS
-        self._next = self._step
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if done >= self._next:
-            self._next += self._step
-            of = f" of {total:,} ({done * 100 // total} %)" if total else ""
-            Display().display(f"profiles: {what} {done:,}{of} phones")
+def _tell(count: int, text: str) -> None:
+    """Say what a long run does that cannot be counted."""
+    if count >= FEWEST_FOR_PROGRESS:
+        Display().display(f"profiles: {text}")
 
 
 def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def survey(entries: Iterable[Entry], reader: PhoneReader, publisher: Publisher, 
         label = entry.label
         result.count += 1
         if not result.count % FEWEST_FOR_PROGRESS:
-            progress("checked", result.count, 0)
+            progress("read and checked", result.count, 0)
         if entry.problem:
             problems.add(label, entry.problem)
             continue
@@ -198,7 +198,7 @@ def compare(
         sent = [take(file) for file in publisher.files(phone)]
         (changes.published if any(sent) else changes.unchanged).append(phone.name)
         if not done % FEWEST_FOR_PROGRESS:
-            progress("rendered", done, found.count)
+            progress("rendered and compared", done, found.count)
     models: set[str] = set()
     # After the phones, which a diff names first
     for file in publisher.bootstrap_files(reader.catalogue.models.values(), found.used):

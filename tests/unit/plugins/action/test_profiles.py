@@ -12,6 +12,10 @@ import sqlite3
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from ansible.utils.display import Display
+
+from ansible_collections.voip.preprovision.plugins.action.profiles import _tell_progress
+from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import FEWEST_FOR_PROGRESS
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to a group")
 
@@ -274,4 +278,28 @@ def test_files_of_other_kinds_stay(publications, controller):
 
 def test_long_runs_tell_how_far_they_are(publications):
     assert "profiles: " not in publications.shown("499")
-    assert "profiles: rendered 500 of 500 (100 %) phones" in publications.shown("500")
+    told = [line for line in publications.shown("500").splitlines() if line.startswith("profiles: ")]
+    assert told == [
+        "profiles: read and checked 500 phones",
+        "profiles: checked all 500 phones, and reads what is live",
+        "profiles: rendered and compared 500 of 500 (100 %) phones",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "steps"),
+    [
+        (499, []),
+        (1_000, [500, 1_000]),
+        (9_999, [500, 1_000, 2_000, 5_000]),
+        (100_000, [500, 1_000, 2_000, 5_000, *range(10_000, 100_001, 10_000)]),
+    ],
+)
+@pytest.mark.parametrize("known", [False, True])
+def test_steps_of_progress(count, steps, known, monkeypatch):
+    told = []
+    monkeypatch.setattr(Display, "display", lambda _self, text: told.append(text))
+    for done in range(FEWEST_FOR_PROGRESS, count + 1, FEWEST_FOR_PROGRESS):
+        _tell_progress("did", done, known * count)
+    of = f" of {count:,} ({{}} %)" if known else ""
+    assert told == [f"profiles: did {step:,}{of.format(step * 100 // count)} phones" for step in steps]

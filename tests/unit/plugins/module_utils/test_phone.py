@@ -255,7 +255,7 @@ def test_a_bad_master_key_is_one_problem_not_one_a_phone(option):
         # however weak, a key that phones hold must be known
         *(
             ((MASTER, None), {"phone_profile_key_previous": weak}, (derive_key(MASTER, Mac("00005e005301")), weak))
-            for weak in ("1", "with a space", "$ -\"quote\"")
+            for weak in ("1", "with a space", '$ -"quote"')
         ),
         # nothing is changed, so nothing is served twice
         ((MASTER, MASTER), {}, (derive_key(MASTER, Mac("00005e005301")), None)),
@@ -357,9 +357,7 @@ def test_rights_that_a_format_cannot_give_are_told(model, name, access, instead)
     family = phone.model.family.name
     assert phone.parameters[name].value == "x"
     assert phone.ignored == (
-        (f"phone_parameters: a profile of the family {family} cannot say ua '{access}' of {name}{instead}",)
-        if instead
-        else ()
+        (f"phone_parameters: a profile of the family {family} cannot say ua '{access}' of {name}{instead}",) if instead else ()
     )
 
 

@@ -226,7 +226,8 @@ def test_progress():
     found = survey(entries, target.reader, target.publisher, True, lambda *values: told.append(values))
     compare(found, target.reader, target.publisher, target.live, True, None, lambda *values: told.append(values))
     count = len(entries)
-    assert told == [("checked", 500, 0), ("checked", 1000, 0), ("rendered", 500, count), ("rendered", 1000, count)]
+    checked, rendered = "read and checked", "rendered and compared"
+    assert told == [(checked, 500, 0), (checked, 1000, 0), (rendered, 500, count), (rendered, 1000, count)]
 
 
 SECRETS = {"password": "old secret", "user_id": "1001"}
