@@ -50,10 +50,10 @@ def model_families(
         return sorted({catalogue.find_model(model).family.name for model in models})
 
 
-def web_access_plan(tls: str, families: Iterable[str], passwords: Mapping[str, str]) -> dict[str, Any]:
+def web_access_plan(tls: str, families: Iterable[str], passwords: Mapping[str, str], key_bits: int = 2048) -> dict[str, Any]:
     """Turn the settings of role web_server into what its configuration prints; nothing of it is secret."""
     with _translated():
-        settings = tls_settings(tls, families)
+        settings = tls_settings(tls, families, int(key_bits))
         users = password_lines(passwords)
     if settings.level == "legacy":
         Display().warning(_OLD_TLS)

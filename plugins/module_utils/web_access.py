@@ -24,6 +24,8 @@ LEVELS = ("modern", "intermediate", "legacy")
 AUTO = "auto"
 
 _SHORTEST_PASSWORD = 16
+# For OpenSSL, unless its security level is lowered
+_SHORTEST_KEY = 2048
 _DIGIT = "[0-9a-f]"
 _JOINT = "[-:.]?"
 _PAIRS = f"({_DIGIT}{{2}})" * 6
@@ -68,16 +70,22 @@ _TLS = {
 }
 
 
-def tls_settings(wanted: str, families: Iterable[str]) -> Tls:
+def tls_settings(wanted: str, families: Iterable[str], key_bits: int = _SHORTEST_KEY) -> Tls:
     """Return the settings of level *wanted*, or with ``auto`` those that phones of *families* need; raise WebAccessError.
 
-    ``auto`` turns old versions on only for firmware that is known, and not just supposed, to do nothing better.
+    ``auto`` turns old versions on only for firmware that is known, and not just supposed, to do nothing better. *key_bits*: size of
+    the server's RSA key.
     """
     if wanted not in (*LEVELS, AUTO):
         raise WebAccessError(f"web_server_tls is '{wanted}'; write one of {', '.join((AUTO, *LEVELS))}")
     level = wanted
     if wanted == AUTO:
         level = max((_needed(family) for family in families), key=LEVELS.index, default=LEVELS[0])
+    if key_bits < _SHORTEST_KEY and level != LEVELS[-1]:
+        raise WebAccessError(
+            f"web_server_tls is '{wanted}', which takes no certificate with a key of {key_bits} bits; set it to {LEVELS[-1]}, or"
+            f" certificates_key_bits to {_SHORTEST_KEY}"
+        )
     return Tls(level, *_TLS[level])
 
 

@@ -140,6 +140,15 @@ def test_unknown_level():
         tls_settings("old", [])
 
 
+@pytest.mark.parametrize("wanted", ["auto", "modern", "intermediate"])
+def test_a_short_key_needs_the_lowest_level(wanted):
+    refusal = rf"^web_server_tls is '{wanted}', .* a key of 1024 bits; set it to legacy, or certificates_key_bits to 2048$"
+    with pytest.raises(WebAccessError, match=refusal):
+        tls_settings(wanted, ["spa"], 1024)
+    assert tls_settings(wanted, ["spa"], 2048) == tls_settings(wanted, ["spa"])
+    assert tls_settings("legacy", ["spa"], 1024) == tls_settings("legacy", [])
+
+
 def test_password_lines():
     lines = password_lines({"00-00-5E-00-53-02": PASSWORD, OWN: PASSWORD})
     assert lines == password_lines({OWN: PASSWORD, OTHER: PASSWORD})
