@@ -5,7 +5,8 @@
 Sources: grandstream, "XML Provisioning Schema and Example File" of Grandstream's SIP device provisioning guide (``<gs_provision>``,
 an element for each P value; alias names in items where ``<config>`` has version 2); snom, "<phone-settings> tag" and "Flags" of
 Snom's wiki (an element for each parameter, ``idx`` for the identity, ``perm`` for the user's rights); the others as public
-templates write them: yealink lines of ``name = value`` below ``#!version:1.0.0.1``, poly elements with parameters as attributes.
+templates write them: yealink lines of ``name = value`` below ``#!version:1.0.0.1``, poly elements with parameters as attributes
+(below ``<polycomConfig>`` too: base.tpl of wazo-provd-plugins, exten.php of polycomphones).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _ACCESS_OF = {"R": "ro", "&": "ro", " ": "ro", "RW": "rw", "$": "rw", "!": "rw"}
 """``perm`` -> access."""
 # An attribute named xmlns would be a declaration.
 _ATTRIBUTE = re.compile(rf"(?!xmlns$){NAME.pattern}")
+_POLY_ROOTS = ("PHONE_CONFIG", "polycomConfig")
 _YEALINK_HEAD = "#!version:1.0.0.1"
 _YEALINK_LINE = re.compile(rf"({NAME.pattern})[ \t]*=[ \t]*(.*)")
 
@@ -126,7 +128,9 @@ def _build_poly(parameters: Parameters, _mac: str) -> bytes:
 
 
 def _parse_poly(document: bytes) -> Parameters:
-    return {name: Setting(value) for element in parse_xml(document, "PHONE_CONFIG").iter() for name, value in element.items()}
+    attributes = (item for element in parse_xml(document, *_POLY_ROOTS).iter() for item in element.items())
+    # One with a namespace names the schema
+    return {name: Setting(value) for name, value in attributes if not name.startswith("{")}
 
 
 def _build_snom(parameters: Parameters, _mac: str) -> bytes:
