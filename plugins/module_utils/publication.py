@@ -77,6 +77,8 @@ class Settings:
     """URL of a phone's service profile at the customer's, with macros and KEY_ID."""
     ca_url: str = ""
     """URL of the root certificate that the bench's server certificate is signed by; empty leaves it to the phone's own roots."""
+    remote_ca_url: str = ""
+    """The same at the customer's; empty clears the bench's there, unless the phone goes on to the same server by HTTPS."""
     syslog_server: str = ""
     """Address that phones log to while they are on the bench; empty leaves both syslog settings alone."""
     remote_syslog_server: str = ""
@@ -148,7 +150,8 @@ class Publisher:
         self._templates = {} if templates is None else templates
         self._bench, self._remote = _targets(settings)
         self._needs_serial = any(name == "SN" for url in (self._bench, self._remote) for name, _column in names(url.path))
-        for option in ("ca_url", "syslog_server", "remote_syslog_server"):
+        self._leaves_ca = self._remote.scheme != "https" or self._remote.server.lower() != self._bench.server.lower()
+        for option in ("ca_url", "remote_ca_url", "syslog_server", "remote_syslog_server"):
             try:
                 check_text(getattr(settings, option))
             except ProfileError as error:
@@ -397,6 +400,9 @@ class Publisher:
         parameters.update(dict.fromkeys(family.profile_rules[1:2], Setting("")))
         if settings.syslog_server:
             parameters.update(dict.fromkeys(family.paths("syslog.server"), Setting(settings.remote_syslog_server)))
+        # The maker of the bench's certificates has no business at the customer's.
+        if family.custom_ca and (settings.remote_ca_url or (settings.ca_url and self._leaves_ca)):
+            parameters[family.custom_ca] = Setting(settings.remote_ca_url)
         own = phone.parameters if PREPROVISION in settings.complete else self._limited(phone)
         parameters.update(own)
         return parameters

@@ -106,6 +106,12 @@ options:
         its own roots.
     type: str
     default: ""
+  remote_ca_url:
+    description:
+      - URL of the root certificate behind the customer's server certificate, for families that take one. Empty clears that of
+        O(ca_url), whose maker nobody at the customer's need trust; not where O(remote_url) is HTTPS on the server of O(bench_url).
+    type: str
+    default: ""
   syslog_server:
     description:
       - Address that phones log to while they are on the bench. Empty leaves both syslog settings alone.

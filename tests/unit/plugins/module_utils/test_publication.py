@@ -35,6 +35,7 @@ SETTINGS = Settings(
 REQUIRED = {
     "ATA192": {"phone_mac": "00005e005301", "phone_model": "ATA192"},
     "CP-8851-3PCC": {"phone_mac": "00005e005303", "phone_model": "CP-8851-3PCC"},
+    "SPA504G": {"phone_mac": "00005e005304", "phone_model": "SPA504G"},
 }
 
 
@@ -107,10 +108,39 @@ def test_preprovision_profile_is_for_the_device_alone_and_ends_the_bench_trip():
     assert profile == {
         "Profile_Rule": f"[--key {ATA.key}] http://prov.example.com/service/$MA-{key_id(ATA.key)}.cfg",
         "Profile_Rule_B": "",
+        "Custom_CA_URL": "",
         "Syslog_Server": "",
         "router-configuration/Log_Configuration/Event_Log_Server": "",
         "router-configuration/Log_Configuration/Syslog_Server_IP": "",
     }
+
+
+ELSEWHERE = "https://prov.example.com/$MA-{key_id}.cfg"
+HERE = "https://PROV.example.net/service/$MA-{key_id}.cfg"
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "own", "expected"),
+    [
+        ("ATA192", {}, {}, {"Custom_CA_URL": ""}),
+        ("ATA192", {"remote_url": ELSEWHERE}, {}, {"Custom_CA_URL": ""}),
+        ("CP-8851-3PCC", {}, {}, {"Custom_CA_Rule": ""}),
+        ("SPA504G", {}, {}, {}),
+        ("SPA504G", {"remote_ca_url": "http://x/ca.pem"}, {}, {}),
+        # on the same server by HTTPS
+        ("ATA192", {"remote_url": HERE}, {}, {}),
+        ("ATA192", {"remote_url": HERE, "remote_ca_url": "http://x/ca.pem"}, {}, {"Custom_CA_URL": "http://x/ca.pem"}),
+        ("ATA192", {"remote_url": HERE.replace("https", "http")}, {}, {"Custom_CA_URL": ""}),
+        ("ATA192", {"remote_ca_url": "http://x/ca.pem"}, {}, {"Custom_CA_URL": "http://x/ca.pem"}),
+        ("ATA192", {"ca_url": ""}, {}, {}),
+        ("ATA192", {"ca_url": "", "remote_ca_url": "http://x/ca.pem"}, {}, {"Custom_CA_URL": "http://x/ca.pem"}),
+        ("ATA192", {}, {"Custom_CA_URL": "http://own/ca.pem"}, {"Custom_CA_URL": "http://own/ca.pem"}),
+    ],
+)
+def test_the_root_certificate_of_the_bench_stays_there(model, settings, own, expected):
+    phone = phone_of(model, phone_parameters=own)
+    kinds = dict(Publisher(dataclasses.replace(SETTINGS, **settings)).profiles(phone))
+    assert {path: value for path, (value, _access) in kinds["preprovision"].items() if "CA" in path} == expected
 
 
 def test_complete_preprovision_profile_carries_the_lines():
@@ -133,6 +163,7 @@ def test_limited_profiles_keep_in_touch_and_no_more():
         **expected,
         "Profile_Rule": rule,
         "Profile_Rule_B": "",
+        "Custom_CA_URL": "",
     }
     assert service_values(files, phone) == {**expected, "Profile_Rule": rule}
 
@@ -142,7 +173,7 @@ def test_a_limited_profile_has_what_its_rules_are_made_of():
     files = files_of(phone_of(phone_parameters={**parameters, "Time_Zone": "GMT"}))
     assert values(decompress(files["device/00005e005301.cfg"].content())) == {
         **parameters,
-        **dict.fromkeys(("Profile_Rule_B", *BUILTIN.families["ata19x"].paths("syslog.server")), ""),
+        **dict.fromkeys(("Profile_Rule_B", "Custom_CA_URL", *BUILTIN.families["ata19x"].paths("syslog.server")), ""),
     }
 
 
@@ -415,6 +446,7 @@ def test_templates_that_fail(template, message):
         ({"bench_url": "https://prov.example.com/ä$MA"}, "bench_url: the path '/ä$MA' cannot be a file; "),
         ({"bench_url": "https://prov.example.com/{key_id}$MA"}, "bench_url: the path '/{key_id}$MA' cannot be a file; "),
         ({"ca_url": "http://x/y\n"}, "ca_url: holds the character U+000A at position 11, which no profile can carry to a phone"),
+        ({"remote_ca_url": "a\x01"}, "remote_ca_url: holds the character U+0001 at position 2, "),
         ({"syslog_server": "a\x01"}, "syslog_server: holds the character U+0001 at position 2, "),
         ({"remote_syslog_server": " a"}, "remote_syslog_server: begins or ends with white space, "),
         (
