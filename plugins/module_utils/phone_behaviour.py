@@ -22,19 +22,17 @@ from urllib.parse import urljoin
 from .macros import KNOWN, SECRET, expand
 from .messages import DEFAULTS, format_message
 from .phone import Phone
-from .profile import ProfileError, is_secret, values
+from .profile import HIDDEN, ProfileError, is_secret, shown, shown_urls, values
 from .profile_formats import FORMATS
 from .rules import Choice, Destination, RuleError, Target, evaluate, format_url, parse_rule, parse_url
 from .sealing import SealingError, decompress, decrypt_content, is_compressed, is_sealed, unseal
 
-HIDDEN = "****"
 AES128GCM = "aes128gcm"
 """The one Content-Encoding that a unit understands."""
 MOST_REDIRECTIONS = 5
 MOST_LOGINS = 2
 
 
-_OPTION_SECRET = re.compile(r"--(key|pwd)[\s=]*(?:\"[^\"]*\"|[^\s\]]*)")
 _SHORTEST_SECRET = 4  # shorter ones would blot out half of every text and are no secrets
 _NO = ("no", "0")
 _HARDWARE = "1.0.0"
@@ -437,10 +435,10 @@ class Unit:
 
     def _shown_rule(self) -> str:
         # It may not have been followed yet, so that its key is not among those known.
-        rule = next((self._parameters[name] for name in self._rules[:1]), "")
-        return self._hide(_OPTION_SECRET.sub(rf"--\1 {HIDDEN}", rule))
+        return self._hide(next((shown(name, self._parameters[name]) for name in self._rules[:1]), ""))
 
     def _hide(self, text: str) -> str:
+        text = shown_urls(text)
         secrets = self._keys | {value for name, value in self._parameters.items() if is_secret(name)}
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:

@@ -34,6 +34,7 @@ MOST_SECTIONS = 16
 _SECRET_NAME = re.compile(r"pass(?!thr)|pwd|secret|IKM_|GPP_S[A-D]$|(?<![a-z])key(?![a-z])", re.IGNORECASE)
 _RULE_SECRET = re.compile(r"--(key|pwd)[\s=]*(?:\"[^\"]*\"|[^\s\]]*)")
 _URL_SECRET = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")
+_QUERY_SECRET = re.compile(r"([?&;][^\s?&;=#]*(?:token|key|pass|pwd|secret|auth|sig)[^\s?&;=#]*=)[^\s&;#\]|\"]+", re.IGNORECASE)
 # What XML 1.0 cannot carry, and the controls that it can but the phone folds into spaces.
 _BAD_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 # Most text is of this kind, and needs no closer look.
@@ -158,7 +159,12 @@ def shown(path: str, value: str) -> str:
     """Return *value* as it may be shown: hidden if the parameter is secret, without the keys and passwords of a rule or URL."""
     if value and is_secret(path):
         return HIDDEN
-    return _URL_SECRET.sub(rf"\1{HIDDEN}@", _RULE_SECRET.sub(rf"--\1 {HIDDEN}", value))
+    return shown_urls(_RULE_SECRET.sub(rf"--\1 {HIDDEN}", value))
+
+
+def shown_urls(text: str) -> str:
+    """Return *text* without the passwords and tokens of URLs in it."""
+    return _QUERY_SECRET.sub(rf"\1{HIDDEN}", _URL_SECRET.sub(rf"\1{HIDDEN}@", text))
 
 
 def escape(value: str) -> str:

@@ -104,13 +104,18 @@ def password_lines(passwords: Mapping[str, str]) -> list[str]:
     if not isinstance(passwords, Mapping):
         raise WebAccessError("web_server_passwords must be a mapping of MAC address and password")
     hashed: dict[str, str] = {}
-    for name, password in passwords.items():
+    for number, (name, password) in enumerate(passwords.items(), 1):
         try:
             user = parse_mac(name).plain
-        except MacError as error:
-            raise WebAccessError(f"web_server_passwords: {error}") from error
+        except MacError:
+            # Both may be the wrong way round, so the name is not shown, nor what the error says of it
+            raise WebAccessError(
+                f"web_server_passwords: the name of entry {number} is not a MAC address; write '00:00:5e:00:53:01': PASSWORD"
+            ) from None
         if user in hashed:
             raise WebAccessError(f"web_server_passwords names {user} twice; keep one entry")
+        if isinstance(password, list | dict):
+            raise WebAccessError(f"web_server_passwords: the password of {user} is a {type(password).__name__}; write text")
         text = str(password)
         if len(text) < _SHORTEST_PASSWORD or not (text.isascii() and text.isprintable()):
             raise WebAccessError(

@@ -256,6 +256,14 @@ def test_a_remote_rule_that_cannot_be_followed_is_told_before_it_is_tried():
     assert KEY not in json.dumps(report)
 
 
+def test_a_token_in_a_url_is_not_reported():
+    rules = {"Profile_Rule": "http://h/$MA", "Profile_Rule_B": f"http://h/b?a=b&token={KEY}", "Profile_Rule_C": "http://h/c"}
+    report, station = power_up({"tftp://192.0.2.1/ata192.cfg": profile(**rules)})
+    assert f"http://h/b?a=b&token={KEY}" in station.asked
+    assert "http://h/b?a=b&token=****" in report["cause"]
+    assert KEY not in json.dumps(report)
+
+
 @pytest.mark.parametrize(
     ("model", "files", "asked"),
     [
