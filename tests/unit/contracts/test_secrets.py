@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One switch hides what tasks with secrets do, and every option that looks secret says whether it is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import is_secret
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = "ansible_collections.voip.preprovision.plugins"
+SWITCH = "{{ preprovision_no_log | default(true) }}"
+TASKS = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("playbooks/*.yml")])
+PLUGINS = sorted(
+    f"{path.parent.name}.{path.stem}" for folder in ("modules", "action") for path in ROOT.glob(f"plugins/{folder}/*.py")
+)
+
+
+def mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """All mappings in a document, at any depth."""
+    if isinstance(value, dict):
+        yield value
+    for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from mappings(below)
+
+
+def hidden(path: str) -> list[dict[str, Any]]:
+    """Tasks that hide what they do; an argument_spec has the same word for something else."""
+    return [found for found in mappings(yaml.safe_load((ROOT / path).read_text())) if "no_log" in found and "type" not in found]
+
+
+def test_there_are_tasks_that_hide_what_they_do():
+    assert [path for path in TASKS if hidden(path)]
+
+
+@pytest.mark.parametrize("path", TASKS)
+def test_one_switch_hides(path):
+    assert {task["no_log"] for task in hidden(path)} <= {SWITCH}
+
+
+def undecided(options: dict[str, Any]) -> list[str]:
+    """Options that look secret and do not say whether they are."""
+    own = [name for name, option in options.items() if is_secret(name) and "no_log" not in option and option.get("type") != "bool"]
+    return own + [name for option in options.values() for name in undecided(option.get("options", {}))]
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_options_that_look_secret_say_whether_they_are(name):
+    assert undecided(getattr(importlib.import_module(f"{PACKAGE}.{name}"), "ARGUMENT_SPEC", {})) == []
