@@ -233,10 +233,8 @@ def snapshot() -> tuple[str, list[tuple[str, int, int]]]:
 
 def set_free() -> list[str]:
     """As the report says; the guesser is served again."""
-    subprocess.run(
-        ["nsenter", "--net=/proc/1/ns/net", "nft", "delete", "element", "inet", "preprovision", "tftp_caught", f"{{ {GUESSER} }}"],
-        check=True,
-    )
+    free = ["nft", "delete", "element", "inet", "preprovision", "tftp_caught", f"{{ {GUESSER} }}"]
+    subprocess.run(["nsenter", "--net=/proc/1/ns/net", *free], check=False)
     return [] if download(GUESSER)[0] == 0 else ["who is set free is not served"]
 
 
