@@ -29,7 +29,8 @@ STRUCTURED = ("phone_lines", "phone_parameters", *TYPED)
 """Variables that are lists or mappings, beside the layers."""
 PLAIN = (
     *("phone_mac", "phone_model", "phone_serial", "phone_customer", "phone_site", "phone_address"),
-    *("phone_profile_key", "phone_profile_key_previous", "phone_profile_template", "phone_sealing"),
+    *("phone_profile_key", "phone_profile_key_previous", "phone_profile_template"),
+    *("phone_sealing", "phone_sealing_previous"),
 )
 """Variables that are text."""
 _KNOWN = frozenset([*STRUCTURED, *PLAIN])
@@ -57,6 +58,8 @@ class Phone:
     previous_key: str | None = field(default=None, repr=False)
     """The passphrase that the unit still holds while it is led to the other."""
     sealing: str = OPENSSL
+    previous_sealing: str = ""
+    """How the profile is sealed that the unit still asks for, where that is another way."""
     template: str = ""
     """Name of the user's own template of the service profile, or empty."""
     lines: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
@@ -124,7 +127,10 @@ class PhoneReader:
             parameters={**merged.parameters, **own.parameters} if own.parameters else merged.parameters,
             key=key,
             previous_key=previous if previous != key else None,
-            sealing=_sealing(variables, model.family),
+            sealing=_sealing(variables, "phone_sealing", model.family),
+            previous_sealing=_sealing(variables, "phone_sealing_previous", model.family)
+            if variables.get("phone_sealing_previous")
+            else "",
             template=template,
             lines=tuple(
                 {key: read_setting(value, key, model.family.yes_no).value for key, value in line.items() if value is not None}
@@ -289,12 +295,12 @@ def _plain(variables: Mapping[str, Any], variable: str) -> str:
     return _at(variable, check_text, str(value))
 
 
-def _sealing(variables: Mapping[str, Any], family: Family) -> str:
-    sealing = _plain(variables, "phone_sealing") or family.sealing
+def _sealing(variables: Mapping[str, Any], variable: str, family: Family) -> str:
+    sealing = _plain(variables, variable) or family.sealing
     if sealing not in SEALINGS:
-        raise PhoneError(f"phone_sealing: '{sealing}' is not known; use one of {', '.join(SEALINGS)}")
+        raise PhoneError(f"{variable}: '{sealing}' is not known; use one of {', '.join(SEALINGS)}")
     if (sealing == AES128GCM and not family.ikm_parameter) or (sealing == OPENSSL and not family.digest):
-        raise PhoneError(f"phone_sealing: the family {family.name} cannot decrypt {sealing}; it can be {family.sealing}")
+        raise PhoneError(f"{variable}: the family {family.name} cannot decrypt {sealing}; it can be {family.sealing}")
     return sealing
 
 

@@ -9,8 +9,8 @@ Three kinds of profile: bootstrap (one a model, the factory-default file, withou
 phone, tells it its remote Profile_Rule with the key) and service (one a phone, what that rule fetches, sealed with that key). Each
 is limited (what keeps a phone in touch with its server) or complete (everything).
 
-A phone that holds an older key gets its service profile twice: sealed with the old one where it still looks, and with the new one
-where the rule in that profile leads it.
+A phone that holds an older key, or asks for another way of sealing, gets its service profile twice: sealed in the old way where it
+still looks, and in the new way where the rule in that profile leads it.
 """
 
 from __future__ import annotations
@@ -93,6 +93,13 @@ class Settings:
     """Whether a file that anybody may read may hold a password, for families that cannot decrypt."""
 
 
+class Seal(NamedTuple):
+    """A way of sealing a service profile, and the key; none where it is not sealed, or there is none."""
+
+    method: str
+    key: str = ""
+
+
 class Protection(NamedTuple):
     """How a file is packed and sealed."""
 
@@ -150,7 +157,9 @@ class Publisher:
         self._templates = {} if templates is None else templates
         self._bench, self._remote = _targets(settings)
         self._needs_serial = any(name == "SN" for url in (self._bench, self._remote) for name, _column in names(url.path))
-        self._leaves_ca = self._remote.scheme != "https" or self._remote.server.lower() != self._bench.server.lower()
+        self._leaves_ca = (
+            self._remote.scheme != "https" or (self._remote.server or "").lower() != (self._bench.server or "").lower()
+        )
         for option in ("ca_url", "remote_ca_url", "syslog_server", "remote_syslog_server"):
             try:
                 check_text(getattr(settings, option))
@@ -215,7 +224,7 @@ class Publisher:
 
     def check(self, phone: Phone) -> list[str]:
         """Return a sentence, naming the variable, on everything that keeps this phone from being published."""
-        family, kinds = phone.model.family, self.settings.kinds
+        family, kinds, seals = phone.model.family, self.settings.kinds, _seals(phone)
         rules, shared = self._rules(family)
         asked = [(path, phone.parameters[path].value, kind) for path, kind in rules if path in phone.parameters]
         problems = [
@@ -223,24 +232,27 @@ class Publisher:
         ]
         if not family.profile_rules and not family.own_file:
             problems.append(f"phone_model: the family {family.name} asks for no file; give it profile_rules or own_file")
-        if (
-            phone.sealing != NO_SEALING
-            and phone.key is None
-            and (SERVICE in kinds or (PREPROVISION in kinds and family.profile_rules))
+        if any(method != NO_SEALING and not key for method, key in seals) and (
+            SERVICE in kinds or (PREPROVISION in kinds and family.profile_rules)
         ):
             problems.append("phone_profile_key: there is no key to seal its service profile with; set it, or a master key")
         if self._needs_serial and family.profile_rules and not phone.serial:
             problems.append("phone_serial: it is missing, and bench_url or remote_url names files after it")
-        if phone.previous_key and family.profile_rules and KEY_ID not in self.settings.remote_url:
-            problems.append(f"phone_profile_key_previous: both keys would share one file; put {KEY_ID} into remote_url")
-        if phone.sealing == AES128GCM and self._remote.scheme == "tftp":
+        apart = KEY_ID in self.settings.remote_url or not family.profile_rules
+        if not apart and len(seals) > len({method == AES128GCM for method, _key in seals}):
+            what = "phone_profile_key_previous: both keys" if phone.previous_key else "phone_sealing_previous: both ways"
+            problems.append(f"{what} would share one file; put {KEY_ID} into remote_url")
+        if any(method == AES128GCM for method, _key in seals) and self._remote.scheme == "tftp":
             problems.append(f"phone_sealing: {AES128GCM} needs HTTP, and remote_url is TFTP")
-        if phone.sealing == NO_SEALING and SERVICE in kinds and not self.settings.plaintext_secrets:
+        if (NO_SEALING, "") in seals and SERVICE in kinds and not self.settings.plaintext_secrets:
             secret = self._secret(phone)
             if secret:
+                remedy = f"seal it with phone_sealing where the family {family.name} can decrypt"
+                if phone.sealing != NO_SEALING:
+                    remedy = "do without phone_sealing_previous"
                 problems.append(
-                    f"{secret} would lie in a file that anybody may read; seal it with phone_sealing where the "
-                    f"family {family.name} can decrypt, or allow it with plaintext_secrets on a bench that is closed"
+                    f"{secret} would lie in a file that anybody may read; {remedy}, or allow it with plaintext_secrets on a bench"
+                    " that is closed"
                 )
         if phone.template and not problems:
             try:
@@ -249,15 +261,17 @@ class Publisher:
                 return [str(error)]
             made = FORMATS[family.format].parse(plain)
             problems += [
-                f"phone_profile_template: it leaves out parameters.{path}, which tells the phone its new key"
-                for path, setting in (self._leading(phone).items() if phone.previous_key else ())
+                f"phone_profile_template: it leaves out parameters.{path}, which tells the phone its new key or sealing"
+                for path, setting in (self._leading(phone).items() if len(seals) > 1 else ())
                 if path not in phone.parameters and made.get(path, Setting("")).value != setting.value
             ]
         return problems
 
     def _secret(self, phone: Phone) -> str:
         """Return the name of a secret that the phone's service profile holds, or nothing."""
-        own = phone.parameters if phone.template or SERVICE in self.settings.complete else self._limited(phone)
+        own = self._service(phone)
+        if phone.template:
+            own.update(phone.parameters)
         show = phone.model.family.shown
         in_lines = (f"{key} of phone_lines" for line in phone.lines for key, value in line.items() if value and is_secret(key))
         return next((path for path, (value, _access) in own.items() if show(path, value) != value), "") or next(in_lines, "")
@@ -336,25 +350,25 @@ class Publisher:
         if PREPROVISION in kinds:
             paths.append((_path(DEVICE, self._bench.path, macros, PREPROVISION), PREPROVISION))
         if SERVICE in kinds:
-            paths += [(self._service_path(phone, key, macros), SERVICE) for key in _keys(phone)]
+            paths += [(self._service_path(seal, macros), SERVICE) for seal in _seals(phone)]
         return paths
 
-    def _service_path(self, phone: Phone, key: str, macros: Mapping[str, str]) -> str:
-        path = _with_key_id(self._remote.path, key)
-        return _path(OPEN, path, macros, SERVICE) + (CONTENT_ENCODING if phone.sealing == AES128GCM else "")
+    def _service_path(self, seal: Seal, macros: Mapping[str, str]) -> str:
+        path = _with_key_id(self._remote.path, seal.key)
+        return _path(OPEN, path, macros, SERVICE) + (CONTENT_ENCODING if seal.method == AES128GCM else "")
 
     def files(self, phone: Phone) -> list[File]:
         """Return the phone's files; raise PhoneError when one cannot be made. For a phone that check() has nothing against."""
         family = phone.model.family
         if not family.profile_rules:
-            # One file has one name, so it is sealed with the key that the phone still holds.
-            key = phone.previous_key or phone.key or ""
-            sealed = Protection(OPENSSL, key, family.digest) if phone.sealing == OPENSSL else Protection()
+            # One file has one name, so it is sealed as the phone still expects it.
+            method, key = _seals(phone)[-1]
+            sealed = Protection(OPENSSL, key, family.digest) if method == OPENSSL else Protection()
             plain = self._service_plain(phone, self._service(phone))
             return [File(path, phone.name, kind, family.format, plain, sealed) for path, kind in self.paths(phone)]
         files = []
         service: bytes | None = None
-        keys = _keys(phone)
+        seals = _seals(phone)
         for path, kind in self.paths(phone):
             if kind == PREPROVISION:
                 plain = FORMATS[family.format].build(self._preprovision(phone), phone.mac.plain)
@@ -362,9 +376,11 @@ class Publisher:
                 continue
             if service is None:
                 service = self._service_plain(phone, self._service(phone))
-            method = "" if phone.sealing == NO_SEALING else phone.sealing
-            protection = Protection(method, keys.pop(0), family.digest if method == OPENSSL else "", packed=True)
-            files.append(File(path, phone.name, kind, family.format, service, protection))
+            method, key = seals.pop(0)
+            sealed = Protection(
+                "" if method == NO_SEALING else method, key, family.digest if method == OPENSSL else "", packed=True
+            )
+            files.append(File(path, phone.name, kind, family.format, service, sealed))
         return files
 
     def profiles(self, phone: Phone) -> Iterator[tuple[str, Parameters]]:
@@ -379,19 +395,17 @@ class Publisher:
 
     def _rule_parameters(self, phone: Phone) -> Parameters:
         """What leads a phone to its service profile."""
-        keys = _keys(phone)
-        if not keys:
-            return {}
         family = phone.model.family
-        url = _with_key_id(self.settings.remote_url, keys[0])
-        if phone.sealing == NO_SEALING or phone.key is None:
+        method, key = _seals(phone)[0]
+        url = _with_key_id(self.settings.remote_url, key)
+        if not key:
             return {family.profile_rules[0]: Setting(url)}
-        if phone.sealing == AES128GCM:
-            secret = phone.key
+        if method == AES128GCM:
+            secret = key
             if family.ikm_encoding == "base64url":
                 secret = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
             return {family.profile_rules[0]: Setting(url + CONTENT_ENCODING), family.ikm_parameter: Setting(secret)}
-        return {family.profile_rules[0]: Setting(f"[--key {phone.key}] {url}")}
+        return {family.profile_rules[0]: Setting(f"[--key {key}] {url}")}
 
     def _preprovision(self, phone: Phone) -> Parameters:
         family, settings = phone.model.family, self.settings
@@ -458,9 +472,14 @@ def _with_key_id(text: str, key: str) -> str:
     return text.replace(KEY_ID, key_id(key) if key else _NO_KEY_ID)
 
 
-def _keys(phone: Phone) -> list[str]:
-    """Return the keys that the service profile is sealed with, one a file; an empty one if it is not sealed."""
-    return [""] if phone.sealing == NO_SEALING else [key for key in (phone.key, phone.previous_key) if key]
+def _seals(phone: Phone) -> list[Seal]:
+    """Return how the service profile is sealed, one a file: as the phone shall ask for it, and as it still does."""
+    now = Seal(phone.sealing, phone.key or "") if phone.sealing != NO_SEALING else Seal(NO_SEALING)
+    if not phone.previous_key and not phone.previous_sealing:
+        return [now]
+    method = phone.previous_sealing or phone.sealing
+    before = Seal(method, phone.previous_key or phone.key or "") if method != NO_SEALING else Seal(method)
+    return [now] if before == now else [now, before]
 
 
 def _rules(family: Family) -> Iterator[tuple[str, Kind | None]]:

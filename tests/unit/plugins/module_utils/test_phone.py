@@ -285,6 +285,17 @@ def test_sealing(model, sealing, expected):
     assert found == expected
 
 
+def test_the_sealing_of_before():
+    variables = {**REQUIRED, "phone_model": "CP-8851-3PCC", "phone_sealing": "aes128gcm"}
+    found = [
+        PhoneReader().read("desk-1", {**variables, **more}).previous_sealing
+        for more in ({}, {"phone_sealing_previous": ""}, {"phone_sealing_previous": "openssl"})
+    ]
+    assert found == ["", "", "openssl"]
+    with pytest.raises(PhoneError, match=r"^phone_sealing_previous: 'rot13' is not known; use one of openssl, aes128gcm, none$"):
+        PhoneReader().read("desk-1", {**variables, "phone_sealing_previous": "rot13"})
+
+
 def test_shared_values_are_read_once_and_give_the_same_phone():
     shared = {"phone_parameters_site": {"Proxy_1_": "sip.example.net"}, "phone_nat": {"mapping": True}}
     reader = PhoneReader(shared=shared.values())

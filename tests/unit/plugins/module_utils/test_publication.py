@@ -177,6 +177,86 @@ def test_a_limited_profile_has_what_its_rules_are_made_of():
     }
 
 
+MPP_FILE = "open/service/00005e005303-"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("openssl", "aes128gcm"), ("aes128gcm", "openssl"), ("none", "openssl"), ("none", "aes128gcm"), ("openssl", "none")],
+)
+@pytest.mark.parametrize("other_key", [None, "weak"])
+def test_a_phone_is_led_to_another_way_of_sealing(before, after, other_key):
+    """Fetch as a phone that was published for with *before*, and then as what it finds says."""
+    held = other_key or phone_of("CP-8851-3PCC").key
+    settings = dataclasses.replace(SETTINGS, plaintext_secrets=True)
+    phone = phone_of("CP-8851-3PCC", phone_sealing=after, phone_sealing_previous=before, phone_profile_key_previous=other_key)
+    assert Publisher(settings).check(phone) == []
+    files = files_of(phone, settings=settings)
+
+    def fetch(method, key):
+        suffix = CONTENT_ENCODING if method == "aes128gcm" else ""
+        content = files[f"{MPP_FILE}{'0' * 8 if method == 'none' else key_id(key)}.cfg{suffix}"].content()
+        opened = {"openssl": lambda: unseal(content, key, "md5"), "aes128gcm": lambda: decrypt_content(content, key.encode())}
+        return values(decompress(opened.get(method, lambda: content)()))
+
+    found = fetch(before, held)
+    rule = found["Profile_Rule"]
+    if after == "aes128gcm":
+        assert base64.urlsafe_b64decode(found["IKM_HTTP_Encrypt_Content"] + "==").decode() == phone.key
+        assert rule.endswith(f"-{key_id(phone.key)}.cfg{CONTENT_ENCODING}")
+    else:
+        assert rule.startswith(f"[--key {phone.key}] http") == (after == "openssl")
+        assert rule.endswith(f"-{key_id(phone.key) if after == 'openssl' else '0' * 8}.cfg")
+    assert fetch(after, phone.key) == found
+    assert len([path for path in files if path.startswith(MPP_FILE)]) == 2
+
+
+def test_the_same_way_of_sealing_is_published_once():
+    for sealing in ("openssl", "aes128gcm", "none"):
+        alone = phone_of("CP-8851-3PCC", phone_sealing=sealing)
+        assert files_of(phone_of("CP-8851-3PCC", phone_sealing=sealing, phone_sealing_previous=sealing)) == files_of(alone)
+
+
+def test_a_family_with_one_file_gets_it_as_it_was():
+    phone = PhoneReader(BUILTIN, MASTER).read(
+        "desk",
+        {"phone_mac": "00005e005301", "phone_model": "HT802", "phone_sealing": "openssl", "phone_sealing_previous": "none"},
+    )
+    (file,) = Publisher(SETTINGS).files(phone)
+    assert f"<P1359>{phone.key}</P1359>".encode() in file.content()
+    assert Publisher(SETTINGS).check(phone) == [
+        "P1359 would lie in a file that anybody may read; do without phone_sealing_previous, or allow it with plaintext_secrets"
+        " on a bench that is closed"
+    ]
+    assert Publisher(dataclasses.replace(SETTINGS, plaintext_secrets=True)).check(phone) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "url", "problem"),
+    [
+        ("openssl", "aes128gcm", "http://x.example.com/$MA.cfg", None),
+        ("aes128gcm", "openssl", "http://x.example.com/$MA.cfg", None),
+        (
+            "openssl",
+            "none",
+            "http://x.example.com/$MA.cfg",
+            "phone_sealing_previous: both ways would share one file; put {key_id} into remote_url",
+        ),
+        ("aes128gcm", "openssl", "tftp://x.example.com/$MA.cfg", "phone_sealing: aes128gcm needs HTTP, and remote_url is TFTP"),
+        (
+            "none",
+            "openssl",
+            "http://x.example.com/$MA-{key_id}.cfg",
+            "Profile_Rule would lie in a file that anybody may read; do without phone_sealing_previous, or allow it with"
+            " plaintext_secrets on a bench that is closed",
+        ),
+    ],
+)
+def test_ways_of_sealing_that_cannot_follow_each_other(before, after, url, problem):
+    phone = phone_of("CP-8851-3PCC", phone_sealing=after, phone_sealing_previous=before)
+    assert Publisher(dataclasses.replace(SETTINGS, remote_url=url)).check(phone) == ([problem] if problem else [])
+
+
 def other_family(**attributes):
     return BUILTIN.extended({"acme": {"based_on": "spa", "models": ["ACME1", "ACME2"], "series": r"ACME(\d)", **attributes}})
 
@@ -375,7 +455,7 @@ def test_a_template_must_not_lose_a_new_key(model, sealing, previous, body, miss
     variables = {"phone_mac": "00005e005301", "phone_model": model, "phone_sealing": sealing, "phone_profile_template": "own.j2"}
     phone = PhoneReader(BUILTIN, MASTER, "the master key of before" if previous else None).read("desk", variables)
     assert Publisher(SETTINGS, {"own.j2": template}).check(phone) == [
-        f"phone_profile_template: it leaves out parameters.{path}, which tells the phone its new key" for path in missing
+        f"phone_profile_template: it leaves out parameters.{path}, which tells the phone its new key or sealing" for path in missing
     ]
 
 
