@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the service knows: tables, and how to open the database that holds them.
 
-Times are whole milliseconds since 1970, UTC. A MAC address is 12 lower-case hex digits. Works with SQLAlchemy from 1.4, which Debian 12
-has, to 2.x.
+Times are whole milliseconds since 1970, UTC. A MAC address is 12 lower-case hex digits. Works with SQLAlchemy from 1.4, which is in
+Debian 12, to 2.x.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Engine, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event
+from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, declarative_base, sessionmaker
 
 Base = declarative_base()
