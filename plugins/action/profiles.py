@@ -358,6 +358,10 @@ def _tell(count: int, text: str) -> None:
 
 
 def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    for name, spec in ARGUMENT_SPEC.items():
+        # Ansible would take the text of it as the secret
+        if spec.get("no_log") and isinstance(arguments.get(name), list | Mapping):
+            raise AnsibleActionFail(f"profiles: {name} is a list or mapping; write text")
     validation = ArgumentSpecValidator(ARGUMENT_SPEC, required_if=REQUIRED_IF).validate(dict(arguments))
     if validation.error_messages:
         raise AnsibleActionFail("profiles: " + "; ".join(validation.error_messages))

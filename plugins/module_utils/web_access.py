@@ -115,7 +115,7 @@ def password_lines(passwords: Mapping[str, str]) -> list[str]:
         if user in hashed:
             raise WebAccessError(f"web_server_passwords names {user} twice; keep one entry")
         if isinstance(password, list | dict):
-            raise WebAccessError(f"web_server_passwords: the password of {user} is a {type(password).__name__}; write text")
+            raise WebAccessError(f"web_server_passwords: the password of {user} is a list or mapping; write text")
         text = str(password)
         if len(text) < _SHORTEST_PASSWORD or not (text.isascii() and text.isprintable()):
             raise WebAccessError(

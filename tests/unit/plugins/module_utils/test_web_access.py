@@ -165,8 +165,8 @@ def test_password_lines():
     ("passwords", "words"),
     [
         ({OWN: PASSWORD, PASSWORD: "00:00:5e:00:53:02"}, "the name of entry 2 is not a MAC address"),
-        ({OWN: [PASSWORD]}, f"the password of {OWN} is a list"),
-        ({OWN: {PASSWORD: PASSWORD}}, f"the password of {OWN} is a dict"),
+        ({OWN: [PASSWORD]}, f"the password of {OWN} is a list or mapping"),
+        ({OWN: {PASSWORD: PASSWORD}}, f"the password of {OWN} is a list or mapping"),
         ({OWN: "hunter2"}, f"the password of {OWN} must be at least 16"),
         ({OWN: "hunter2 " * 3 + "\n"}, "printable ASCII"),
         ({OWN: PASSWORD, "00:00:5e:00:53:01": PASSWORD}, f"names {OWN} twice"),
