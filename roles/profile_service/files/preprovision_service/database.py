@@ -121,6 +121,17 @@ class Operator(Base):
     """Hash, as werkzeug.security makes it."""
 
 
+class LoginFailure(Base):
+    """Somebody gave a wrong password; who does so too often waits. All workers count together."""
+
+    __tablename__ = "login_failures"
+
+    id = Column(Number, primary_key=True, autoincrement=True)
+    time = Column(Number, nullable=False, index=True)
+    address = Column(String(45), nullable=False)
+    name = Column(String(64), nullable=False)
+
+
 class Setting(Base):
     """What the playbook says of all phones, as JSON by name: ``publication``, ``families`` ..."""
 
