@@ -183,7 +183,7 @@ class Publisher:
         for model in models:
             family = model.family
             if BOOTSTRAP in self.settings.kinds and family.factory_rule and (family.profile_rules or model.name in used):
-                names = [model.expand(rule) for rule in (family.factory_rule, *family.aliases)]
+                names = [model.factory_file, *map(model.expand, family.aliases)]
                 # Servers that fold case look for the lower-case name; the others get the name as the phone asks for it.
                 for name in sorted({*names, *(name.lower() for name in names)}):
                     asking.setdefault((OPEN + name, family.name), []).append(model)
