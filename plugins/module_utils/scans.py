@@ -182,6 +182,26 @@ def read_scans(
     return Scans(tuple(phones), tuple(f"{file}: {sentence}" for sentence in warnings))
 
 
+def read_label(text: str, catalogue: Catalogue = BUILTIN) -> dict[str, str]:
+    """Return what one scan of one label holds, by variable; raise ScanError.
+
+    A code that may be a MAC address as well as a serial number, and stands alone, is named by the empty string.
+    """
+    if netaddr is None:
+        raise ScanError("the Python library netaddr is missing; install it, on Debian as python3-netaddr")
+    cells = [cell.strip() for line in _lines(text) for cell in re.split(f"[{_DELIMITERS}]", line) if cell.strip()]
+    problems = _Problems("label")
+    codes = [code for code in _codes(1, cells, catalogue, problems) if code.text]
+    kinds = Counter(code.kind for code in codes if code.kind)
+    twice = [kind for kind, count in kinds.items() if count > 1]
+    if twice:
+        problems.add(1, f"the label holds more than one {_kinds(twice)}; scan one unit at a time")
+    named = {code.kind: code for code in codes} if len(codes) == 1 else _name_codes(codes, problems) or {}
+    if problems.found:
+        raise ScanError("; ".join(sentence for _line, sentence in problems.found))
+    return {kind: code.text for kind, code in named.items()}
+
+
 def find_model(text: str, catalogue: Catalogue = BUILTIN) -> Model:
     """Return the model that a label means: its name, its product name or its product ID; raise ModelError."""
     model = _look_up(text, catalogue)

@@ -21,6 +21,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.scans import (
     find_model,
     group_name,
     oui_owner,
+    read_label,
     read_scans,
 )
 
@@ -31,6 +32,7 @@ CISCO = "8843E1000001"
 # A serial number of a real unit that is nothing but hexadecimal digits
 HEX_SERIAL = "88019FA42805"
 POLY = "0004F2000001"
+PID = "ATA192-3PW-K9"
 
 
 def read(text, file="scans.csv", **options):
@@ -548,3 +550,44 @@ def test_anything_gives_phones_or_a_scan_error(text):
     found, problems = outcome(text)
     assert all(line.startswith("scans.csv line ") for line in problems)
     assert len({phone.mac for phone in found.phones}) == len(found.phones)
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("00:00:5e:00:53:01", {"phone_mac": "00:00:5e:00:53:01"}),
+        ("\x02000E08AABB01\x03\r\n", {"phone_mac": LINKSYS}),
+        ("fch0000d001", {"phone_serial": "fch0000d001"}),
+        ("S/N: FCH0000D001", {"phone_serial": "FCH0000D001"}),
+        (HEX_SERIAL, {"": HEX_SERIAL}),
+        (f"{HEX_SERIAL}\t{LINKSYS}", {"phone_mac": LINKSYS, "phone_serial": HEX_SERIAL}),
+        (f"{LINKSYS},FCH0000D001,{PID}", {"phone_mac": LINKSYS, "phone_serial": "FCH0000D001", "phone_model": PID}),
+        ("customer=Example Ltd", {"phone_customer": "Example Ltd"}),
+        ("S/N:", {}),
+        ("", {}),
+    ],
+)
+def test_one_label(text, codes):
+    assert read_label(text) == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("?!", "'?!' is neither a MAC address nor a serial number nor a known model"),
+        (f"{LINKSYS},{CISCO}", "the label holds more than one MAC address; scan one unit at a time"),
+        (f"{HEX_SERIAL},88019FA42806", f"'{HEX_SERIAL}' and '88019FA42806' may be a MAC address as well as a serial number;"),
+    ],
+)
+def test_one_label_refused(text, problem):
+    with pytest.raises(ScanError, match=re.escape(problem)):
+        read_label(text)
+
+
+@given(st.text())
+def test_any_label_is_read_or_refused(text):
+    try:
+        codes = read_label(text)
+    except ScanError:
+        return
+    assert all(codes.values())
