@@ -218,7 +218,7 @@ def _parse_phone(line: Line) -> Event | None:
 
 
 def _parse_service(line: Line) -> Event | None:
-    """The service names the phone whose file was asked for. Who shows its certificate, or brought a report that was taken, is it."""
+    """The service names the phone whose file was asked for. Its certificate, or a report that was taken, says that it asks."""
     record = _read_json(line.text)
     kind, verify = record.pop("kind", None), record.pop("verify", None)
     mac, address = mac_of(record.pop("mac", "")), _address(record.pop("address", ""))

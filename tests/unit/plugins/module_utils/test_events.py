@@ -282,6 +282,7 @@ def test_times_that_are_none(stamp):
     assert read_line(json.dumps({"unit": "nginx.service", "time": stamp, "process": "1", "msg": "x"})) is None
 
 
+FIELDS = ("address", "scheme", "method", "uri", "status", "agent", "verify", "subject", "refused", "kind", "mac", "etag")
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
