@@ -16,6 +16,7 @@ import stat
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 STATION, LIMIT, FLOOD = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -44,6 +45,7 @@ PACKETS = [
     (b"<13>%fromhost-ip%%$now%%n %s%n $!x", "user.notice %fromhost-ip%%$now%%n %s%n $!x"),
     (b'@cee: {"x": 1}', 'user.notice @cee: {"x": 1}'),
     (b"z is no sign of compression", "user.notice z is no sign of compression"),
+    (b"z" + zlib.compress(b"<13>compressed"), re.compile("user.notice zx.*#.*")),
     (b"<>x", re.compile(r"[a-z0-9]+\.[a-z]+ <>x")),
     (b"<999>x", re.compile(r"[a-z0-9]+\.[a-z]+ x")),
     (b"<000000013>x", "user.notice <000000013>x"),
@@ -94,7 +96,7 @@ def lines(path: Path) -> list[tuple[str, str]]:
     for line in path.read_bytes().splitlines() if path.exists() else []:
         parts = LINE.fullmatch(line)
         if not parts:
-            raise SystemExit(f"{path} has the line {line!r}")
+            raise SystemExit(f"{path} has the line {line[:100]!r}")
         address, level, rest = (part.decode() for part in parts.groups())
         if rest != "begin":
             found.append((address, f"{level} {rest}"))
@@ -130,6 +132,10 @@ def matches(expected: str | re.Pattern[str], line: str) -> bool:
     return line == expected if isinstance(expected, str) else bool(expected.fullmatch(line))
 
 
+def shown(some: list[str]) -> list[str]:
+    return [line[:100] for line in some]
+
+
 def hostile_packets() -> None:
     for packet, _line in PACKETS:
         by_udp(HOSTILE, packet)
@@ -146,7 +152,7 @@ def hostile_packets() -> None:
             raise SystemExit(f"{log(address)} has {len(found)} lines for {len(expected)} packets")
         for wanted, (owner, line) in zip(expected, found, strict=True):
             if owner != address or not matches(wanted, line):
-                raise SystemExit(f"{log(address)} has {owner} {line!r}, not {address} {wanted!r}")
+                raise SystemExit(f"{log(address)} has {owner} {shown([line])}, not {address} {wanted!r}")
 
 
 def hostile_streams() -> None:
@@ -159,10 +165,10 @@ def hostile_streams() -> None:
     for wanted in sorted(expected, key=lambda line: (isinstance(line, re.Pattern), line == REST)):
         fitting = next((line for line in left if matches(wanted, line)), None)
         if fitting is None:
-            raise SystemExit(f"{log(STREAMER)} lacks {wanted!r}; left are {left}")
+            raise SystemExit(f"{log(STREAMER)} lacks {wanted!r}; left are {shown(left)}")
         left.remove(fitting)
     if left:
-        raise SystemExit(f"{log(STREAMER)} has {left} too")
+        raise SystemExit(f"{log(STREAMER)} has {shown(left)} too")
 
 
 def flood(kind: socket.SocketKind, address: str) -> None:
