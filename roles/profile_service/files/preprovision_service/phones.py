@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From rows to profiles: what is in the database about a phone, and its files as of now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import Connection
+
+from .database import Customer, Phone, Setting
+from .domain.families import BUILTIN, FamilyError
+from .domain.keys import key_id
+from .domain.phone import Phone as DomainPhone
+from .domain.phone import PhoneError, PhoneReader
+from .domain.profile import ProfileError, read_parameters
+from .domain.profile_template import ProfileTemplate, TemplateError
+from .domain.publication import PREPROVISION, SERVICE, File, PublicationError, Publisher, Settings
+from .domain.sealing import AES128GCM, SealingError
+
+_PARAMETERS = ("bootstrap_parameters", "preprovision_parameters")
+_OVERHEAD = 500
+"""Bytes that a kept profile takes beside its content."""
+
+_KNOWN = (
+    select(
+        Phone.mac,
+        Phone.version,
+        Phone.model,
+        Phone.redirect,
+        Customer.redirect.label("customer_redirect"),
+        Customer.provisioning_url,
+        Setting.value.label("settings"),
+    )
+    .select_from(Phone)
+    .outerjoin(Customer, Customer.name == Phone.customer)
+    .outerjoin(Setting, Setting.name == "version")
+    .where(Phone.mac == bindparam("mac"))
+)
+
+
+class NotReady(Exception):
+    """The phone is known, but has no such profile; the message says why, and holds no secret."""
+
+
+class Known(NamedTuple):
+    """What every request of a phone needs."""
+
+    mac: str
+    version: str
+    model: str
+    redirect: str
+    """URL that the phone is sent to instead, or empty."""
+    provisioning_url: str
+    """What remote customization answers, or empty."""
+    settings: str
+    """Changes when what is said of all phones does."""
+
+
+class Profile(NamedTuple):
+    """One file of a phone, as it is served."""
+
+    kind: str
+    key: str
+    """Tells one key from another; empty for a file that is not sealed."""
+    coding: str
+    """``aes128gcm``, or empty."""
+    content: bytes
+    etag: str
+
+    @property
+    def sealed(self) -> bool:
+        """Whether only who has the phone's key can read it."""
+        return bool(self.key)
+
+
+class Phones:
+    """Finds phones and makes their profiles, and keeps those that were asked for last."""
+
+    def __init__(self, cache_size: int) -> None:
+        """*cache_size*: bytes that may be kept."""
+        self._room = cache_size
+        self._kept: OrderedDict[str, tuple[tuple[str, str], tuple[Profile, ...], int]] = OrderedDict()
+        self._makers: tuple[str, _Maker] | None = None
+        self._lock = Lock()
+
+    @staticmethod
+    def find(connection: Connection, mac: str) -> Known | None:
+        """Return what is known of the phone with this MAC address, or nothing."""
+        row = connection.execute(_KNOWN, {"mac": mac}).first()
+        if row is None:
+            return None
+        mac, version, model, own, customers, provisioning_url, settings = row
+        return Known(mac, version, model, own or customers or "", provisioning_url or "", settings or "")
+
+    def profiles(self, connection: Connection, known: Known) -> tuple[Profile, ...]:
+        """Return the phone's profiles as of now; raise NotReady."""
+        current = (known.version, known.settings)
+        with self._lock:
+            kept = self._kept.get(known.mac)
+            if kept is not None and kept[0] == current and all(current):
+                self._kept.move_to_end(known.mac)
+                return kept[1]
+        made = self._maker(connection, known.settings).make(connection, known.mac)
+        size = sum(_OVERHEAD + len(profile.content) for profile in made)
+        with self._lock:
+            before = self._kept.pop(known.mac, None)
+            self._room += before[2] if before else 0
+            self._kept[known.mac] = (current, made, size)
+            self._room -= size
+            while self._room < 0 and self._kept:
+                _mac, (_current, _made, freed) = self._kept.popitem(last=False)
+                self._room += freed
+        return made
+
+    def read(self, connection: Connection, known: Known) -> DomainPhone:
+        """Return the phone itself, with its keys; raise NotReady."""
+        return self._maker(connection, known.settings).read(connection, known.mac)[0]
+
+    def _maker(self, connection: Connection, version: str) -> _Maker:
+        makers = self._makers
+        if makers is None or makers[0] != version or not version:
+            makers = self._makers = (version, _Maker(connection))
+        return makers[1]
+
+
+class _Maker:
+    """Makes profiles with the settings that the database holds."""
+
+    def __init__(self, connection: Connection) -> None:
+        given = {
+            name: json.loads(value) for name, value in connection.execute(select(Setting.name, Setting.value)) if name in _NAMES
+        }
+        if "publication" not in given:
+            raise NotReady("no phones were put in yet")
+        publication: dict[str, Any] = dict(given["publication"])
+        self._salt = str(given.get("salt", "")).encode()
+        try:
+            self._reader = PhoneReader(BUILTIN.extended(given.get("families", {})))
+            for name in _PARAMETERS:
+                publication[name] = read_parameters(publication.get(name) or {}, f"{name}: ")
+            publication["complete"] = tuple(publication.get("complete", (SERVICE,)))
+            publication["kinds"] = (PREPROVISION, SERVICE)
+            templates = {name: ProfileTemplate(name, text) for name, text in given.get("templates", {}).items()}
+            self._publisher = Publisher(Settings(**publication), templates)
+        except (FamilyError, ProfileError, PublicationError, TemplateError, TypeError) as error:
+            raise NotReady(f"the settings cannot be: {error}") from error
+
+    def read(self, connection: Connection, mac: str) -> tuple[DomainPhone, Mapping[str, Any]]:
+        row = connection.execute(select(Phone.name, Phone.variables).where(Phone.mac == mac)).first()
+        if row is None:
+            raise NotReady("it was taken away just now")
+        try:
+            variables = json.loads(row.variables)
+            return self._reader.read(row.name, variables), variables
+        except PhoneError as error:
+            raise NotReady(str(error)) from error
+
+    def make(self, connection: Connection, mac: str) -> tuple[Profile, ...]:
+        phone, _variables = self.read(connection, mac)
+        try:
+            problems = self._publisher.check(phone)
+            if problems:
+                raise NotReady("; ".join(problems))
+            return tuple(self._profile(file) for file in self._publisher.files(phone))
+        except (PhoneError, SealingError) as error:
+            raise NotReady(str(error)) from error
+
+    def _profile(self, file: File) -> Profile:
+        content = file.content()
+        # Keyed, since the device profile's content is secret and its ETag is told in logs
+        etag = hashlib.blake2b(content, key=self._salt, digest_size=16).hexdigest()
+        method, key, _digest, _packed = file.protection
+        return Profile(file.kind, key_id(key) if key else "", AES128GCM if method == AES128GCM else "", content, etag)
+
+
+_NAMES = ("publication", "families", "templates", "salt")
+"""Settings that make profiles: what Publisher's Settings take, families of the user's own, templates by name, and a salt."""
