@@ -50,6 +50,8 @@ class Phone(Base):
     """Subject of the client certificate that it showed last."""
     customization = Column(String(32), nullable=False, default="Open")
     """Customization state that the unit must be in, see the vendor's table: Open, Aborted, Pending ..."""
+    facts = Column(Text, nullable=False, default="{}", server_default="{}")
+    """What its state follows from, as JSON: the latest event of each sort; see domain.progress."""
     packed_by = Column(String(64), nullable=False, default="")
 
 
