@@ -53,10 +53,12 @@ def _certificate_requests(
     return [asdict(request) for request in requests]
 
 
-def signed_certificate(certificate: str, owner: str, name: str, chain: str = "", days_left: int = 0) -> dict[str, str]:
+def signed_certificate(
+    certificate: str, owner: str, name: str, chain: str = "", days_left: int = 0, key_bits: int = USUAL_KEY
+) -> dict[str, str]:
     """Return what is to be installed, and what the ledger says of it."""
     try:
-        signed = take_signed(certificate, owner, name, chain, datetime.datetime.now(datetime.UTC), int(days_left))
+        signed = take_signed(certificate, owner, name, chain, datetime.datetime.now(datetime.UTC), int(days_left), int(key_bits))
     except CertificateError as error:
         raise AnsibleFilterError(f"certificates_signed: {error}") from error
     return {

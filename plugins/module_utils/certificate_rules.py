@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .certificates import CertificateError
+from .certificates import USUAL_KEY, CertificateError
 from .families import Family
 from .x509_chain import (
     Certificate,
@@ -588,9 +588,11 @@ class Signed(NamedTuple):
     """When the first in the chain ends."""
 
 
-def take_signed(certificate_pem: str, key_pem: str, name: str, chain_pem: str, now: datetime.datetime, days_left: int) -> Signed:
+def take_signed(
+    certificate_pem: str, key_pem: str, name: str, chain_pem: str, now: datetime.datetime, days_left: int, key_bits: int = USUAL_KEY
+) -> Signed:
     """Return what is to be installed for the server *name*; raise CertificateError with the first problem of `check_pair`."""
-    for problem in check_pair(certificate_pem, key_pem, name, chain_pem, now, days_left):
+    for problem in check_pair(certificate_pem, key_pem, name, chain_pem, now, days_left, key_bits):
         raise CertificateError(problem.sentence)
     chain = in_order([*read_certificates(certificate_pem, ""), *_rest(chain_pem)])
     return Signed(
@@ -602,12 +604,19 @@ def take_signed(certificate_pem: str, key_pem: str, name: str, chain_pem: str, n
 
 
 def check_pair(
-    certificate_pem: str, key_pem: str, name: str, chain_pem: str, now: datetime.datetime, days_left: int = 0
+    certificate_pem: str,
+    key_pem: str,
+    name: str,
+    chain_pem: str,
+    now: datetime.datetime,
+    days_left: int = 0,
+    key_bits: int = USUAL_KEY,
 ) -> list[Finding]:
     """Judge a certificate, its key and the rest of its chain before they are installed for the server *name*; all are errors.
 
     *key_pem*: the private key, or the signing request that was made with it. The certificate's text may hold the chain too;
-    *chain_pem* may be empty. *now*: with time zone. *days_left*: how long all must be valid from then on.
+    *chain_pem* may be empty. *now*: with time zone. *days_left*: how long all must be valid from then on. *key_bits*: the
+    smallest RSA key that is wanted; one below USUAL_KEY, for the oldest phones alone, also allows that in the chain, and SHA-1.
     """
     problems: list[Finding] = []
 
@@ -653,7 +662,19 @@ def check_pair(
         elif certificate.not_after < now + datetime.timedelta(days=days_left):
             code = "expired" if certificate.not_after < now else "ends_soon"
             refuse(code, f"{who} {outlived(certificate.not_after, now, days_left)}", "have a new one made")
+        _check_strength(certificate, who, key_bits if certificate is first else min(key_bits, USUAL_KEY), refuse)
     return problems
+
+
+def _check_strength(certificate: Certificate, who: str, key_bits: int, refuse: Any) -> None:
+    """Web servers refuse to start with what is weaker."""
+    old = "or set certificates_key_bits to 1024, and web_server_tls to legacy, if phones are too old for it"
+    if certificate.key == "RSA" and certificate.key_size < key_bits:
+        what = f"{who} has an RSA key of {certificate.key_size} bits, and {key_bits} are wanted"
+        refuse("key_small", what, f"have one made with a longer key, {old}")
+    weak = ("md5",) if key_bits < USUAL_KEY else ("md5", "sha1")
+    if certificate.digest in weak and not certificate.own_issuer:
+        refuse("signature_weak", f"{who} is signed with {certificate.digest.upper()}", f"have it signed with SHA-256, {old}")
 
 
 def outlived(end: datetime.datetime, now: datetime.datetime, days_left: int) -> str:

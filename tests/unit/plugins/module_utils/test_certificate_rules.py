@@ -403,10 +403,10 @@ def test_a_summary_tells_what_people_ask(tiny_ca):
     }
 
 
-def problems(ca, certificate=None, key=None, chain=None, name=NAME, now=None):
+def problems(ca, certificate=None, key=None, chain=None, name=NAME, now=None, key_bits=2048):
     certificate = ca.server.pem if certificate is None else certificate
     chain = ca.intermediate.pem + ca.root.pem if chain is None else chain
-    return check_pair(certificate, ca.server.key if key is None else key, name, chain, now or ca.now)
+    return check_pair(certificate, ca.server.key if key is None else key, name, chain, now or ca.now, key_bits=key_bits)
 
 
 PAIRS = {
@@ -445,6 +445,15 @@ PAIRS = {
     "damaged chain": ({"chain": lambda ca: ca.intermediate.pem.replace("M", "m", 3)}, ["unreadable"]),
     "expired": ({"certificate": lambda ca: ca.issue(days=(-9, -1)).pem}, ["expired"]),
     "not yet": ({"certificate": lambda ca: ca.issue(days=(1, 9)).pem}, ["not_yet_valid"]),
+    "short key": ({"certificate": lambda ca: ca.issue(key="rsa1024").pem, "key": lambda ca: ca.key("rsa1024")}, ["key_small"]),
+    "short key, wanted": (
+        {"certificate": lambda ca: ca.issue(key="rsa1024").pem, "key": lambda ca: ca.key("rsa1024"), "key_bits": 1024},
+        [],
+    ),
+    "too short a key": ({"key_bits": 4096}, ["key_small"]),
+    "SHA-1": ({"certificate": lambda ca: ca.issue(digest="sha1").pem}, ["signature_weak"]),
+    "SHA-1 for old phones": ({"certificate": lambda ca: ca.issue(digest="sha1").pem, "key_bits": 1024}, []),
+    "MD5 for old phones": ({"certificate": lambda ca: ca.issue(digest="md5").pem, "key_bits": 1024}, ["signature_weak"]),
     "everything": (
         {
             "certificate": lambda ca: ca.issue(days=(-9, -1), key="ec", san=None).pem.replace("\n", "\r\n"),
