@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The migrations lead to the tables that the code knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from preprovision_service import migrate, web
+from preprovision_service.database import Base, engine_of, open_database
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Engine
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """Return an empty database."""
+    return engine_of(open_database(f"sqlite:///{tmp_path}/service.sqlite"))
+
+
+def test_the_newest_revision_is_what_the_code_knows(engine: Engine) -> None:
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert context.get_current_revision()
+    # Again, with all there
+    migrate.upgrade(engine)
+
+
+def test_there_and_back(engine: Engine) -> None:
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        command.downgrade(migrate.configuration(connection), "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    migrate.upgrade(engine)
+    assert {*Base.metadata.tables} < {*inspect(engine).get_table_names()}
+
+
+def test_what_is_interrupted_has_not_begun(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE reports (id INTEGER)"))
+    with pytest.raises(Exception, match="already exists"):
+        migrate.upgrade(engine)
+    assert inspect(engine).get_table_names() == ["reports"]
+
+
+def test_before_the_service_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text(f'{{"DATABASE": "sqlite:///{tmp_path}/service.sqlite"}}')
+    monkeypatch.setenv("PREPROVISION_SERVICE_CONFIG", str(tmp_path / "config.json"))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    migrate.main()
+    assert web.application().test_client().get("/health").status_code == 200
