@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station, from a machine on its bench: what somebody gets who guesses names by TFTP, or climbs out of its folder.
+"""Run on a station, from a machine on its bench: what becomes of those that guess by TFTP, climb out of its folder or flood the log.
 
-Arguments: the station's address, how many phones' names are guessed. Prints figures and what is wrong.
+Arguments: the station's address, how many phones' names are guessed, how many log lines one address may send at once and a second.
+Prints figures and what is wrong.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import itertools
+import secrets
 import select
 import socket
 import subprocess
@@ -16,12 +18,14 @@ import sys
 import time
 from pathlib import Path
 
-STATION, COUNT = sys.argv[1], int(sys.argv[2])
+STATION = sys.argv[1]
+COUNT, LOG_BURST, LOG_RATE = map(int, sys.argv[2:])
 ROOT = Path("/srv/preprovision/current")
 OPEN = ROOT / "open"
 PUBLIC = "spa504g.cfg"
 NETWORK = STATION.rpartition(".")[0]
-PHONE, GUESSER = f"{NETWORK}.9", f"{NETWORK}.11"
+PHONE, GUESSER, FLOODER = (f"{NETWORK}.{host}" for host in (9, 11, 12))
+LOG = Path("/var/log/preprovision/phones") / f"{FLOODER}.log"
 # Enough of them that none makes too many requests
 CLIMBERS = [f"{NETWORK}.{host}" for host in range(201, 209)]
 SECRETS = [path.read_bytes() for path in (ROOT / "device").iterdir()]
@@ -238,6 +242,24 @@ def set_free() -> list[str]:
     return [] if download(GUESSER)[0] == 0 else ["who is set free is not served"]
 
 
+def flood() -> list[str]:
+    """Send half as many lines again as one may, and one more later; return what is wrong."""
+    mark, sent, begun = secrets.token_hex(8), LOG_BURST * 3 // 2, time.monotonic()
+    with client(FLOODER) as sending:
+        for number in range(sent):
+            sending.sendto(f"<134>{mark} line {number}".encode(), (STATION, 514))
+        most = LOG_BURST + LOG_RATE * (time.monotonic() - begun + 1)
+        time.sleep(1)
+        sending.sendto(f"<134>{mark} heard again".encode(), (STATION, 514))
+    for _attempt in range(20):
+        time.sleep(0.5)
+        lines = [line for line in LOG.read_text().splitlines() if mark in line] if LOG.exists() else []
+        if lines and "heard again" in lines[-1]:
+            print(f"{sent} log lines sent, {len(lines) - 1} kept, and the next one as well")
+            return [] if len(lines) <= most else ["the flood was not cut"]
+    return ["who has flooded the log is not heard again"]
+
+
 def main() -> None:
     before = snapshot()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -245,6 +267,7 @@ def main() -> None:
         wrong = phone_goes_on(guesser) + guesser.result()
     wrong += climb()
     wrong += set_free()
+    wrong += flood()
     if snapshot() != before:
         wrong.append("the server is not the one that it was")
     print("\n".join(wrong[:50]))
