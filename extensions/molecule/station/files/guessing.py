@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station, from a machine on its bench: what becomes of those that guess by TFTP, climb out of its folder or flood the log.
+"""Run on a station, from a machine on its bench: what becomes of those that guess by TFTP, climb out of its folder or flood logs.
 
 Arguments: the station's address, how many phones' names are guessed, how many log lines one address may send at once and a second.
 Prints figures and what is wrong.
