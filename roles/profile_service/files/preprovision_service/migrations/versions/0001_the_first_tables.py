@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("customization", sa.String(length=32), nullable=False),
         sa.Column("facts", sa.Text(), server_default="{}", nullable=False),
         sa.Column("packed_by", sa.String(length=64), nullable=False),
+        sa.Column("arrived", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("mac"),
         sa.UniqueConstraint("name"),
     )
