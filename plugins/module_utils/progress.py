@@ -35,6 +35,9 @@ _PROFILES = (".cfg", ".xml", ".boot", ".htm", ".txt")
 _SAME = 60_000
 
 
+_BEGUN = "begun"
+
+
 class Fact(NamedTuple):
     """The latest event of a sort."""
 
@@ -44,6 +47,8 @@ class Fact(NamedTuple):
     """Of the event: the greater one is the later one within a millisecond."""
     text: str = ""
 
+
+_NEVER = Fact(0, "")
 
 Facts = Mapping[str, Fact]
 
@@ -189,9 +194,15 @@ def write_facts(facts: Facts) -> str:
     return json.dumps(facts, separators=(",", ":"), sort_keys=True)
 
 
-def learn(facts: Facts, events: Iterable[Event], mac: str, serial: str = "", after: int = 0) -> dict[str, Fact]:
-    """Return *facts* with what *events*, which are the phone's, add to them. Nothing before *after* (milliseconds) counts."""
-    known = {name: fact for name, fact in facts.items() if fact.time >= after}
+def begin(moment: int) -> dict[str, Fact]:
+    """Return the facts of a phone that begins anew: nothing before *moment* (milliseconds) counts, whenever it becomes known."""
+    return {_BEGUN: Fact(moment, "")}
+
+
+def learn(facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> dict[str, Fact]:
+    """Return *facts* with what *events*, which are the phone's, add to them."""
+    known = dict(facts)
+    after = known.get(_BEGUN, _NEVER).time
     names = tuple(name.lower() for name in (mac, serial) if name)
     for event in events:
         if event.time < after:
@@ -321,9 +332,6 @@ def _sort(path: str, names: tuple[str, ...]) -> str:
     if mac_inside(path) or path.endswith(_TRUSTED_FILES):
         return ""
     return "bootstrap" if path.endswith(_PROFILES) else ""
-
-
-_NEVER = Fact(0, "")
 
 
 def judge(facts: Facts, packed: int = 0) -> Position:

@@ -14,6 +14,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.progress import 
     CUSTOMIZATION,
     PATIENCE,
     STATES,
+    begin,
     diagnose,
     explain,
     judge,
@@ -141,8 +142,9 @@ def test_the_server_says_better_why():
 
 
 def test_nothing_before_a_new_beginning_counts():
-    facts = learn(told(*WALK), [resync(6, "success"), lease(9)], MAC, SERIAL, after=NOW + 8000)
+    facts = learn(begin(NOW + 8000), [*WALK, lease(9)], MAC, SERIAL)
     assert judge(facts).state == "leased"
+    assert judge(begin(NOW)).state == "expected"
 
 
 @pytest.mark.parametrize(
