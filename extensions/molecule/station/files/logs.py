@@ -265,6 +265,8 @@ def main() -> None:
     groups = {path.group() for address in ADDRESSES for path in logs(address)}
     if set(kinds) != {"-rw-r-----"} or groups != {"adm"}:
         raise SystemExit(f"logs are {dict(kinds)}, of {groups}")
+    if stat.filemode(FOLDER.stat().st_mode) != "drwxr-s---" or FOLDER.group() != "adm":
+        raise SystemExit(f"{FOLDER} is {stat.filemode(FOLDER.stat().st_mode)} of {FOLDER.group()}")
     forget()
     strangers = {path.name for path in FOLDER.iterdir()} - known
     if strangers or elsewhere != (set(Path("/etc/cron.d").iterdir()) if Path("/etc/cron.d").exists() else set()):
