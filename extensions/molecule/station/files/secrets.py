@@ -256,7 +256,7 @@ class Judge:
         """Run a playbook with everything shown, logged and cached; end all unless it ends with *status*. *kept*: where to."""
         (self.folder / kept / "facts").mkdir(parents=True, exist_ok=True)
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name == "ANSIBLE_CONFIG" or not name.startswith("ANSIBLE_")},
             "ANSIBLE_LOG_PATH": str(self.folder / kept / "log"),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.folder / kept / "facts"),
@@ -271,7 +271,7 @@ class Judge:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != status:
             shown = re.sub(rf"\S*{MARK}\S*", "****", done.stdout.decode()[-4000:])
-            sys.exit(f"{name}: status {done.returncode} instead of {status}\n{shown}")
+            raise RuntimeError(f"{name}: status {done.returncode} instead of {status}\n{shown}")
         self.runs += 1
         self.write(f"{kept}/output of {name}", done.stdout)
 
@@ -492,7 +492,7 @@ class Judge:
             returned[host] = returned.get(host, "") + json.dumps(result)
         unheard = {name: told for name, told in failures.items() if told not in returned[name]}
         if unheard:
-            sys.exit(f"stations did not fail as they should have: {unheard}")
+            raise RuntimeError(f"stations did not fail as they should have: {unheard}")
 
     def collect(self) -> None:
         """Take the secrets that the station has made: keys of phones in what they are told, and of certificates."""
