@@ -232,15 +232,59 @@ def _address(text: str) -> str:
     return "" if text == NO_ADDRESS else text
 
 
+def open_interface(interface: str) -> socket.socket:
+    """Open a packet socket that hears what servers send to port 68 there; raise ProbeError when the interface cannot be used."""
+    try:
+        index = socket.if_nametoindex(interface)
+    except (OSError, ValueError) as error:
+        raise ProbeError(
+            f"there is no network interface {interface!r} on this machine; 'ip -br link' lists those that are"
+        ) from error
+    with _explained(interface):
+        try:
+            # Without a protocol it hears nothing before the filter is there.
+            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        except PermissionError as error:
+            raise ProbeError("asking DHCP servers needs root, or the capability CAP_NET_RAW; use become") from error
+    try:
+        _listen(opened, interface, index)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _listen(opened: socket.socket, interface: str, index: int) -> None:
+    with _explained(interface):
+        program = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in _FILTER))
+        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(_FILTER), program.buffer_info()[0]))
+        opened.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        opened.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+        membership = struct.pack("@iHH8s", index, _PACKET_MR_PROMISC, 0, b"")
+        opened.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
+        opened.bind((interface, _ETH_P_ALL))
+    if opened.getsockname()[3] != _ARPHRD_ETHER:
+        raise ProbeError(f"{interface} is no Ethernet interface; DHCP servers for phones are on a NIC or a bridge")
+
+
 class Probe:
     """A DHCP client on an interface that only asks and listens; use as a context manager."""
 
-    def __init__(self, interface: str, client: Mac | None = None, own: Collection[str] = (), vendor_class: str = "") -> None:
+    def __init__(
+        self,
+        interface: str,
+        client: Mac | None = None,
+        own: Collection[str] = (),
+        vendor_class: str = "",
+        opened: socket.socket | None = None,
+    ) -> None:
         """*own*: MAC and IPv4 addresses of servers that are not told, beside this interface's own. *client*: random if None.
 
-        Raise ProbeError or DhcpPacketError for options that cannot be used.
+        *opened*: what open_interface() has returned, perhaps in another process; it stays open. Raise ProbeError or DhcpPacketError
+        for options that cannot be used.
         """
         self._interface = interface
+        self._opened = opened
         self._own = read_own(own)
         self._xid = secrets.randbits(32)
         client = client or random_mac()
@@ -248,41 +292,10 @@ class Probe:
 
     def __enter__(self) -> Probe:
         """Open the interface; raise ProbeError when it cannot be used."""
-        try:
-            index = socket.if_nametoindex(self._interface)
-        except (OSError, ValueError) as error:
-            raise ProbeError(
-                f"there is no network interface {self._interface!r} on this machine; 'ip -br link' lists those that are"
-            ) from error
-        with _explained(self._interface):
-            try:
-                # Without a protocol it hears nothing before the filter is there.
-                self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            except PermissionError as error:
-                raise ProbeError("asking DHCP servers needs root, or the capability CAP_NET_RAW; use become") from error
-        try:
-            self._open(index)
-        except BaseException:
-            self._socket.close()
-            raise
-        return self
-
-    def _open(self, index: int) -> None:
-        with _explained(self._interface):
-            program = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in _FILTER))
-            self._socket.setsockopt(
-                socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(_FILTER), program.buffer_info()[0])
-            )
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
-            membership = struct.pack("@iHH8s", index, _PACKET_MR_PROMISC, 0, b"")
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, membership)
-            self._socket.bind((self._interface, _ETH_P_ALL))
-        hardware, address = self._socket.getsockname()[3:]
-        if hardware != _ARPHRD_ETHER:
-            raise ProbeError(f"{self._interface} is no Ethernet interface; DHCP servers for phones are on a NIC or a bridge")
+        self._socket = self._opened.dup() if self._opened else open_interface(self._interface)
         # A loop on the wire brings back what this machine's server has sent.
-        self._own |= {Mac(address.hex()).colon}
+        self._own |= {Mac(self._socket.getsockname()[4].hex()).colon}
+        return self
 
     def __exit__(self, *_: object) -> None:
         """Leave the interface as it was."""
@@ -343,13 +356,19 @@ def discover(
     return offers
 
 
-def watch(interface: str, own: Collection[str], interval: float, on_foreign: Callable[[Offer], None]) -> NoReturn:
+def watch(
+    interface: str,
+    own: Collection[str],
+    interval: float,
+    on_foreign: Callable[[Offer], None],
+    opened: socket.socket | None = None,
+) -> NoReturn:
     """Ask every *interval* seconds, and listen all the time, also to what servers answer to phones.
 
-    Calls *on_foreign* once for each interval and server that does not belong here. *own* is as in discover(). Ends by what
-    *on_foreign* raises, or by ProbeError when the interface goes down.
+    Calls *on_foreign* once for each interval and server that does not belong here. *own* is as in discover(), *opened* as in
+    Probe. Ends by what *on_foreign* raises, or by ProbeError when the interface goes down.
     """
-    with Probe(interface, own=own) as probe:
+    with Probe(interface, own=own, opened=opened) as probe:
         while True:
             probe.ask()
             for offer in _first_of_each(probe.hear(time.monotonic() + interval, everybody=True), set()):

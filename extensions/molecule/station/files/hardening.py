@@ -44,7 +44,7 @@ UNITS = {
     "preprovision-log.service": Unit(20, "NET_BIND_SERVICE"),
     "preprovision-tftp.service": Unit(25, "NET_BIND_SERVICE"),
     "preprovision-fence-report.service": Unit(10, ""),
-    "preprovision-dhcp-watch.service": Unit(12, "NET_RAW"),
+    "preprovision-dhcp-watch.service": Unit(10, ""),
     "preprovision-dhcp-stop.service": Unit(10),
     # What changes the machine's network cannot get below
     "preprovision-bench.service": Unit(11),

@@ -29,6 +29,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.dhcp_probe impor
     build_frame,
     checksum,
     discover,
+    open_interface,
     random_mac,
     read_frame,
     read_offer,
@@ -323,6 +324,18 @@ def test_a_server_behind_the_bridge_is_heard(wire):
     assert question.options[60] == b"CISCO ATA192-MPP"
     assert (answer.server, answer.server_mac, answer.address) == (SERVER, FOREIGN.colon, "192.0.2.77")
     assert answer.options["option_66"] == "prov.example.net"
+
+
+def test_an_interface_that_somebody_else_has_opened(wire):
+    foreign = wire("x1")
+    with open_interface("br0") as opened:
+        for _time in range(2):
+            # By no name: it need not be there for who asks
+            with Probe("elsewhere", CLIENT, opened=opened) as probe:
+                xid = foreign.question(probe).xid
+                foreign.send(build(offer(xid, server="192.0.2.3")), source_mac=OWN)
+                foreign.send(build(offer(xid)))
+                assert heard(probe).server == SERVER
 
 
 def test_the_own_server_is_neither_asked_nor_heard(wire):

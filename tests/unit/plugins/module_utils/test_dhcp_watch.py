@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ class Clock:
         self.now += seconds
 
     def watch(self, *arguments):
-        *options, on_foreign = arguments
+        *options, on_foreign, self.opened = arguments
         self.asked.append(options)
         event = self.events.pop(0)
         if isinstance(event, Offer):
@@ -88,6 +89,59 @@ def test_a_wire_that_cannot_be_watched_for_a_minute_ends_it(clock, capsys, event
 def test_a_bridge_that_is_built_anew_does_not(clock):
     clock(0, 0, OFFER)
     assert dhcp_watch.main(["bench0", "60"]) == dhcp_watch.FOREIGN_SERVER
+
+
+def test_what_systemd_hands_over_is_watched(clock, monkeypatch):
+    opened, other = socket.socketpair()
+    with opened, other:
+        monkeypatch.setenv("LISTEN_FDS", "1")
+        monkeypatch.setattr(dhcp_watch, "_FIRST_SOCKET", os.dup(opened.fileno()))
+        watched = clock(OFFER)
+        dhcp_watch.main(["bench0", "60"])
+        with watched.opened:
+            other.send(b"frame")
+            assert watched.opened.recv(10) == b"frame"
+
+
+@pytest.fixture
+def systemd(tmp_path, monkeypatch):
+    """Receives what is said to systemd."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield receiver
+
+
+def test_the_interface_is_left_open_with_systemd_in_place_of_an_earlier_one(clock, systemd, monkeypatch):
+    opened, other = socket.socketpair()
+
+    def open_later(interface):
+        if not time.now:
+            raise ProbeError(f"{interface} is not there yet")
+        return opened
+
+    time = clock()
+    monkeypatch.setattr(dhcp_watch, "open_interface", open_later)
+    with opened, other:
+        assert dhcp_watch.main(["--open", "bench0"]) == 0
+        assert systemd.recv(100) == b"FDSTOREREMOVE=1\nFDNAME=wire"
+        said, (left,), _flags, _sender = socket.recv_fds(systemd, 100, 1)
+        assert said == b"FDSTORE=1\nFDNAME=wire"
+        with socket.socket(fileno=left) as stored:
+            other.send(b"frame")
+            assert stored.recv(10) == b"frame"
+    assert time.now == 5
+
+
+def test_an_interface_that_cannot_be_opened_for_a_minute_ends_it(clock, capsys):
+    time = clock()
+    assert dhcp_watch.main(["--open", "nowhere0"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        *[f"<3>{MISSING}"] * 11,
+        f"<1>{MISSING}; this station's DHCP server stops, since nobody watches for others",
+    ]
+    assert time.now == 55
 
 
 def test_the_files_that_are_put_on_a_station_are_all_that_it_needs(tmp_path):
