@@ -15,7 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profile import i
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = "ansible_collections.voip.preprovision.plugins"
-SWITCH = "{{ preprovision_no_log | default(true) }}"
+SWITCH = "preprovision_no_log | default(true)"
 TASKS = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("roles/*/*/*.yml"), *ROOT.glob("playbooks/*.yml")])
 PLUGINS = sorted(
     f"{path.parent.name}.{path.stem}" for folder in ("modules", "action") for path in ROOT.glob(f"plugins/{folder}/*.py")
@@ -41,7 +41,7 @@ def test_there_are_tasks_that_hide_what_they_do():
 
 @pytest.mark.parametrize("path", TASKS)
 def test_one_switch_hides(path):
-    assert {task["no_log"] for task in hidden(path)} <= {SWITCH}
+    assert [task["no_log"] for task in hidden(path) if SWITCH not in str(task["no_log"])] == []
 
 
 def undecided(options: dict[str, Any]) -> list[str]:
