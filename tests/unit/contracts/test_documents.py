@@ -20,7 +20,11 @@ GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
 
 ROLES = {path.name for path in (ROOT / "roles").iterdir() if path.is_dir()}
 PLAYBOOKS = {path.stem for path in ROOT.glob("playbooks/*.yml")}
-PLUGINS = {path.stem for kind in ("modules/*.py", "filter/*.yml", "inventory/*.py", "callback/*.py") for path in ROOT.glob(f"plugins/{kind}")}
+PLUGINS = {
+    path.stem
+    for kind in ("modules/*.py", "filter/*.yml", "inventory/*.py", "callback/*.py")
+    for path in ROOT.glob(f"plugins/{kind}")
+}
 FILES = [
     *(ROOT / name for name in ("Makefile", "galaxy.yml", *DOCUMENTS)),
     *(
