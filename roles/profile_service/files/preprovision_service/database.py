@@ -54,7 +54,7 @@ class Phone(Base):
     """What its state follows from, as JSON: the latest event of each sort; see domain.progress."""
     packed_by = Column(String(64), nullable=False, default="")
     arrived = Column(Number, nullable=False, default=0, server_default="0")
-    """When it was scanned in, or taken back to begin anew: what was before counts no more. 0 for one that is not here yet."""
+    """When it was scanned in; 0 for one that is not here."""
 
 
 class Customer(Base):

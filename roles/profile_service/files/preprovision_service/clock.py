@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times as the database holds them, milliseconds since 1970 in UTC, and as people read them."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+MINUTE = 60_000
+
+
+def now() -> int:
+    """Return the time as the database holds it."""
+    return time.time_ns() // 1_000_000
+
+
+def local(moment: int) -> str:
+    """Return *moment* on the station's clock."""
+    return datetime.fromtimestamp(moment / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def iso(moment: int) -> str:
+    """Return *moment* with the station's offset from UTC, in whole seconds; empty for 0, which means never."""
+    return datetime.fromtimestamp(moment / 1000).astimezone().isoformat(timespec="seconds") if moment else ""
+
+
+def age(milliseconds: int) -> str:
+    """Return how long that is, as people say it."""
+    minutes = max(milliseconds, 0) // MINUTE
+    if minutes < 1:
+        return "< 1 min"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes // (24 * 60)} days"

@@ -1,0 +1,794 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The board as a browser gets it: login, filters, scanning in and out, and that what others wrote is shown and never executed."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from preprovision_service import board, clock, operators, phone_list
+from preprovision_service.database import Event, LoginFailure, Operator, Phone, Report, engine_of
+from sqlalchemy import delete, event, select, update
+from werkzeug.test import TestResponse
+
+NAME, PASSWORD = "ann", "correct horse battery"
+HASHED = operators.hash_password(PASSWORD)
+PUBLISHED = "656af3b1-2f1"
+"""An ETag as nginx makes it."""
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' onmouseover='alert(3)' {{7*7}} </td></script>&lt;"
+
+
+def phone(number: int, **columns: Any) -> Phone:
+    """Return a phone of the inventory."""
+    usual = {
+        "mac": f"00005e0053{number:02x}",
+        "name": f"phone-{number}",
+        "serial": f"FCH0000D{number:03}",
+        "model": "ATA192",
+        "family": "ata19x",
+        "customer": "Example",
+        "since": 1_700_000_000_000 + number * 1000,
+    }
+    return Phone(**{**usual, **columns})
+
+
+def label(number: int) -> str:
+    return f"00:00:5E:00:53:{number:02X}"
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def field(self, name: str) -> str:
+        return next(attributes["value"] for attributes in self.all("input") if attributes.get("name") == name)
+
+    @property
+    def verdict(self) -> str:
+        return next((attributes["data-verdict"] for attributes in self.all("section") if "data-verdict" in attributes), "")
+
+    @property
+    def macs(self) -> list[str]:
+        return [attributes["id"].removeprefix("phone-") for attributes in self.all("tr") if "id" in attributes]
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    """Return an application with an operator."""
+    app = make_app()
+    with app.extensions["sessions"].begin() as session:
+        session.add(Operator(name=NAME, password=HASHED))
+    return app
+
+
+@pytest.fixture
+def put(app: Flask) -> Callable[..., None]:
+    """Return what puts rows into the database."""
+
+    def put(*rows: object) -> None:
+        with app.extensions["sessions"].begin() as session:
+            session.add_all(rows)
+
+    return put
+
+
+@pytest.fixture
+def row(app: Flask) -> Callable[[int], Phone]:
+    """Return what reads a phone from the database."""
+
+    def row(number: int) -> Phone:
+        with app.extensions["sessions"]() as session:
+            return session.get(Phone, f"00005e0053{number:02x}")
+
+    return row
+
+
+def log_in(client: FlaskClient, name: str = NAME, password: str = PASSWORD, **more: str) -> TestResponse:
+    token = Page(client.get("/board/login").text).field("token")
+    return client.post("/board/login", data={"token": token, "name": name, "password": password, **more})
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a browser that is logged in. It asks by HTTPS, since the cookie goes no other way."""
+    client = app.test_client()
+    client.environ_base["wsgi.url_scheme"] = "https"
+    assert log_in(client).status_code == 303
+    return client
+
+
+def post(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    return client.post(path, data={"token": Page(client.get("/board/scan-in").text).field("token"), **fields})
+
+
+# ---- who may
+
+
+PAGES = ("/board/", "/board/scan-in", "/board/scan-out", "/board/batch", "/board/phones/00005e005301", "/board/manifest.csv",
+         "/board/manifest.pem", "/board/reports/1", "/board/find?code=x")  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nobody_sees_anything_without_login(app: Flask, put: Callable[..., None], path: str) -> None:
+    put(phone(1))
+    answer = app.test_client().get(path)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/board/login?then=")
+    assert "phone-1" not in answer.text
+
+
+def test_login_leads_back_to_the_page(app: Flask) -> None:
+    client = app.test_client()
+    answer = log_in(client, then="/board/?state=failed")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/board/?state=failed")
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "https://example.net/",
+        "//example.net/",
+        "/board//example.net",
+        "/board/\\example.net",
+        "/board/\r\nX: 1",
+        "/",
+        "javascript:1",
+    ],
+)
+def test_login_leads_nowhere_else(app: Flask, then: str) -> None:
+    assert log_in(app.test_client(), then=then).headers["Location"] == "/board/"
+
+
+def test_cookie(app: Flask) -> None:
+    cookie = log_in(app.test_client()).headers["Set-Cookie"]
+    assert {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+
+
+@pytest.mark.parametrize(("name", "password"), [(NAME, "wrong"), ("nobody", PASSWORD), ("", ""), (NAME, ""), (NAME, "x" * 2000)])
+def test_wrong_password(app: Flask, name: str, password: str) -> None:
+    client = app.test_client()
+    answer = log_in(client, name, password)
+    assert answer.status_code == 403
+    assert "the name or the password is wrong" in answer.text
+    assert client.get("/board/").status_code == 303
+
+
+def test_guesses_end(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The hash is slow on purpose, here twenty times
+    monkeypatch.setattr(operators, "check_password_hash", lambda stored, given: (stored, given) == (HASHED, PASSWORD))
+    client = app.test_client()
+    assert [log_in(client, NAME, f"guess {i}").status_code for i in range(6)] == [403] * operators.PER_NAME + [429]
+    # The right one comes too late, from here; from elsewhere it counts
+    answer = log_in(client)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 600
+    other = app.test_client()
+    other.environ_base["REMOTE_ADDR"] = "192.0.2.77"
+    assert log_in(other).status_code == 303
+    # Other names do not help for long either
+    assert [log_in(client, f"name {i}", "guess").status_code for i in range(16)] == [403] * 15 + [429]
+    with app.extensions["sessions"].begin() as session:
+        session.execute(update(LoginFailure).values(time=clock.now() - operators.WINDOW - 1))
+    assert log_in(client).status_code == 303
+
+
+def test_right_password_forgets_wrong_ones(app: Flask) -> None:
+    client = app.test_client()
+    for _round in range(2):
+        log_in(client, NAME, "wrong")
+        assert log_in(client).status_code == 303
+    with app.extensions["sessions"]() as session:
+        assert session.scalars(select(LoginFailure)).all() == []
+
+
+def test_login_ends(app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/board/").status_code == 200
+    monkeypatch.setattr(operators, "now", lambda: clock.now() + operators.SHIFT)
+    assert client.get("/board/").status_code == 303
+    monkeypatch.undo()
+    assert post(client, "/board/logout").status_code == 303
+    assert client.get("/board/").status_code == 303
+
+
+@pytest.mark.parametrize("change", [update(Operator).values(password=operators.hash_password("new")), delete(Operator)])
+def test_changed_password_ends_the_session(app: Flask, client: FlaskClient, change: Any) -> None:
+    with app.extensions["sessions"].begin() as session:
+        session.execute(change)
+    assert client.get("/board/").status_code == 303
+
+
+POSTS = ("/board/scan-in", "/board/scan-out", "/board/logout", "/board/phones/00005e005301/take-back")
+
+
+@pytest.mark.parametrize("path", [*POSTS, "/board/login"])
+@pytest.mark.parametrize("token", [None, "", "wrong", "\u00e9"])
+def test_forms_of_others_are_refused(
+    client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone], path: str, token: str | None
+) -> None:
+    put(phone(1))
+    fields = {"code": label(1), "name": NAME, "password": PASSWORD, **({} if token is None else {"token": token})}
+    assert client.post(path, data=fields).status_code == 403
+    assert row(1).arrived == 0
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_posts_without_login(app: Flask, put: Callable[..., None], row: Callable[[int], Phone], path: str) -> None:
+    put(phone(1))
+    client = app.test_client()
+    assert client.post(path, data={"code": label(1)}).status_code == 401
+    token = Page(client.get("/board/login").text).field("token")
+    assert client.post(path, data={"code": label(1), "token": token}).status_code == 401
+    assert row(1).arrived == 0
+
+
+# ---- what a browser may do with it
+
+
+@pytest.mark.parametrize("path", [*PAGES[:6], "/board/login", "/board/static/board.js", "/board/?state=none", "/board/phones/none"])
+def test_headers(client: FlaskClient, put: Callable[..., None], path: str) -> None:
+    put(phone(1))
+    headers = client.get(path).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert (headers["X-Frame-Options"], headers["X-Content-Type-Options"]) == ("DENY", "nosniff")
+    assert "no-store" in headers["Cache-Control"] or "no-cache" in headers["Cache-Control"]
+
+
+def judge_page(html: str) -> Page:
+    """Find nothing in a page that the policy forbids, and labels on what is filled in."""
+    page = Page(html)
+    for tag, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on") or name == "style"], (tag, attributes)
+        for name in ("src", "href", "action", "formaction"):
+            assert attributes.get(name, "#").startswith(("/board/", "#")), attributes
+    assert [attributes["src"] for attributes in page.all("script")] == ["/board/static/board.js"]
+    assert page.all("style") == page.all("iframe") == page.all("object") == page.all("img") == page.all("base") == []
+    assert len(page.all("h1")) == 1
+    assert page.all("html")[0]["lang"] == "en"
+    identifiers = [attributes["id"] for _tag, attributes in page.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    labelled = {attributes["for"] for attributes in page.all("label") if "for" in attributes}
+    for attributes in page.all("input"):
+        if attributes.get("type") != "hidden" and attributes.get("id"):
+            assert attributes["id"] in labelled
+    return page
+
+
+SHOWN = ("/board/", "/board/?text=%3Cscript%3E", "/board/?unknown=%3Cscript%3E", "/board/?customer=%3Cscript%3E", *PAGES[1:5])
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_what_others_wrote_is_shown_and_never_executed(client: FlaskClient, put: Callable[..., None], path: str) -> None:
+    columns = dict.fromkeys(
+        ("serial", "model", "family", "customer", "reason", "address", "firmware", "profile_hash", "subject"), HOSTILE
+    )
+    put(
+        phone(1, **columns, name=HOSTILE, packed_by=HOSTILE, state="failed", arrived=1),
+        Event(
+            key="1",
+            time=1,
+            mac="00005e005301",
+            address=HOSTILE,
+            kind="http",
+            detail=json.dumps({HOSTILE: HOSTILE, "agent": HOSTILE}),
+        ),
+        Event(key="2", time=2, mac="00005e005301", kind=HOSTILE, detail="no JSON " + HOSTILE),
+        Event(key="3", time=3, mac="00005e005301", kind="scanned", detail=json.dumps({"operator": HOSTILE})),
+        Event(key="4", time=4, mac="00005e005301", kind="packed", detail=json.dumps({"operator": HOSTILE})),
+        Report(
+            mac="00005e005301",
+            time=3,
+            address=HOSTILE,
+            agent=HOSTILE,
+            subject=HOSTILE,
+            content_type=HOSTILE,
+            body=f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e "{HOSTILE}">]><x>&e;</x>\x00\x1b[31m\u202e'.encode() + b"\xff",
+        ),
+    )
+    answer = client.get(path)
+    page = judge_page(answer.text)
+    assert len(page.all("script")) == 1
+    if path.startswith("/board/phones"):
+        assert page.text.count(HOSTILE) >= 12
+        assert "&e;</x>\\x00\\x1b[31m\\u202e\\xff" in page.text
+
+
+def test_report_is_saved_and_not_shown(client: FlaskClient, put: Callable[..., None]) -> None:
+    put(phone(1), Report(id=7, mac="00005e005301", time=1, address="192.0.2.5", body=b"<html><script>alert(1)</script>"))
+    answer = client.get("/board/reports/7")
+    assert answer.data == b"<html><script>alert(1)</script>"
+    assert answer.mimetype == "application/octet-stream"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="report-7.bin"'
+    assert client.get("/board/reports/8").status_code == client.get(f"/board/reports/{2**64}").status_code == 404
+
+
+@pytest.mark.parametrize("code", [HOSTILE, HOSTILE[:60], "=1+1", "'; DROP TABLE phones; --", "\x00", "x" * 600])
+@pytest.mark.parametrize("path", ["/board/scan-in", "/board/scan-out"])
+def test_hostile_labels(client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone], path: str, code: str) -> None:
+    put(phone(1))
+    answer = post(client, path, code=code, add="1", model=HOSTILE, customer=HOSTILE)
+    assert answer.status_code in (422, 200)
+    assert judge_page(answer.text).verdict in ("unreadable", "")
+    assert row(1).name == "phone-1"
+
+
+# ---- the list
+
+
+@pytest.fixture
+def many(put: Callable[..., None]) -> None:
+    """Put in 120 phones of three models, two customers and several states."""
+    states = ("expected", "leased", "resynced", "failed", "packed")
+    put(
+        *(
+            phone(
+                n,
+                state=states[n % 5],
+                model=("ATA192", "ATA191", "SPA504G")[n % 3],
+                customer=("Example", "Other")[n % 2],
+                reason="why" * (n % 5 == 3),
+            )
+            for n in range(1, 121)
+        )
+    )
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ("", 120),
+        ("customer=Other", 60),
+        ("model=ATA191", 40),
+        ("state=failed", 24),
+        ("state=stuck", 24),
+        ("customer=Other&model=ATA191&state=failed", 4),
+        ("text=00:00:5E:00:53:0A", 1),
+        ("text=0000.5e00.530", 15),
+        ("text=FCH0000D05", 10),
+        ("text=phone-11", 11),
+        ("text=%25", 0),
+        ("text=_", 0),
+        ("text=nothing", 0),
+        ("customer=Nobody", 0),
+    ],
+)
+def test_filters(client: FlaskClient, query: str, total: int) -> None:
+    answer = client.get(f"/board/?{query}")
+    assert (f"{total} phone" in answer.text) == bool(total)
+    assert len(judge_page(answer.text).macs) == min(total, phone_list.PAGE)
+
+
+@pytest.mark.usefixtures("many")
+def test_counts(client: FlaskClient) -> None:
+    text = " ".join(Page(client.get("/board/").text).text.split())
+    assert "48 of 120 done, 24 failed, 24 stuck" in text
+    assert "24 expected 24 leased 0 bootstrap 0 profile 24 resynced 0 reported 24 packed 24 failed 24 stuck" in text
+    # The counts are of what the filter means apart from its own state, so that one sees what else there is
+    text = " ".join(Page(client.get("/board/?customer=Other&state=failed").text).text.split())
+    assert "12 expected 12 leased" in text
+
+
+@pytest.mark.usefixtures("many")
+def test_pages_hold_each_phone_once(client: FlaskClient) -> None:
+    found = [mac for number in (1, 2, 3, 4) for mac in Page(client.get(f"/board/?page={number}").text).macs]
+    assert len(found) == len(set(found)) == 120
+    assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "query", ["state=none", "page=0", "page=x", "page=1e9", "page=9999999999", "size=501", "size=\u00b2", "text=" + "x" * 300]
+)
+def test_filters_that_cannot_be(client: FlaskClient, query: str) -> None:
+    assert client.get(f"/board/?{query}").status_code == 400
+
+
+def test_statements_do_not_grow_with_phones(app: Flask, client: FlaskClient, put: Callable[..., None]) -> None:
+    def count(path: str) -> int:
+        statements: list[str] = []
+        note = lambda *arguments: statements.append(arguments[2])  # noqa: E731
+        event.listen(engine_of(app.extensions["sessions"]), "before_cursor_execute", note)
+        client.get(path)
+        event.remove(engine_of(app.extensions["sessions"]), "before_cursor_execute", note)
+        return len(statements)
+
+    paths = ("/board/", "/board/batch", "/board/manifest.json", "/board/scan-in")
+    few = [count(path) for path in paths]
+    put(*(phone(n, state="packed") for n in range(1, 60)))
+    assert [count(path) for path in paths] == few
+    assert max(few) <= 7
+
+
+def test_only_what_changed_is_sent(client: FlaskClient, put: Callable[..., None], app: Flask) -> None:
+    put(phone(1, state="resynced"))
+    for path in ("/board/", "/board/phones/00005e005301"):
+        tag = client.get(path).headers["ETag"]
+        again = client.get(path, headers={"If-None-Match": tag})
+        assert (again.status_code, again.data) == (304, b"")
+        with app.extensions["sessions"].begin() as session:
+            session.execute(update(Phone).values(firmware=f"after {path}", state="failed"))
+        changed = client.get(path, headers={"If-None-Match": tag})
+        assert (changed.status_code, "failed" in changed.text) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "place"),
+    [
+        (label(1), "/board/phones/00005e005301"),
+        ("FCH0000D001", "/board/phones/00005e005301"),
+        ("fch0000d001", "/board/phones/00005e005301"),
+        ("phone-1", "/board/phones/00005e005301"),
+        ("D002", "/board/phones/00005e005302"),
+        ("phone-", "/board/?text=phone-"),
+        ("nothing", "/board/?unknown=nothing"),
+        ("OUT", "/board/scan-out"),
+        ("in", "/board/scan-in"),
+        ("", "/board/"),
+    ],
+)
+def test_find(client: FlaskClient, put: Callable[..., None], code: str, place: str) -> None:
+    put(phone(1), phone(2))
+    answer = client.get("/board/find", query_string={"code": code})
+    assert (answer.status_code, answer.headers["Location"]) == (303, place)
+
+
+def test_unknown_is_loud(client: FlaskClient) -> None:
+    page = judge_page(client.get("/board/?unknown=FCH9").text)
+    assert page.verdict == "unknown"
+    assert {"role": "alert"}.items() <= next(a for a in page.all("section") if "data-verdict" in a).items()
+
+
+# ---- one phone
+
+
+def test_timeline_in_pages(client: FlaskClient, put: Callable[..., None]) -> None:
+    put(
+        phone(1),
+        *(
+            Event(key=str(n), time=n * 1000, mac="00005e005301", kind="lease", detail=json.dumps({"n": f"event{n}."}))
+            for n in range(120)
+        ),
+    )
+    path, seen = "/board/phones/00005e005301", []
+    while path:
+        page = client.get(path).text
+        seen += re.findall(r"event(\d+)\.", page)
+        more = re.search(r'href="([^"]+before=\d+)"', page)
+        path = more[1] if more else ""
+    assert seen == [str(n) for n in reversed(range(120))]
+    assert client.get("/board/phones/00005e005301?before=x").status_code == 400
+    assert client.get("/board/phones/00005e0053ff").status_code == 404
+    assert client.get("/board/phones/00:00:5E:00:53:01").status_code == 200
+
+
+def test_secrets_are_not_shown(client: FlaskClient, put: Callable[..., None]) -> None:
+    put(phone(1, variables='{"phone_profile_key": "canary"}', redirect="https://user:canary@example.net/", state="packed"))
+    for path in ("/board/", "/board/phones/00005e005301", "/board/manifest.json", "/board/manifest.csv"):
+        assert "canary" not in client.get(path).text
+
+
+# ---- in
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict", "status"),
+    [
+        ({"code": label(1)}, "found", 200),
+        ({"code": "FCH0000D001"}, "found", 200),
+        ({"code": "S/N: fch0000d001"}, "found", 200),
+        ({"code": f"{label(1)},FCH0000D001,ATA192-3PW-K9"}, "found", 200),
+        ({"code": label(1), "model": "ATA192", "customer": "Example"}, "found", 200),
+        ({"code": label(1), "model": "ATA191"}, "wrong", 409),
+        ({"code": f"{label(1)},SPA504G"}, "wrong", 409),
+        ({"code": f"{label(1)},CP-8851-K9"}, "wrong", 409),
+        ({"code": label(1), "customer": "Other"}, "wrong", 409),
+        ({"code": f"{label(1)},FCH0000D002"}, "wrong", 409),
+        ({"code": f"{label(1)},FCH0000D999"}, "wrong", 409),
+        ({"code": f"{label(9)},FCH0000D001"}, "wrong", 409),
+        ({"code": f"{label(1)},{label(2)}"}, "unreadable", 422),
+        ({"code": label(3)}, "duplicate", 409),
+        ({"code": label(4)}, "duplicate", 409),
+        ({"code": label(9)}, "unknown", 404),
+        ({"code": "FCH0000D999"}, "unknown", 404),
+        ({"code": "FCH0000D999", "add": "1", "model": "ATA192"}, "unknown", 404),
+        ({"code": label(9), "add": "1"}, "unknown", 404),
+        ({"code": label(9), "model": "ATA192"}, "unknown", 404),
+        ({"code": label(9), "add": "1", "model": "ATA192"}, "added", 201),
+        ({"code": f"{label(9)},FCH0000D009,ATA192", "add": "1", "customer": "Example"}, "added", 201),
+        ({"code": f"{label(9)},ATA191", "add": "1", "model": "ATA192"}, "wrong", 409),
+        ({"code": label(9), "add": "1", "model": "ATA999"}, "wrong", 409),
+        ({"code": "01:00:5e:00:53:01"}, "unreadable", 422),
+        ({"code": "ATA192"}, "unreadable", 422),
+        ({"code": "?"}, "unreadable", 422),
+        ({"code": "88019FA42805", "add": "1", "model": "ATA192"}, "unreadable", 422),
+        ({"code": "  "}, "", 200),
+    ],
+)
+def test_scan_in(
+    client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone], fields: dict[str, str], verdict: str, status: int
+) -> None:
+    put(phone(1), phone(2), phone(3, arrived=5), phone(4, state="packed", packed_by="bob"))
+    answer = post(client, "/board/scan-in", **fields)
+    page = judge_page(answer.text)
+    assert (page.verdict, answer.status_code) == (verdict, status)
+    assert ("loud" in answer.text.split("<section")[-1] if verdict else False) == (status >= 400)
+    assert bool(row(1).arrived) == (verdict == "found")
+    assert bool(row(9)) == (verdict == "added")
+
+
+def test_added_phone(client: FlaskClient, app: Flask, row: Callable[[int], Phone]) -> None:
+    post(client, "/board/scan-in", code=f"FCH0000D009\t{label(9)}", model="ATA192", customer="Example", add="1")
+    added = row(9)
+    assert (added.name, added.serial, added.model, added.family) == ("phone-00005e005309", "FCH0000D009", "ATA192", "ata19x")
+    assert (added.customer, added.source, added.state) == ("Example", "scan", "expected")
+    assert json.loads(added.variables) == {
+        "phone_mac": "00:00:5e:00:53:09",
+        "phone_serial": "FCH0000D009",
+        "phone_model": "ATA192",
+        "phone_customer": "Example",
+    }
+    with app.extensions["sessions"]() as session:
+        noted = session.scalars(select(Event)).one()
+    assert (noted.mac, noted.kind) == ("00005e005309", "scanned")
+    assert json.loads(noted.detail)["operator"] == NAME
+    # It is there from now on
+    assert Page(post(client, "/board/scan-in", code=label(9)).text).verdict == "duplicate"
+
+
+def test_serial_of_the_label_is_noted(client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone]) -> None:
+    put(phone(1, serial=""))
+    post(client, "/board/scan-in", code=f"{label(1)},fch0000d077")
+    assert row(1).serial == "FCH0000D077"
+
+
+def test_two_codes_a_unit(client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone]) -> None:
+    put(phone(1))
+    page = Page(post(client, "/board/scan-in", code="FCH0000D001", both="1").text)
+    assert (page.verdict, page.field("first"), row(1).arrived) == ("first", "FCH0000D001", 0)
+    page = Page(post(client, "/board/scan-in", code=label(1), both="1", first=page.field("first")).text)
+    assert (page.verdict, page.field("first")) == ("found", "")
+
+
+def test_same_code_for_two(client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone]) -> None:
+    """A serial number that is the MAC address of another unit is nobody's to decide."""
+    put(phone(1, mac="88019fa42805"), phone(2, serial="88019FA42805"))
+    page = Page(post(client, "/board/scan-in", code="88019FA42805").text)
+    assert page.verdict == "unreadable"
+    assert "phone-1 as well as of phone-2" in page.text
+
+
+def test_commands_instead_of_labels(client: FlaskClient) -> None:
+    assert post(client, "/board/scan-in", code="Out").headers["Location"] == "/board/scan-out"
+    assert post(client, "/board/scan-out", code="board").headers["Location"] == "/board/"
+
+
+# ---- out
+
+
+def done(number: int, **columns: Any) -> Phone:
+    return phone(number, **{"state": "resynced", "profile_hash": PUBLISHED, "arrived": 1, **columns})
+
+
+@pytest.mark.parametrize(
+    ("columns", "verdict", "words"),
+    [
+        ({}, "ready", "Scan the label of its box"),
+        ({"state": "reported"}, "ready", "Scan the label of its box"),
+        ({"state": "expected"}, "refused", "Its state is expected, not resynced or reported"),
+        ({"state": "leased"}, "refused", "Its state is leased"),
+        ({"state": "profile"}, "refused", "Its state is profile"),
+        ({"state": "failed", "reason": "it could not decrypt its profile"}, "refused", "it could not decrypt its profile"),
+        ({"state": "packed", "packed_by": "bob"}, "duplicate", "by bob"),
+        ({"profile_hash": ""}, "refused", "It has fetched no profile of its own"),
+        ({"profile_hash": "0" * 32}, "refused", "Its profile cannot be made now"),
+    ],
+)
+def test_scan_out(
+    client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone], columns: dict[str, str], verdict: str, words: str
+) -> None:
+    put(done(1, **columns))
+    answer = post(client, "/board/scan-out", code=label(1))
+    page = judge_page(answer.text)
+    assert page.verdict == verdict
+    assert words in page.text
+    assert row(1).state == columns.get("state", "resynced")
+    # Nor does the box help
+    if verdict != "ready":
+        assert Page(post(client, "/board/scan-out", code=label(1), unit=label(1)).text).verdict == verdict
+        assert row(1).packed_by == columns.get("packed_by", "")
+
+
+@pytest.mark.parametrize(
+    ("unit", "box", "verdict"),
+    [
+        (label(1), label(1), "packed"),
+        (label(1), "FCH0000D001", "packed"),
+        ("FCH0000D001", f"{label(1)},FCH0000D001,ATA192", "packed"),
+        (label(1), label(2), "wrong"),
+        (label(1), "FCH0000D002", "wrong"),
+        (label(1), label(9), "wrong"),
+        (label(1), f"{label(1)},FCH0000D002", "wrong"),
+        (label(1), f"{label(1)},ATA191", "wrong"),
+        (label(1), "?", "unreadable"),
+        (f"{label(1)},ATA191", label(1), "wrong"),
+        (label(9), label(9), "unknown"),
+    ],
+)
+def test_the_box_must_be_the_units(
+    client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone], unit: str, box: str, verdict: str
+) -> None:
+    put(done(1), done(2))
+    answer = post(client, "/board/scan-out", code=box, unit=unit)
+    page = judge_page(answer.text)
+    assert page.verdict == verdict
+    assert page.field("unit") == ""
+    assert row(1).state == ("packed" if verdict == "packed" else "resynced")
+    assert row(2).state == "resynced"
+
+
+def test_packed(app: Flask, client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone]) -> None:
+    put(done(1))
+    before = clock.now()
+    first = Page(post(client, "/board/scan-out", code=label(1)).text)
+    assert first.field("unit") == label(1)
+    post(client, "/board/scan-out", code="FCH0000D001", unit=first.field("unit"))
+    packed = row(1)
+    assert (packed.state, packed.packed_by) == ("packed", NAME)
+    assert before <= packed.since <= clock.now()
+    with app.extensions["sessions"]() as session:
+        noted = session.scalars(select(Event)).one()
+    assert (noted.kind, noted.mac, noted.time) == ("packed", "00005e005301", packed.since)
+    assert json.loads(noted.detail) == {"operator": NAME, "profile_hash": PUBLISHED, "state": "resynced", "serial": "FCH0000D001"}
+    assert Page(post(client, "/board/scan-out", code=label(1)).text).verdict == "duplicate"
+
+
+def test_profile_as_of_now(
+    app: Flask, client: FlaskClient, put_in: Callable[..., None], row: Callable[[int], Phone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in(app, {"phone-1": {"phone_mac": label(1), "phone_model": "ATA192", "phone_serial": "FCH0000D001"}})
+    with engine_of(app.extensions["sessions"]).connect() as connection:
+        phones = app.extensions["phones"]
+        tags = [profile.etag for profile in phones.profiles(connection, phones.find(connection, "00005e005301"))]
+    for tag, verdict in ((tags[0], "ready"), ("0" * 32, "refused")):
+        with app.extensions["sessions"].begin() as session:
+            session.execute(update(Phone).values(state="resynced", profile_hash=tag))
+        page = Page(post(client, "/board/scan-out", code=label(1)).text)
+        assert page.verdict == verdict
+    assert "which has changed since; let it resync" in page.text
+
+
+def test_changed_meanwhile(
+    app: Flask, client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the decision was made on must still hold when it is written down."""
+    put(done(1))
+
+    def change(*_arguments: object) -> board.scanning.Check:
+        with app.extensions["sessions"].begin() as session:
+            session.execute(update(Phone).values(profile_hash="656af3b1-999"))
+        return board.scanning.Check("Profile", True, "")
+
+    monkeypatch.setattr(board.scanning, "_profile_check", change)
+    page = Page(post(client, "/board/scan-out", code=label(1), unit=label(1)).text)
+    assert (page.verdict, row(1).state) == ("refused", "resynced")
+
+
+def test_taken_back(client: FlaskClient, put: Callable[..., None], row: Callable[[int], Phone]) -> None:
+    put(done(1, state="packed", packed_by="bob"))
+    answer = post(client, "/board/phones/00005e005301/take-back")
+    assert Page(answer.text).verdict == "returned"
+    found = row(1)
+    assert (found.state, found.profile_hash, found.packed_by, found.arrived) == ("expected", "", "", 0)
+    assert Page(post(client, "/board/scan-in", code=label(1)).text).verdict == "found"
+    assert post(client, "/board/phones/00005e0053ff/take-back").status_code == 404
+
+
+# ---- a batch
+
+
+def test_over_time(app: Flask, put: Callable[..., None]) -> None:
+    hour, start = 3_600_000, 1_700_000_000_000
+    put(*(phone(n) for n in range(1, 11)))
+    told = [json.dumps({"what": what}) for what in ("success", "failure")]
+    for n in range(1, 11):
+        mac = f"00005e0053{n:02x}"
+        put(
+            Event(key=f"a{n}", time=start - hour, mac=mac, kind="lease"),
+            Event(key=f"b{n}", time=start + 3 * hour, mac=mac, kind="lease"),
+            Event(key=f"c{n}", time=start, mac=mac, kind="resync", detail=told[1]),
+            # Two in each of five hours
+            Event(key=f"d{n}", time=start + (n - 1) // 2 * hour, mac=mac, kind="resync", detail=told[0]),
+        )
+    put(Event(key="e", time=start + 6 * hour, mac="00005e005301", kind="packed"))
+    put(Event(key="f", time=start, mac="", kind="packed"), Event(key="g", time=start + 8 * hour, mac="00005e005302", kind="packed"))
+    with app.extensions["sessions"]() as session:
+        assert phone_list.over_time(session, phone_list.Filter(), start, start + 8 * hour, 8) == {
+            "leased": [10] * 8,
+            "profile": [0] * 8,
+            "resynced": [2, 4, 6, 8, 10, 10, 10, 10],
+            "packed": [0] * 6 + [1, 1],
+        }
+        others = phone_list.over_time(session, phone_list.Filter(customer="Other"), start, start + hour, 4)
+        assert others == dict.fromkeys(phone_list.MILESTONES, [0] * 4)
+
+
+def test_plot(client: FlaskClient, put: Callable[..., None]) -> None:
+    put(*(phone(n) for n in range(1, 11)), Event(key="1", time=clock.now(), mac="00005e005301", kind="packed"))
+    page = judge_page(client.get("/board/batch?hours=8").text)
+    assert "Of 10 phones, 0 leased, 0 profile, 0 resynced, 1 packed" in page.text
+    assert len(page.all("polyline")) == 4
+
+
+def test_manifest(client: FlaskClient, put: Callable[..., None]) -> None:
+    day = int(time.mktime((2026, 3, 5, 12, 0, 0, 0, 0, -1)) * 1000)
+    put(
+        phone(
+            1,
+            state="packed",
+            since=day,
+            packed_by="bob",
+            firmware="11.2.4",
+            subject="CN=x",
+            profile_hash=PUBLISHED,
+            arrived=day - 9000,
+        ),
+        phone(2, state="packed", since=day + 86_400_000, customer="=cmd|' /C calc'!A0"),
+        phone(3, state="resynced"),
+        Event(key="1", time=day - 5000, mac="00005e005301", kind="profile"),
+    )
+    document = client.get("/board/manifest.json").get_json()
+    assert document["operator"] == NAME
+    assert [item["mac"] for item in document["phones"]] == ["00:00:5e:00:53:02", "00:00:5e:00:53:01"]
+    item = document["phones"][1]
+    assert item["profile_fetched"] == clock.iso(day - 5000)
+    assert (item["packed"], item["scanned_in"], item["operator"]) == (clock.iso(day), clock.iso(day - 9000), "bob")
+    for query, count in (
+        ("customer=Example", 1),
+        ("until=2026-03-05", 1),
+        ("since=2026-03-06", 1),
+        ("since=2026-03-05&until=2026-03-06", 2),
+    ):
+        assert client.get(f"/board/manifest.json?{query}").get_json()["count"] == count
+    table = client.get("/board/manifest.csv")
+    assert table.mimetype == "text/csv"
+    assert "\"'=cmd|' /C calc'!A0\"" in table.text
+    with zipfile.ZipFile(io.BytesIO(client.get("/board/manifest.zip").data)) as archive:
+        assert set(archive.namelist()) == {"manifest.json", "manifest.json.sig", "manifest.pem", "manifest.csv", "README.txt"}
+        assert archive.read("manifest.pem") == client.get("/board/manifest.pem").data
+    assert client.get("/board/manifest.exe").status_code == 404
+    assert client.get("/board/manifest.csv?since=yesterday").status_code == 400
+
+
+def pages_of(app: Flask) -> Iterator[str]:
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("board.") and rule.methods and "POST" in rule.methods:
+            yield rule.rule
+
+
+def test_every_post_is_known_here(app: Flask) -> None:
+    """Whoever adds one has to think of its token."""
+    assert sorted(pages_of(app)) == sorted({"/board/login", "/board/phones/<mac>/take-back", *POSTS[:3]})
