@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,3 +56,26 @@ def undecided(options: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("name", PLUGINS)
 def test_options_that_look_secret_say_whether_they_are(name):
     assert undecided(getattr(importlib.import_module(f"{PACKAGE}.{name}"), "ARGUMENT_SPEC", {})) == []
+
+
+def test_what_lies_beside_an_inventory_is_not_read_as_one(tmp_path):
+    (tmp_path / "templates").mkdir()
+    for name in (
+        "phones.csv",
+        "phones.tsv",
+        "phones.jsonl",
+        "phones.ndjson",
+        "phones.db",
+        "phones.sqlite",
+        "phones.sqlite3",
+        "a.j2",
+    ):
+        (tmp_path / name).write_text("name planted phone\n")
+    (tmp_path / "templates" / "b.xml").write_text("name planted phone\n")
+    (tmp_path / "hosts.yml").write_text("all: {hosts: {desk-1: }}\n")
+    command = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(tmp_path), "--list"]
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert "planted" not in done.stdout
+    assert done.returncode == 0
+    assert "desk-1" in done.stdout
