@@ -271,6 +271,7 @@ class Judge:
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.folder / kept / "facts"),
             "ANSIBLE_CALLBACK_PLUGINS": str(self.folder / "callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
+            "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
             "ANSIBLE_NOCOLOR": "1",
             "RECORDED": str(self.folder / kept / "recorded"),
         }
