@@ -110,7 +110,7 @@ def read_line(text: str) -> Line | None:
     message = record.get("msg")
     if not isinstance(message, str):
         return None
-    if "offset" in record:
+    if record.get("offset"):
         return _of_phone(message, str(record["offset"]))
     writer = UNITS.get(str(record.get("unit")))
     # The journal's own time has microseconds, and no process can write two lines within one

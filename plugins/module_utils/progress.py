@@ -217,10 +217,12 @@ def learn(facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> 
 def _facts(event: Event, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     """The sorts that *event* is of, and what is worth knowing of it."""
     detail = event.detail
+    # Who only claims to be the phone is believed where nobody is sure
+    sure = "" if event.mac else "claimed "
     if event.kind != "lease" and event.address:
-        yield "seen", event.address
+        yield f"{sure}address", event.address
     if detail.get("firmware"):
-        yield "firmware", str(detail["firmware"])
+        yield f"{sure}firmware", str(detail["firmware"])
     if detail.get("subject") and mac_of_subject(str(detail["subject"])) in names:
         yield "subject", str(detail["subject"])
     yield from {
@@ -340,13 +342,14 @@ def judge(facts: Facts, packed: int = 0) -> Position:
     if packed and facts.get("bootstrap", _NEVER).time <= packed:
         # One that was reset to its factory settings and came back is packed no more
         state, since, failure = "packed", packed, None
-    address = max((facts[name] for name in ("leased", "seen") if name in facts), default=_NEVER)
+    address = max((facts[name] for name in ("leased", "address") if name in facts), default=facts.get("claimed address", _NEVER))
+    firmware = facts.get("firmware") or facts.get("claimed firmware", _NEVER)
     return Position(
         state,
         since,
         failure.reason if failure else "",
         address.text,
-        facts.get("firmware", _NEVER).text,
+        firmware.text,
         facts.get("hash", _NEVER).text,
         facts.get("subject", _NEVER).text,
         _customization(facts),

@@ -118,6 +118,14 @@ def test_a_claim_alone_makes_no_phone_fail():
     assert state_after(LEASE, BOOTSTRAP, event(3, "http", "", path=f"/device/{MAC}.cfg", status=403, method="GET")) == "bootstrap"
 
 
+def test_a_claim_is_believed_where_nobody_is_sure():
+    claimed = Event(
+        "z", NOW + 99_000, "http", "", "192.0.2.99", MAC, {"firmware": "9", "status": 200, "method": "GET", "path": "/x"}
+    )
+    assert judge(told(claimed))[3:5] == ("192.0.2.99", "9")
+    assert judge(told(LEASE, http(3, firmware="7.6.2"), claimed))[3:5] == (ADDRESS, "7.6.2")
+
+
 def test_what_is_packed_stays_so_until_it_is_reset():
     assert state_after(*WALK, lease(30), packed=NOW + 20_000) == "packed"
     assert state_after(*WALK, resync(30, "failure", "x"), packed=NOW + 20_000) == "packed"
