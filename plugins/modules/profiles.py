@@ -162,6 +162,9 @@ options:
       - How many earlier generations stay on the target.
     type: int
     default: 2
+notes:
+  - Keys and passwords are masked in results, diffs, warnings and errors, whatever C(preprovision_no_log) says. What a parameter is
+    called tells whether it is one; so do options of rules, and the passwords and tokens of URLs.
 attributes:
   check_mode:
     support: full

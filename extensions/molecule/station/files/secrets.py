@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
-FLEET = "voip.preprovision"
+COLLECTION = "voip.preprovision"
 # Each planted secret begins and ends with it: however one is cut, escaped or folded, it is there
 MARK = f"Kq{os.urandom(4).hex()}"
 # What XML, JSON, YAML, a shell or a URL writes otherwise
@@ -103,7 +103,8 @@ class Secrets:
         self.planted: dict[str, str] = {}
         self._mark = spellings(MARK)
         self._pieces: list[tuple[bytes, str]] = []
-        self._found: list[tuple[bytes, str]] = []
+        self.made: dict[str, str] = {}
+        self._made: list[tuple[bytes, str]] = []
 
     def plant(self, where: str, odd: list[str] = ODD, end: str = "") -> str:
         """Return a new secret."""
@@ -119,11 +120,13 @@ class Secrets:
 
     def add(self, text: str, what: str) -> None:
         """Take a secret that the station has made itself."""
-        self._found += [(piece, what) for piece in spellings(text)]
+        if text not in self.made:
+            self.made[text] = what
+            self._made += [(piece, what) for piece in spellings(text)]
 
     def within(self, content: bytes) -> set[str]:
         """Return which secrets are in it."""
-        names = {name for piece, name in self._found if piece in content}
+        names = {name for piece, name in self._made if piece in content}
         if any(piece in content for piece in self._mark):
             names |= {name for piece, name in self._pieces if piece in content} or {"one of them, cut"}
         return names
@@ -288,7 +291,7 @@ class Judge:
     # -- what is planted
 
     def good(self) -> str:
-        """Write an inventory beside the scenario's own: secrets in every variable that takes one; return its folder."""
+        """Write an inventory beside the scenario's own: secrets in every variable that takes one; return its path."""
         plant, plain = self.secrets.plant, self.secrets.plain
         rules = {
             # Leads nowhere
@@ -346,7 +349,7 @@ class Judge:
         return str(self.folder / "good" / "hosts.yml")
 
     def bad(self) -> tuple[str, dict[str, str]]:
-        """Write an inventory of stations that each fail in a way of their own; return its folder, and station -> what it says."""
+        """Write an inventory of stations that each fail in a way of their own; return its path, and station -> what it says."""
         plant, plain = self.secrets.plant, self.secrets.plain
 
         def phone(number: int, **variables: object) -> dict[str, object]:
@@ -469,11 +472,11 @@ class Judge:
         good, (bad, failures) = [*self.inventories, self.good()], self.bad()
 
         def imported(name: str, **variables: object) -> dict[str, object]:
-            return {"import_playbook": f"{FLEET}.{name}", "vars": variables}
+            return {"import_playbook": f"{COLLECTION}.{name}", "vars": variables}
 
         def server(hosts: str) -> dict[str, object]:
             there = {"installed_packages": ["nginx", "logrotate"]}
-            return {"hosts": hosts, "gather_facts": False, "roles": [f"{FLEET}.web_server"], "vars": there}
+            return {"hosts": hosts, "gather_facts": False, "roles": [f"{COLLECTION}.web_server"], "vars": there}
 
         site, profiles = imported("site"), imported("profiles", installed_packages=["python3-cryptography"])
         tags = ("--tags", "web_server,phone_profiles")
@@ -514,14 +517,15 @@ class Judge:
                     self.secrets.add(key.decode(), "a derived profile key")
             for path, _open, content in files(machine.root, "/etc/preprovision/certificates", 0):
                 if path.endswith(".key"):
-                    self.secrets.add(content.decode().splitlines()[2], f"the private key {path}")
+                    lines = content.decode().split("-----")[2].split()
+                    self.secrets.add(lines[len(lines) // 2], f"the private key {path}")
 
     def restore(self) -> None:
         """Publish what the scenario's own inventory says, and tell the web servers what they were told."""
         for machine in self.machines:
             machine.restore()
         there = {"installed_packages": ["python3-cryptography"]}
-        play = {"hosts": "stations", "gather_facts": False, "roles": [f"{FLEET}.phone_profiles"], "vars": there}
+        play = {"hosts": "stations", "gather_facts": False, "roles": [f"{COLLECTION}.phone_profiles"], "vars": there}
         self.run("restore", [play], 0, inventories=self.inventories)
 
     # -- where secrets could be
@@ -623,10 +627,8 @@ def main() -> None:
         served = _names(finds, f"{machine.station}: /srv/preprovision/")
         problems += [f"{machine.station}: not found in what phones are told: {name}" for name in sorted(TOLD - served)]
     problems += [] if unchanged else ["the machines are not as they were"]
-    figures = (
-        f"{len(judge.secrets.planted)} secrets planted, {judge.runs} runs, {len(finds):,} places, {judge.bytes:,} bytes searched"
-    )
-    print(figures)
+    secrets = f"{len(judge.secrets.planted)} secrets planted, {len(judge.secrets.made)} of the machines' own"
+    print(f"{secrets}, {judge.runs} runs, {len(finds):,} places, {judge.bytes:,} bytes searched")
     print("\n".join(problems) or "none was where it does not belong")
     sys.exit(bool(problems))
 
