@@ -68,6 +68,8 @@ _TFTP = (
     ("failed", re.compile(rf"failed sending (?P<path>.+) to {_IP}$")),
     ("aborted", re.compile(rf"error \d+ (?P<path>.*) received from {_IP}$")),
 )
+# Without one of these, a text holds no key or password that would not be shown; this is quicker than to look for each
+_MAY_HIDE = re.compile(r"--|://|[?&;]")
 _TFTP_ROOT = "/srv/preprovision/current/open"
 _FROM_PHONE = re.compile(r"(?P<time>\S{20,40}) (?P<address>[0-9a-f.:]{2,45}) \S{1,32} ?(?P<text>.*)", re.DOTALL | re.IGNORECASE)
 
@@ -258,7 +260,7 @@ def clean(value: object, longest: int = _LONGEST_TEXT) -> str:
     text = value[:longest] if isinstance(value, str) else ""
     if not text.isprintable():
         text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown("", text)
+    return shown("", text) if _MAY_HIDE.search(text) else text
 
 
 def mac_of(value: object) -> str:

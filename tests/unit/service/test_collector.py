@@ -211,6 +211,21 @@ def test_a_missing_database_is_waited_for(tmp_path):
         collector.take(WALK)
 
 
+def test_a_database_that_is_put_in_its_place_is_the_one(sessions, tmp_path):
+    collector = Collector(sessions)
+    collector.take(WALK)
+    other = open_database(f"sqlite:///{tmp_path}/y.sqlite")
+    Base.metadata.create_all(engine_of(other))
+    with engine_of(other).connect() as connection:
+        connection.exec_driver_sql("PRAGMA journal_mode=DELETE")
+    for end in ("", "-wal", "-shm"):
+        (tmp_path / f"x.sqlite{end}").unlink(missing_ok=True)
+    (tmp_path / "y.sqlite").rename(tmp_path / "x.sqlite")
+    collector.take(WALK[:2])
+    again = open_database(f"sqlite:///{tmp_path}/x.sqlite")
+    assert len(rows(again, Event)) == 2
+
+
 def test_a_locked_database_is_waited_for(sessions):
     expect(sessions, ATA)
     url = str(engine_of(sessions).url)

@@ -113,6 +113,8 @@ class Collector:
         self._keep = keep
         self._since_cut = 0
         self._file = ""
+        self._open: Connection | None = None
+        self._opened = (0, 0)
         if self._engine.dialect.name == "sqlite":
             # What is read must not change before it is written; a transaction that only reads at first could not wait for its turn
             self._file = self._engine.url.database or ""
@@ -138,9 +140,35 @@ class Collector:
                 _say(f"a line is left out, which made this trouble: {_cause(error)}")
 
     def _look(self) -> None:
-        # Opening it would make an empty one, where its migrations shall make it
-        if self._file and not os.path.exists(self._file):
-            raise LaterError("there is no database yet")
+        if not self._file:
+            return
+        try:
+            found = os.stat(self._file)
+        except OSError as error:
+            # Opening it would make an empty one, where its migrations shall make it
+            raise LaterError("there is no database yet") from error
+        if (found.st_dev, found.st_ino) != self._opened:
+            # Put in its place, as from a backup: what would be written to the old one would be lost
+            self._close()
+            self._opened = (found.st_dev, found.st_ino)
+
+    def _close(self) -> None:
+        if self._open:
+            with contextlib.suppress(SQLAlchemyError):
+                self._open.close()
+            self._open = None
+            self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """One connection stays open: when the last is closed, SQLite takes its log away, which costs more than a batch."""
+        self._open = self._open or self._engine.connect()
+        try:
+            with self._open.begin():
+                yield self._open
+        except Exception:
+            self._close()
+            raise
 
     def _take_alone(self, one: Event) -> None:
         try:
@@ -155,18 +183,15 @@ class Collector:
         self._look()
         virgin = select(Phone.mac).where(Phone.facts == "{}", exists().where(Kept.mac == Phone.mac)).limit(_AT_ONCE)
         try:
-            with self._engine.connect() as connection:
-                macs = [row.mac for row in connection.execute(virgin)]
-            if macs:
-                with self._engine.begin() as connection:
-                    self._move(connection, dict.fromkeys(macs, ()))
+            with self._transaction() as connection:
+                self._move(connection, {row.mac: () for row in connection.execute(virgin)})
         except _LATER as error:
             raise LaterError(_cause(error)) from error
 
     def _store(self, events: Sequence[Event]) -> None:
         if not events:
             return
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             news = self._unknown(connection, events)
             if not news:
                 return
@@ -266,7 +291,7 @@ class Collector:
         if self._since_cut < min(_CUT_EVERY, self._keep):
             return
         self._since_cut = 0
-        with contextlib.suppress(SQLAlchemyError), self._engine.begin() as connection:
+        with contextlib.suppress(SQLAlchemyError), self._transaction() as connection:
             newest = connection.scalar(select(func.max(Kept.id)))
             connection.execute(delete(Kept.__table__).where(Kept.id <= newest - self._keep))
 
