@@ -65,7 +65,7 @@ def to_csv(items: Iterable[Item]) -> bytes:
 
 
 def _harmless(cell: str) -> str:
-    return "'" + cell if cell.lstrip(" ").startswith(_FORMULA) else cell
+    return "'" + cell if cell.startswith(_FORMULA) or cell.lstrip().startswith(_FORMULA) else cell
 
 
 def to_json(items: Iterable[Item], *, made: str, operator: str, station: str, chosen: dict[str, str]) -> bytes:
