@@ -40,7 +40,7 @@ class ProfileTemplate:
         if MISSING is not None:
             raise TemplateError("the Python package 'jinja2' is missing (Debian: python3-jinja2)") from MISSING
         self.name = name
-        self._text = text
+        self.text = text
         try:
             self._compiled = {xml: _environment(xml).from_string(text) for xml in (True, False)}
         except jinja2.TemplateSyntaxError as error:
@@ -79,7 +79,7 @@ class ProfileTemplate:
         """Return what is undefined, unless that is a name that the template has computed, which could be a value."""
         message = str(error.message)
         match = _UNDEFINED.fullmatch(message)
-        if not match or not re.search(rf"\b{re.escape(match[1])}\b", self._text):
+        if not match or not re.search(rf"\b{re.escape(match[1])}\b", self.text):
             return "it asks for something that is not there"
         return message
 
