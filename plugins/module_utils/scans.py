@@ -187,8 +187,6 @@ def read_label(text: str, catalogue: Catalogue = BUILTIN) -> dict[str, str]:
 
     A code that may be a MAC address as well as a serial number, and stands alone, is named by the empty string.
     """
-    if netaddr is None:
-        raise ScanError("the Python library netaddr is missing; install it, on Debian as python3-netaddr")
     cells = [cell.strip() for line in _lines(text) for cell in re.split(f"[{_DELIMITERS}]", line) if cell.strip()]
     problems = _Problems("label")
     codes = [code for code in _codes(1, cells, catalogue, problems) if code.text]
@@ -234,12 +232,24 @@ def group_name(prefix: str, value: str) -> str:
 
 
 def oui_owner(mac: Mac) -> str:
-    """Return who owns the first half of *mac* in the IEEE's register; empty if nobody does."""
+    """Return who owns the first half of *mac* in the IEEE's register; empty if nobody does, or the register cannot be read."""
     return _owner(mac.plain[:6])
 
 
 @functools.cache
+def _register_is_right() -> bool:
+    """Debian 12's netaddr reads the register with the index of an older one, so that it names others as owners."""
+    try:
+        return "cisco" in netaddr.OUI(0x00000C).registration().org.lower()
+    # Where the index leads may be no record at all
+    except Exception:
+        return False
+
+
+@functools.cache
 def _owner(oui: str) -> str:
+    if not _register_is_right():
+        return ""
     try:
         entry = netaddr.OUI(int(oui, 16))
     except netaddr.NotRegisteredError:
@@ -584,7 +594,7 @@ def _is_mac(text: str) -> bool:
 def _doubtful_ouis(phones: Iterable[ScannedPhone]) -> Iterator[str]:
     """One sentence for each OUI and family that do not go together, naming the first units of it."""
     doubtful: dict[tuple[str, str], list[ScannedPhone]] = {}
-    for phone in phones:
+    for phone in phones if _register_is_right() else ():
         pattern = _MAKERS.get(phone.model.family.name)
         if pattern and not _is_makers(phone.mac, pattern):
             doubtful.setdefault((phone.mac.colon[:8], phone.model.family.name), []).append(phone)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import assume, given
@@ -591,3 +592,37 @@ def test_any_label_is_read_or_refused(text):
     except ScanError:
         return
     assert all(codes.values())
+
+
+@pytest.fixture
+def wrong_register(monkeypatch):
+    """A register whose index is that of another one, as Debian 12 has it."""
+
+    class Wrong:
+        def __init__(self, oui):
+            self.reg_count = 1
+
+        def registration(self, index=0):
+            return SimpleNamespace(org="zte corporation")
+
+    caches = (scans._register_is_right, scans._owner)
+    monkeypatch.setattr(scans, "netaddr", type("Netaddr", (), {"OUI": Wrong, "NotRegisteredError": KeyError}))
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.mark.usefixtures("wrong_register")
+def test_a_register_that_names_others_is_not_believed():
+    assert oui_owner(parse_mac(LINKSYS)) == ""
+    assert read_label(LINKSYS) == {"": LINKSYS}
+    assert read(f"mac,model\n{POLY},ATA192\n").warnings == ()
+
+
+def test_a_label_is_read_without_netaddr(monkeypatch):
+    monkeypatch.setattr(scans, "netaddr", None)
+    scans._register_is_right.cache_clear()
+    assert read_label("00:00:5e:00:53:01") == {"phone_mac": "00:00:5e:00:53:01"}
+    scans._register_is_right.cache_clear()
