@@ -199,9 +199,7 @@ def _arrive(database: Session, row: Any, codes: Mapping[str, str], operator: str
 
 
 def _add(database: Session, codes: Mapping[str, str], operator: str, model: str, customer: str, models: Catalogue) -> Outcome:
-    if "" in codes:
-        text = f"'{codes['']}' may be a MAC address as well as a serial number; scan both codes."
-        raise _refuse("unreadable", "WHICH CODE?", text)
+    codes = _named_code(database, codes)
     if MAC not in codes:
         raise _refuse("unknown", "UNKNOWN", f"Nobody expects {codes[SERIAL]}. To add the unit, scan its MAC address.")
     unit, warnings = _read_unit(codes, model, customer, models)
@@ -230,6 +228,17 @@ def _add(database: Session, codes: Mapping[str, str], operator: str, model: str,
     added = find(database, codes)
     whom = _for(unit.variables.get(CUSTOMER, ""))
     return Outcome("added", "ADDED", f"{unit.name}: {unit.model.name}{whom}.", describe(added), warnings=warnings)
+
+
+def _named_code(database: Session, codes: Mapping[str, str]) -> Mapping[str, str]:
+    """Return *codes* with a lone one called a MAC address if phones that are known begin alike."""
+    if "" not in codes:
+        return codes
+    mac = plain_mac(codes[""])
+    if mac and database.scalar(select(Phone.mac).where(Phone.mac.startswith(mac[:6])).limit(1)):
+        return {**{kind: code for kind, code in codes.items() if kind}, MAC: codes[""]}
+    text = f"'{codes['']}' may be a MAC address as well as a serial number; scan both codes, or type MAC: before it."
+    raise _refuse("unreadable", "WHICH CODE?", text)
 
 
 def _read_unit(codes: Mapping[str, str], model: str, customer: str, models: Catalogue) -> tuple[ScannedPhone, tuple[str, ...]]:
