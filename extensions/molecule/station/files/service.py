@@ -228,6 +228,17 @@ def guessing() -> None:
     judge("others meanwhile", Answer(PROFILE).status, "200")
 
 
+def memory() -> None:
+    """Add up what the processes hold, what they share counted once."""
+    command = ["systemctl", "show", "--value", "--property=MainPID", "preprovision-service.service"]
+    main = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    processes = [main, *Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+    texts = [Path(f"/proc/{process}/smaps_rollup").read_text() for process in processes]
+    size = sum(int(text.partition("\nPss:")[2].split()[0]) for text in texts) // 1024
+    print(f"memory: {size} MiB in {len(processes)} processes")
+    judge("memory", len(processes) == 3 and 10 < size < 150, True)
+
+
 def told(since: str) -> None:
     """Read what the service has told of all this."""
     command = ["journalctl", "--unit=preprovision-service.service", f"--since=@{since}", "--output=cat", "--quiet"]
@@ -255,6 +266,7 @@ def main() -> None:
     elsewhere()
     outages()
     guessing()
+    memory()
     told(start)
     sys.exit("\n".join(wrong) or None)
 
