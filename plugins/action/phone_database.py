@@ -101,6 +101,10 @@ class ActionModule(ProfilesAction):
         found = survey(entries if rows else list(entries), reader, publisher, keep=False, progress=_tell_progress)
         self._warn(found, rows)
         salt, present, version = self._present()
+        if present and not found.count:
+            raise PhoneError(
+                f"{options['rows'] or 'phones'} holds no phone, and the {len(present)} in the database would be removed"
+            )
         settings = {name: options[name] for name in _SHARED}
         shared = {"publication": settings, "families": options["families"], "templates": self._texts}
         current = version_of(as_json([shared, customers]), salt)
