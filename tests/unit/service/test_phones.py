@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import decompress, unseal
 from flask import Flask
 from preprovision_service.database import Phone, Report, Setting, engine_of
 from preprovision_service.filling import COLUMNS, FillingError, fill, present
 from preprovision_service.phones import NotReady, Phones, _Maker
 from sqlalchemy import delete, select, update
+
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import decompress, unseal
 
 MACS = [f"00005e0053{number:02x}" for number in range(1, 9)]
 PHONES = {
