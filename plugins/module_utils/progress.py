@@ -356,6 +356,15 @@ def judge(facts: Facts, packed: int = 0) -> Position:
     )
 
 
+def arrived(facts: Facts, position: Position, state: str, since: int) -> int:
+    """Return since when the phone is where it is, if it was in *state* since *since* before.
+
+    A lease that is renewed, or a failure that repeats, is no new state, unless the phone has begun anew in between.
+    """
+    stayed = position.state == state and facts.get("bootstrap", _NEVER).time <= since
+    return since if stayed or not position.since else position.since
+
+
 class _Failure(NamedTuple):
     text: str
     upgrade: bool

@@ -35,7 +35,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from .database import Event as Kept
 from .database import Lease, Phone, engine_of, open_database
 from .domain.events import KINDS, Event, parse, read_line
-from .domain.progress import Facts, judge, learn, read_facts, write_facts
+from .domain.progress import Facts, arrived, judge, learn, read_facts, write_facts
 
 BEGIN = b"BEGIN TRANSACTION"
 COMMIT = b"COMMIT TRANSACTION"
@@ -320,11 +320,7 @@ def _row(mac: str, one: Event) -> dict[str, Any]:
 def _position(row: Any, facts: Facts) -> dict[str, Any]:
     position = judge(facts, row.since if row.state == "packed" else 0)
     values = {name: text[: _LONGEST.get(name)] if isinstance(text, str) else text for name, text in position._asdict().items()}
-    if position.state == row.state or not position.since:
-        # A lease that is renewed, or a failure that repeats, is no new state
-        values["since"] = row.since
-    values["facts"] = write_facts(facts)
-    return values
+    return {**values, "since": arrived(facts, position, row.state, row.since), "facts": write_facts(facts)}
 
 
 def _parts(values: Iterable[str]) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.progress import 
     CUSTOMIZATION,
     PATIENCE,
     STATES,
+    arrived,
     begin,
     diagnose,
     explain,
@@ -116,6 +117,23 @@ def test_states(events, state):
 
 def test_a_claim_alone_makes_no_phone_fail():
     assert state_after(LEASE, BOOTSTRAP, event(3, "http", "", path=f"/device/{MAC}.cfg", status=403, method="GET")) == "bootstrap"
+
+
+@pytest.mark.parametrize(
+    ("events", "state", "since", "expected"),
+    [
+        ([], "expected", NOW - 1, NOW - 1),
+        ([LEASE], "expected", NOW - 1, NOW + 1000),
+        ([LEASE, lease(50)], "leased", NOW + 1000, NOW + 1000),
+        ([LEASE, resync(5, "failure", "x"), resync(50, "failure", "x")], "failed", NOW + 5000, NOW + 5000),
+        (WALK, "resynced", NOW + 4000, NOW + 4000),
+        # all of its way again, seen at once
+        ([*WALK, tftp(50), resync(52, "success")], "resynced", NOW + 4000, NOW + 52_000),
+    ],
+)
+def test_since_when(events, state, since, expected):
+    facts = told(*events)
+    assert arrived(facts, judge(facts), state, since) == expected
 
 
 def test_a_claim_is_believed_where_nobody_is_sure():
