@@ -222,7 +222,7 @@ def test_pages(client: FlaskClient) -> None:
 
 def test_manifest(client: FlaskClient) -> None:
     with zipfile.ZipFile(io.BytesIO(client.get("/api/manifest.zip", headers=BASIC).data)) as archive:
-        assert json.loads(archive.read("manifest.json"))["count"] == 1
+        assert json.loads(archive.read("manifest.json"))["count"] == 0
 
 
 # ---- the description

@@ -16,7 +16,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from preprovision_service import board, clock, operators, phone_list
-from preprovision_service.database import Event, LoginFailure, Operator, Phone, Report, engine_of
+from preprovision_service.database import Event, LoginFailure, Operator, Phone, Report, Shipment, engine_of
+from preprovision_service.domain.progress import judge, read_facts
 from sqlalchemy import delete, event, select, update
 from werkzeug.test import TestResponse
 
@@ -664,7 +665,7 @@ def test_packed(app: Flask, client: FlaskClient, put: Callable[..., None], row: 
     with app.extensions["sessions"]() as session:
         noted = session.scalars(select(Event)).one()
     assert (noted.kind, noted.mac, noted.time) == ("packed", "00005e005301", packed.since)
-    assert json.loads(noted.detail) == {"operator": NAME, "profile_hash": PUBLISHED, "state": "resynced", "serial": "FCH0000D001"}
+    assert json.loads(noted.detail) == {"operator": NAME, "profile_hash": PUBLISHED, "serial": "FCH0000D001"}
     assert Page(post(client, "/board/scan-out", code=label(1)).text).verdict == "duplicate"
 
 
@@ -705,6 +706,9 @@ def test_taken_back(client: FlaskClient, put: Callable[..., None], row: Callable
     assert Page(answer.text).verdict == "returned"
     found = row(1)
     assert (found.state, found.profile_hash, found.packed_by, found.arrived) == ("expected", "", "", 0)
+    # So that the collector does not begin with what it knew of the phone
+    assert found.facts != "{}"
+    assert judge(read_facts(found.facts)).state == "expected"
     assert Page(post(client, "/board/scan-in", code=label(1)).text).verdict == "found"
     assert post(client, "/board/phones/00005e0053ff/take-back").status_code == 404
 
@@ -745,36 +749,29 @@ def test_plot(client: FlaskClient, put: Callable[..., None]) -> None:
     assert len(page.all("polyline")) == 4
 
 
-def test_manifest(client: FlaskClient, put: Callable[..., None]) -> None:
-    day = int(time.mktime((2026, 3, 5, 12, 0, 0, 0, 0, -1)) * 1000)
+def test_manifest(app: Flask, client: FlaskClient, put: Callable[..., None]) -> None:
+    """It holds what was packed as it was then."""
+    facts = json.dumps({"profile": [1_700_000_005_000, "k", "/x.cfg"]})
     put(
-        phone(
-            1,
-            state="packed",
-            since=day,
-            packed_by="bob",
-            firmware="11.2.4",
-            subject="CN=x",
-            profile_hash=PUBLISHED,
-            arrived=day - 9000,
-        ),
-        phone(2, state="packed", since=day + 86_400_000, customer="=cmd|' /C calc'!A0"),
-        phone(3, state="resynced"),
-        Event(key="1", time=day - 5000, mac="00005e005301", kind="profile"),
+        done(1, firmware="11.2.4", subject="CN=x", arrived=1_700_000_001_000, facts=facts),
+        done(2, customer="=cmd|' /C calc'!A0"),
+        done(3),
+        done(4),
     )
+    for number in (1, 2, 4):
+        assert Page(post(client, "/board/scan-out", unit=label(number), code=label(number)).text).verdict == "packed"
+    post(client, "/board/phones/00005e005304/take-back")
+    with app.extensions["sessions"].begin() as session:
+        session.execute(update(Phone).values(firmware="another"))
+        session.execute(delete(Phone).where(Phone.name == "phone-1"))
     document = client.get("/board/manifest.json").get_json()
-    assert document["operator"] == NAME
+    assert (document["operator"], document["count"]) == (NAME, 2)
     assert [item["mac"] for item in document["phones"]] == ["00:00:5e:00:53:02", "00:00:5e:00:53:01"]
     item = document["phones"][1]
-    assert item["profile_fetched"] == clock.iso(day - 5000)
-    assert (item["packed"], item["scanned_in"], item["operator"]) == (clock.iso(day), clock.iso(day - 9000), "bob")
-    for query, count in (
-        ("customer=Example", 1),
-        ("until=2026-03-05", 1),
-        ("since=2026-03-06", 1),
-        ("since=2026-03-05&until=2026-03-06", 2),
-    ):
-        assert client.get(f"/board/manifest.json?{query}").get_json()["count"] == count
+    assert (item["firmware"], item["certificate_subject"], item["profile_hash"]) == ("11.2.4", "CN=x", PUBLISHED)
+    assert (item["scanned_in"], item["profile_fetched"]) == (clock.iso(1_700_000_001_000), clock.iso(1_700_000_005_000))
+    assert (item["packed"][:10], item["operator"]) == (clock.iso(clock.now())[:10], NAME)
+    assert "2 packed" in client.get("/board/batch").text
     table = client.get("/board/manifest.csv")
     assert table.mimetype == "text/csv"
     assert "\"'=cmd|' /C calc'!A0\"" in table.text
@@ -783,6 +780,38 @@ def test_manifest(client: FlaskClient, put: Callable[..., None]) -> None:
         assert archive.read("manifest.pem") == client.get("/board/manifest.pem").data
     assert client.get("/board/manifest.exe").status_code == 404
     assert client.get("/board/manifest.csv?since=yesterday").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", 3),
+        ("customer=Example", 2),
+        ("model=ATA191", 1),
+        ("text=0000.5e00.5301", 1),
+        ("text=fch0000d00", 3),
+        ("until=2026-03-05", 1),
+        ("since=2026-03-06", 2),
+        ("since=2026-03-05&until=2026-03-06", 2),
+        ("since=2026-03-08", 0),
+    ],
+)
+def test_manifest_of_a_batch(client: FlaskClient, put: Callable[..., None], query: str, count: int) -> None:
+    noon = int(time.mktime((2026, 3, 5, 12, 0, 0, 0, 0, -1)) * 1000)
+    usual = {"operator": "bob", "firmware": "", "profile_hash": "", "subject": "", "arrived": 0, "fetched": 0}
+    for number in (1, 2, 3):
+        changing = {"model": "ATA191" if number == 3 else "ATA192", "customer": "Other" if number == 2 else "Example"}
+        row = {"mac": f"00005e00530{number}", "name": f"phone-{number}", "serial": f"FCH0000D00{number}", **usual, **changing}
+        put(Shipment(**row, time=noon + (number - 1) * 86_400_000))
+    assert client.get(f"/board/manifest.json?{query}").get_json()["count"] == count
+
+
+def test_what_comes_in_clear_is_sent_to_https(app: Flask) -> None:
+    client, clear = app.test_client(), {"X-Forwarded-Proto": "http"}
+    answer = client.get("/board/login?then=/board/", headers=clear)
+    assert (answer.status_code, answer.headers["Location"]) == (308, "https://localhost/board/login?then=/board/")
+    assert client.post("/board/login", data={"name": NAME, "password": PASSWORD}, headers=clear).status_code == 403
+    assert client.get("/api/summary", headers=clear, auth=(NAME, PASSWORD)).status_code == 403
 
 
 def pages_of(app: Flask) -> Iterator[str]:

@@ -32,6 +32,8 @@ def _admit() -> None:
     """Let operators in alone: by the board's session, or by HTTP Basic."""
     if request.endpoint == "api.openapi":
         return
+    if operators.came_in_clear():
+        raise Forbidden("Use HTTPS: a password or a session must not be sent in clear.")
     with open_session() as database:
         if request.authorization is not None:
             try:

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as Answer
 from . import manifest, operators, phone_list, scanning
 from .clock import iso, now
 from .database import Report
+from .domain.mac import parse_mac
 from .phone_list import DONE, MILESTONES, STATES, STUCK, Filter, FilterError
 from .phones import NotReady
 from .web import asking
@@ -53,6 +54,10 @@ def _admit() -> Answer | tuple[str, int] | None:
     """Let operators in alone, and take forms from nobody else's pages."""
     if request.endpoint == "board.static":
         return None
+    if operators.came_in_clear():
+        if request.method == "POST":
+            return _error(403, "Use HTTPS: a password or a session must not be sent in clear.")
+        return redirect(request.url.replace("http:", "https:", 1), 308)
     if request.method == "POST" and not operators.is_own_form(request.form.get("token", "")):
         if request.endpoint != "board.log_in" and "operator" not in session:
             return _log_in_first()
@@ -93,7 +98,7 @@ def _error(status: int, text: str) -> tuple[str, int]:
 
 @blueprint.context_processor
 def _helpers() -> dict[str, object]:
-    return {"token": operators.token, "operator": g.get("operator", ""), "states": STATES}
+    return {"token": operators.token, "operator": g.get("operator", ""), "states": STATES, "commands": tuple(COMMANDS)}
 
 
 def open_session() -> Session:
@@ -333,10 +338,12 @@ def batch() -> Response:
         counts = phone_list.summary(database, chosen)
         customers, models = phone_list.choices(database)
         series = phone_list.over_time(database, chosen, start, end, STEPS)
+        shipped = phone_list.count_shipped(database, chosen)
     return _live(
         "board/batch.html",
         chosen=chosen,
         counts=counts,
+        shipped=shipped,
         customers=customers,
         models=models,
         hours=hours,
@@ -385,7 +392,7 @@ def make_manifest(database: Session, form: str, operator: str) -> Response:
     since, until = _day("since"), _day("until", 1)
     items = [
         manifest.Item(
-            mac=phone_list.describe(row)["mac"],
+            mac=parse_mac(row.mac).colon,
             serial=row.serial,
             model=row.model,
             customer=row.customer,
@@ -394,9 +401,9 @@ def make_manifest(database: Session, form: str, operator: str) -> Response:
             profile_hash=row.profile_hash,
             certificate_subject=row.subject,
             scanned_in=iso(row.arrived),
-            profile_fetched=iso(row.fetched or 0),
-            packed=iso(row.since),
-            operator=row.packed_by,
+            profile_fetched=iso(row.fetched),
+            packed=iso(row.time),
+            operator=row.operator,
         )
         for row in phone_list.shipped(database, chosen, since, until)
     ]

@@ -115,6 +115,29 @@ class Report(Base):
     """Unsealed, as it was sent otherwise."""
 
 
+class Shipment(Base):
+    """A phone as it was when its box was closed. It stays when the phone is no longer in the inventory."""
+
+    __tablename__ = "shipments"
+
+    id = Column(Number, primary_key=True, autoincrement=True)
+    mac = Column(String(12), nullable=False, index=True)
+    time = Column(Number, nullable=False, index=True)
+    operator = Column(String(64), nullable=False)
+    name = Column(String(255), nullable=False)
+    serial = Column(String(64), nullable=False)
+    model = Column(String(64), nullable=False)
+    customer = Column(String(255), nullable=False)
+    firmware = Column(String(64), nullable=False)
+    profile_hash = Column(String(64), nullable=False)
+    subject = Column(Text, nullable=False)
+    arrived = Column(Number, nullable=False)
+    fetched = Column(Number, nullable=False)
+    """When it fetched its profile; 0 if that is not known."""
+    returned = Column(Number, nullable=False, default=0)
+    """When it was taken back; 0 unless it was."""
+
+
 class Operator(Base):
     """Who may change state on the board."""
 

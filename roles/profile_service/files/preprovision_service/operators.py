@@ -127,6 +127,11 @@ def from_basic(database: Session, address: str) -> str:
     return name
 
 
+def came_in_clear() -> bool:
+    """Tell whether nginx says that the request did not come by HTTPS, though passwords and cookies must."""
+    return request.headers.get("X-Forwarded-Proto") == "http" and bool(current_app.config["SESSION_COOKIE_SECURE"])
+
+
 def token() -> str:
     """Return what forms must send back, made where the session has none yet."""
     if "token" not in session:

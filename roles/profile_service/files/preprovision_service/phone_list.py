@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 from .clock import age, iso, now
-from .database import Event, Phone, Report
+from .database import Event, Phone, Report, Shipment
 from .domain.mac import MacError, parse_mac
 from .domain.progress import PATIENCE, STATES, diagnose, read_facts
 
@@ -41,8 +41,9 @@ COLUMNS = (
     Phone.customization,
     Phone.packed_by,
     Phone.arrived,
+    Phone.facts,
 )
-"""All but what holds secrets."""
+"""All but what holds secrets; facts say why a phone comes no further, and are shown to nobody."""
 
 
 class FilterError(ValueError):
@@ -95,12 +96,7 @@ class Filter:
         if self.state and with_state:
             terms.append(is_stuck(now()) if self.state == STUCK else Phone.state == self.state)
         if self.text:
-            columns = (Phone.mac, Phone.serial, Phone.name, Phone.address, Phone.firmware)
-            parts = [column.ilike(_pattern(self.text), escape="\\") for column in columns]
-            digits = "".join(c for c in self.text.lower() if c not in ":-. ")
-            if digits and digits != self.text.lower() and set(digits) <= set("0123456789abcdef"):
-                parts.append(Phone.mac.contains(digits, autoescape=True))
-            terms.append(or_(*parts))
+            terms.append(_like(self.text, Phone.mac, Phone.serial, Phone.name, Phone.address, Phone.firmware))
         return and_(*terms) if terms else Phone.mac != ""
 
 
@@ -110,10 +106,16 @@ def _number(name: str, text: str, most: int) -> int:
     raise FilterError(f"{name}: '{text[:LONGEST_TEXT]}' is none; use a whole number from 1 to {most}")
 
 
-def _pattern(text: str) -> str:
+def _like(text: str, mac: Any, *others: Any) -> ColumnElement[bool]:
+    """Return the condition that one of the columns has *text* in it, or *mac* what *text* says without separators."""
+    pattern = text
     for special in ("\\", "%", "_"):
-        text = text.replace(special, "\\" + special)
-    return f"%{text}%"
+        pattern = pattern.replace(special, "\\" + special)
+    parts = [column.ilike(f"%{pattern}%", escape="\\") for column in (mac, *others)]
+    digits = "".join(c for c in text.lower() if c not in ":-. ")
+    if digits and digits != text.lower() and set(digits) <= set("0123456789abcdef"):
+        parts.append(mac.contains(digits, autoescape=True))
+    return or_(*parts)
 
 
 def is_stuck(moment: int) -> ColumnElement[bool]:
@@ -126,7 +128,7 @@ def hint(row: Any, moment: int) -> tuple[bool, str]:
     """Return whether a phone is stuck, and why it comes no further and what to do, as far as is known."""
     if row.state == "expected" and not row.arrived:
         return False, ""
-    found = diagnose(read_facts(getattr(row, "facts", "")), row.state, row.since, moment)
+    found = diagnose(read_facts(row.facts), row.state, row.since, moment)
     if found is None:
         return False, row.reason
     if row.state == "failed":
@@ -176,7 +178,7 @@ def find(database: Session, mac: str) -> dict[str, Any] | None:
 def describe(row: Any) -> dict[str, Any]:
     """Return a phone as board and API show it."""
     moment = now()
-    phone = {column.key: getattr(row, column.key) for column in COLUMNS}
+    phone = {column.key: getattr(row, column.key) for column in COLUMNS if column is not Phone.facts}
     stuck, why = hint(row, moment)
     return {
         **phone,
@@ -290,18 +292,26 @@ def _running(counts: Iterable[int]) -> list[int]:
 # ---- what was shipped
 
 
+def _shipped(chosen: Filter, since: int, until: int) -> ColumnElement[bool]:
+    terms: list[Any] = [Shipment.returned == 0]
+    terms += [Shipment.customer == chosen.customer] if chosen.customer else []
+    terms += [Shipment.model == chosen.model] if chosen.model else []
+    terms += [_like(chosen.text, Shipment.mac, Shipment.serial, Shipment.name, Shipment.firmware)] if chosen.text else []
+    terms += [Shipment.time >= since] if since else []
+    terms += [Shipment.time < until] if until else []
+    return and_(*terms)
+
+
+def count_shipped(database: Session, chosen: Filter) -> int:
+    """Return how many phones were packed of those that *chosen* means."""
+    return database.scalar(select(func.count()).select_from(Shipment).where(_shipped(chosen, 0, 0))) or 0
+
+
 def shipped(database: Session, chosen: Filter, since: int = 0, until: int = 0) -> Sequence[Any]:
-    """Return the packed phones that *chosen* means, packed from *since* to before *until*, with when they fetched their profile."""
-    fetched = select(Event.mac, func.max(Event.time).label("time")).where(Event.kind == "profile").group_by(Event.mac).subquery()
-    terms = [Phone.state == "packed", replace(chosen, state="").where()]
-    terms += [Phone.since >= since] if since else []
-    terms += [Phone.since < until] if until else []
-    return database.execute(
-        select(*COLUMNS, fetched.c.time.label("fetched"))
-        .outerjoin(fetched, fetched.c.mac == Phone.mac)
-        .where(*terms)
-        .order_by(Phone.customer, Phone.since, Phone.mac)
-    ).all()
+    """Return the shipments that *chosen* means, packed from *since* to before *until*."""
+    table = Shipment.__table__
+    query = select(*table.columns).where(_shipped(chosen, since, until))
+    return database.execute(query.order_by(table.c.customer, table.c.time, table.c.id)).all()
 
 
 def plain_mac(text: str) -> str:

@@ -20,10 +20,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from .clock import iso, local, now
-from .database import Event, Phone, Setting
+from .database import Event, Phone, Setting, Shipment
 from .domain.families import BUILTIN, Catalogue, ModelError
+from .domain.progress import STATES, Fact, read_facts, write_facts
 from .domain.scans import CUSTOMER, MAC, MODEL, NAME, SERIAL, ScanError, ScannedPhone, find_model, read_label, read_scans
-from .phone_list import COLUMNS, STATES, describe, hint, plain_mac
+from .phone_list import COLUMNS, describe, hint, plain_mac
 
 LONGEST_CODE = 512
 NGINX_ETAG = re.compile(r"[0-9a-f]{1,16}-[0-9a-f]{1,16}")
@@ -356,8 +357,11 @@ def _pack(
     )
     if changed.rowcount != 1:
         raise _refuse("refused", "SCAN AGAIN", f"{row.name} has changed just now.", row)
-    detail = {"operator": operator, "profile_hash": row.profile_hash, "state": row.state, **_named(codes)}
-    _note(database, row.mac, "packed", detail, moment)
+    _note(database, row.mac, "packed", {"operator": operator, "profile_hash": row.profile_hash, **_named(codes)}, moment)
+    fetched = read_facts(row.facts).get("profile")
+    same = ("mac", "name", "serial", "model", "customer", "firmware", "profile_hash", "subject", "arrived")
+    shipment = {name: getattr(row, name) for name in same}
+    database.add(Shipment(**shipment, time=moment, operator=operator, fetched=fetched.time if fetched else 0))
     database.commit()
     packed = database.execute(select(*COLUMNS).where(Phone.mac == row.mac)).one()
     return Outcome("packed", "PACKED", f"{row.name}{_for(row.customer)}. Close the box.", describe(packed), checks)
@@ -369,15 +373,18 @@ def take_back(database: Session, mac: str, operator: str) -> Outcome:
     if row is None:
         return Outcome("unknown", "UNKNOWN", f"Nobody knows {mac}.")
     moment = now()
-    database.execute(
-        update(Phone)
-        .where(Phone.mac == mac)
-        .values(state="expected", since=moment, reason="", profile_hash="", packed_by="", arrived=0)
-        .execution_options(synchronize_session=False)
-    )
+    # What its events said before counts no more, and without a fact they would be read again
+    facts = write_facts({"returned": Fact(moment, "")})
+    anew = {"state": "expected", "since": moment, "reason": "", "profile_hash": "", "packed_by": "", "arrived": 0, "facts": facts}
+    for change in (
+        update(Phone).where(Phone.mac == mac).values(anew),
+        update(Shipment).where(Shipment.mac == mac, Shipment.returned == 0).values(returned=moment),
+    ):
+        database.execute(change.execution_options(synchronize_session=False))
     _note(database, mac, "returned", {"operator": operator, "state": row.state}, moment)
     database.commit()
-    return Outcome("returned", "TAKEN BACK", f"{row.name} is expected again.", describe(row))
+    after = database.execute(select(*COLUMNS).where(Phone.mac == mac)).one()
+    return Outcome("returned", "TAKEN BACK", f"{row.name} is expected again.", describe(after))
 
 
 def last_scans(database: Session, kind: str, limit: int = 8) -> list[dict[str, Any]]:

@@ -130,4 +130,4 @@ async function pollForever() {
 }
 
 setTimeout(pollForever, EVERY);
-field()?.focus();
+addEventListener("pageshow", (event) => { if (event.persisted) { field()?.focus(); } });
