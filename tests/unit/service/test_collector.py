@@ -17,7 +17,7 @@ from preprovision_service import collector as module
 from preprovision_service.collector import BEGIN, COMMIT, Collector, Dialogue, LaterError, lines_of
 from preprovision_service.database import Base, Event, Lease, Phone, engine_of, open_database
 from preprovision_service.domain.progress import begin, write_facts
-from sqlalchemy import delete, event, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 ATA, SPA = "00005e005301", "00005e005302"
 HERE, THERE = "192.0.2.20", "192.0.2.155"
@@ -211,6 +211,15 @@ def test_a_missing_database_is_waited_for(tmp_path):
         collector.take(WALK)
 
 
+def test_no_empty_database_is_made(tmp_path):
+    path = tmp_path / "none.sqlite"
+    collector = Collector(open_database(module._existing(f"sqlite:///{path}")))
+    collector._look = lambda: None
+    with pytest.raises(LaterError, match="unable to open"):
+        collector.take(WALK)
+    assert not path.exists()
+
+
 def test_a_database_that_is_put_in_its_place_is_the_one(sessions, tmp_path):
     collector = Collector(sessions)
     collector.take(WALK)
@@ -226,12 +235,11 @@ def test_a_database_that_is_put_in_its_place_is_the_one(sessions, tmp_path):
     assert len(rows(again, Event)) == 2
 
 
-def test_a_locked_database_is_waited_for(sessions):
+def test_a_locked_database_is_waited_for(sessions, monkeypatch):
     expect(sessions, ATA)
     url = str(engine_of(sessions).url)
-    impatient = open_database(url)
-    event.listen(engine_of(impatient), "connect", lambda connection, _record: connection.execute("PRAGMA busy_timeout=10").close())
-    collector = Collector(impatient)
+    monkeypatch.setattr(module, "_PATIENCE", 0)
+    collector = Collector(open_database(url))
     with engine_of(open_database(url)).connect() as holder:
         holder.exec_driver_sql("BEGIN IMMEDIATE")
         with pytest.raises(LaterError, match="locked"):

@@ -43,6 +43,7 @@ KEEP = 500_000
 
 _AT_ONCE = 500
 _LOOK_AROUND = 5
+_PATIENCE = 20
 _CUT_EVERY = 1000
 _LONGEST_LINE = 1 << 20
 # The database is away, locked, or not yet what its migrations make of it: the same lines may be stored later
@@ -117,7 +118,7 @@ class Collector:
         self._opened = (0, 0)
         if self._engine.dialect.name == "sqlite":
             # What is read must not change before it is written; a transaction that only reads at first could not wait for its turn
-            self._file = self._engine.url.database or ""
+            self._file = (self._engine.url.database or "").removeprefix("file:")
             event.listen(self._engine, "connect", _leave_transactions_to_us)
             event.listen(self._engine, "begin", _begin_immediately)
 
@@ -330,6 +331,8 @@ def _parts(values: Iterable[str]) -> Iterator[list[str]]:
 
 def _leave_transactions_to_us(connection: Any, _record: object) -> None:
     connection.isolation_level = None
+    # As long as rsyslog waits for an answer, there is no haste
+    connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000}").close()
 
 
 def _begin_immediately(connection: Connection) -> None:
@@ -416,12 +419,18 @@ def lines_of(descriptor: int, idle: Any) -> Iterator[bytes]:
         rest = rest[:_LONGEST_LINE]
 
 
+def _existing(url: str) -> str:
+    """Return *url* so that SQLite opens what is there, and makes no empty database where there is none."""
+    path = url.removeprefix("sqlite:///")
+    return f"sqlite:///file:{path}?mode=rw&uri=true" if path != url and "?" not in path else url
+
+
 def main(arguments: Sequence[str]) -> int:
     """Answer rsyslog until it has no more to say."""
     syslog.openlog("preprovision-events")
     config = json.loads(Path(arguments[0]).read_text())
     keep = int(arguments[1]) if len(arguments) > 1 else KEEP
-    dialogue = Dialogue(Collector(open_database(str(config["DATABASE"])), keep), sys.stdout.buffer)
+    dialogue = Dialogue(Collector(open_database(_existing(str(config["DATABASE"]))), keep), sys.stdout.buffer)
     # An answer that nobody hears: rsyslog has ended, and will start another that gets the lines again
     with contextlib.suppress(BrokenPipeError):
         dialogue.start()
