@@ -27,10 +27,17 @@ def format_explanation(rows: Iterable[Mapping[str, str]]) -> str:
 
 
 def align(headings: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the lines of a table, its headings underlined."""
+    """Return the lines of a table, its headings underlined. What does not print is shown by its number, since others wrote it."""
+    lines = [tuple(map(_printable, line)) for line in lines]
     widths = [max(len(line[column]) for line in [headings, *lines]) for column in range(len(headings))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in [headings, *lines]]
     return [text[0], "  ".join("-" * width for width in widths), *text[1:]]
+
+
+def _printable(cell: str) -> str:
+    if cell.isprintable():
+        return cell
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in cell)
 
 
 def _cells(report: Mapping[str, Any]) -> list[list[str]]:

@@ -56,12 +56,17 @@ COLUMNS = tuple(field.name for field in fields(Item))
 
 
 def to_csv(items: Iterable[Item]) -> bytes:
-    """Return the items as RFC 4180 CSV in UTF-8, in which no cell is a formula to a spreadsheet."""
+    """Return the items as CSV in UTF-8."""
+    return format_csv(COLUMNS, (asdict(item).values() for item in items)).encode("utf-8", "backslashreplace")
+
+
+def format_csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return RFC 4180 CSV in which no cell is a formula to a spreadsheet."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
-    writer.writerow(COLUMNS)
-    writer.writerows([_harmless(cell) for cell in asdict(item).values()] for item in items)
-    return text.getvalue().encode("utf-8", "backslashreplace")
+    writer.writerow(columns)
+    writer.writerows(map(_harmless, row) for row in rows)
+    return text.getvalue()
 
 
 def _harmless(cell: str) -> str:

@@ -169,6 +169,11 @@ def page(database: Session, chosen: Filter) -> tuple[int, list[dict[str, Any]]]:
     return total, [describe(row) for row in rows]
 
 
+def everything(database: Session) -> list[dict[str, Any]]:
+    """Return all phones, by customer and name."""
+    return [describe(row) for row in database.execute(select(*COLUMNS).order_by(Phone.customer, Phone.name))]
+
+
 def find(database: Session, mac: str) -> dict[str, Any] | None:
     """Return one phone, or nothing."""
     row = database.execute(select(*COLUMNS).where(Phone.mac == mac)).first()

@@ -22,6 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Setting, open_database
 
+CONFIG = "/etc/preprovision-service.json"
+
 PARTS = ("provisioning", "board", "api")
 """Modules with a blueprint; one that is not there is left out."""
 
@@ -90,9 +92,15 @@ def _health() -> Response:
     return Response("ok\n" if filled else "ok, but no phones were put in yet\n", mimetype="text/plain")
 
 
+def read_config() -> dict[str, object]:
+    """Return the settings in the file that PREPROVISION_SERVICE_CONFIG names, which is the role's unless that is set."""
+    config: dict[str, object] = json.loads(Path(os.environ.get("PREPROVISION_SERVICE_CONFIG", CONFIG)).read_text())
+    return config
+
+
 def application() -> Flask:
     """Return what gunicorn runs, with the settings in the file that PREPROVISION_SERVICE_CONFIG names."""
-    config = json.loads(Path(os.environ["PREPROVISION_SERVICE_CONFIG"]).read_text())
+    config = read_config()
     config["SECRET_KEY"] = _secret(Path(os.environ["STATE_DIRECTORY"], "secret"))
     return create_app(config)
 
