@@ -6,16 +6,20 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preprovision_service import collector as module
 from preprovision_service.collector import BEGIN, COMMIT, Collector, Dialogue, LaterError, lines_of
 from preprovision_service.database import Base, Event, Lease, Phone, engine_of, open_database
+from preprovision_service.domain.events import UNITS
 from preprovision_service.domain.progress import begin, write_facts
 from sqlalchemy import delete, insert, select, update
 
@@ -324,6 +328,18 @@ def test_lines_in_pieces():
     os.close(reading)
     assert [one for one in found if len(one) < 10] == [b"one", b"two", b"three", b"four"]
     assert max(map(len, found)) <= (1 << 20) + 65536
+
+
+def test_what_is_handed_over_is_what_is_known():
+    role = Path(__file__).parents[3] / "roles/profile_service"
+    variables = yaml.safe_load((role / "vars/main.yml").read_text())
+    units = [
+        unit.replace("{{ __profile_service_unit }}", variables["__profile_service_unit"])
+        for unit in variables["__profile_service_events_units"]
+    ]
+    assert sorted(units) == sorted(UNITS)
+    configuration = (role / "templates/etc/preprovision-events.conf.j2").read_text()
+    assert {"resync", "upgrade"} == set(re.findall(r'contains_i "(\w+)"', configuration))
 
 
 def test_the_program(sessions, tmp_path):
