@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 from xml.parsers import expat
 
@@ -20,6 +20,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import BaseConverter
 
 from .database import Report, engine_of
@@ -38,7 +39,7 @@ from .domain.sealing import (
     unseal,
 )
 from .domain.web_access import OWNER_PATTERN
-from .phones import Known, NotReady, Phones, Profile
+from .phones import Finder, Known, NotReady, Phones, Profile
 from .web import Asking, asking
 
 blueprint = Blueprint("provisioning", __name__)
@@ -49,6 +50,7 @@ _MACRO = re.compile(r"\$MAU?(?![A-Z])|" + re.escape(KEY_ID))
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 100
 _HOUR = 3600
+_encode = json.JSONEncoder().encode
 
 
 class _MacConverter(BaseConverter):
@@ -71,7 +73,9 @@ def _set_up(state: BlueprintSetupState) -> None:
     app.extensions["phones"] = Phones(int(config["CACHE_SIZE"]))
     app.extensions["engine"] = engine_of(app.extensions["sessions"])
     app.extensions["purged"] = 0.0
-    both = ["GET", "POST", "PUT"]
+    app.extensions["delivery"] = app.wsgi_app = Delivery(app)  # type: ignore[method-assign]
+    app.register_error_handler(SQLAlchemyError, _unanswered)
+    both = ["POST", "PUT"]
     for number, rule in enumerate(_rules(str(config["PROFILE_PATH"]))):
         options: dict[str, Any] = {"defaults": {"coding": rule.endswith(CODING)}, "methods": both}
         app.add_url_rule(rule, f"provisioning.service{number}", _service, **options)
@@ -90,56 +94,114 @@ def _rules(path: str) -> list[str]:
 # -- profiles
 
 
-def _service(mac: str, coding: bool, key: str = "") -> Response:
-    who = asking()
-    if current_app.config["PROFILE_ACCESS"] != "sealed" and not _owns(who, mac):
-        return _refuse(who, mac)
-    return _profile(who, mac, SERVICE, key, coding)
+class Answer(NamedTuple):
+    """What is answered to a phone that asks for a profile."""
+
+    kind: str
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    detail: dict[str, str]
+    """What is told of it."""
 
 
-def _device(mac: str, key: str = "") -> Response:
-    who = asking()
-    # Before anything is looked up, so that nobody learns which phones there are
-    return _profile(who, mac, PREPROVISION, key, False) if _owns(who, mac) else _refuse(who, mac)
+class Delivery:
+    """Answers GET and HEAD of profiles ahead of Flask, which takes three times as long; hands on everything else."""
 
+    def __init__(self, app: Flask) -> None:
+        config = app.config
+        self._engine = app.extensions["engine"]
+        self._phones: Phones = app.extensions["phones"]
+        self._finder = Finder(self._engine)
+        self._open = config["PROFILE_ACCESS"] == "sealed"
+        self._redirect = int(config["REDIRECT_STATUS"])
+        self._below = app.wsgi_app
+        self._app = app
+        patterns = ((PREPROVISION, str(config["DEVICE_PATH"])), (SERVICE, str(config["PROFILE_PATH"])))
+        self._patterns = [(kind, _pattern(path, kind == SERVICE)) for kind, path in patterns]
 
-def _profile(who: Asking, mac: str, kind: str, key: str, coding: bool) -> Response:
-    """Answer with a profile, and keep what a phone has sent along (``--post``)."""
-    phones: Phones = current_app.extensions["phones"]
-    _purge_sometimes()
-    with current_app.extensions["engine"].connect() as connection:
-        known = phones.find(connection, mac)
-        if known is None:
-            return _answer(who, "profile", mac, Response(status=404), reason="no such phone")
-        try:
-            made = _choose(phones.profiles(connection, known), kind, key, coding)
-        except NotReady as error:
-            made, reason = None, str(error)
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Be a WSGI application."""
+        method = environ["REQUEST_METHOD"]
+        if method in ("GET", "HEAD"):
+            for kind, pattern in self._patterns:
+                match = pattern.fullmatch(environ["PATH_INFO"])
+                if match:
+                    return self._get(environ, start_response, kind, match)
+        answer: Iterable[bytes] = self._below(environ, start_response)
+        return answer
+
+    def _get(self, environ: dict[str, Any], start_response: Any, kind: str, match: re.Match[str]) -> Iterable[bytes]:
+        found = match.groupdict()
+        who = Asking(
+            environ.get("HTTP_X_PREPROVISION_ADDRESS", ""),
+            environ.get("HTTP_USER_AGENT", "")[:512],
+            environ.get("HTTP_X_PREPROVISION_VERIFY", ""),
+            environ.get("HTTP_X_PREPROVISION_SUBJECT", "")[:1024],
+        )
+        mac = found["mac"].lower()
+        _purge_sometimes(self._app)
+        answer = self.answer(who, mac, kind, found.get("key") or "", bool(found.get("coding")), environ["PATH_INFO"])
+        status, headers, body = answer.status, answer.headers, answer.body
+        if status == 200 and _has_it(environ.get("HTTP_IF_NONE_MATCH", ""), answer.detail["etag"]):
+            status, body = 304, b""
         else:
-            reason = "" if made else "it has no such profile"
-    if (made is None or not made.sealed) and not _owns(who, mac):
-        # A phone whose file is not there, or not sealed, has to show who it is
-        return _answer(who, "profile", mac, Response(status=404), reason=reason) if made is None else _refuse(who, mac)
-    if known.redirect:
-        return _answer(who, "redirect", mac, _sent_on(known), location=shown_urls(known.redirect))
-    if request.method in ("POST", "PUT"):
-        refused = _take_report(who, known)
-        # Who cannot prove to be the phone may ask with POST for what is sealed, but not tell anything
-        if refused is not None and (request.method == "PUT" or refused.status_code != 403):
-            return refused
-        if request.method == "PUT":
-            return Response(status=200)
-    if made is None:
-        # Not 404, which counts as a success where Resync_Fails_On_FNF is No
-        return _answer(who, "profile", mac, Response(status=503), reason=reason)
-    response = Response(made.content, mimetype="application/octet-stream")
-    response.headers["Cache-Control"] = "private, no-cache"
-    if made.coding:
-        response.headers["Content-Encoding"] = made.coding
-    response.set_etag(made.etag)
-    if request.if_none_match and request.method != "POST":
-        response.make_conditional(request)
-    return _answer(who, "profile", mac, response, what=kind, etag=made.etag)
+            headers = [*headers, ("Content-Length", str(len(body)))]
+        _tell(who, answer.kind, mac, environ["REQUEST_METHOD"], environ["PATH_INFO"], status, answer.detail)
+        start_response(f"{status} {HTTP_STATUS_CODES[status]}", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def answer(self, who: Asking, mac: str, kind: str, key: str, coding: bool, path: str) -> Answer:
+        """Return what *who* gets that asks for this profile of the phone *mac*."""
+        owner = _owns(who, mac)
+        if not owner and (kind == PREPROVISION or not self._open):
+            # Before anything is looked up, so that nobody learns which phones there are
+            return _refused(who)
+        made: Profile | None = None
+        reason = "it has no such profile"
+        try:
+            known = self._finder.find(mac)
+            if known is None:
+                return Answer("profile", 404, [], b"", {"reason": "no such phone"})
+            profiles = self._phones.kept(known)
+            if profiles is None:
+                with self._engine.connect() as connection:
+                    profiles = self._phones.profiles(connection, known)
+            made = _choose(profiles, kind, key, coding)
+        except NotReady as error:
+            reason = str(error)
+        except SQLAlchemyError as error:
+            return Answer("profile", 503, [], b"", {"reason": f"the database does not answer: {type(error).__name__}"})
+        if made is None and not owner:
+            return Answer("profile", 404, [], b"", {"reason": reason})
+        if made is not None and not made.sealed and not owner:
+            # What everybody could read is for the phone itself
+            return _refused(who)
+        if known.redirect:
+            target = _target(known, path)
+            return Answer("redirect", self._redirect, [("Location", target)], b"", {"location": shown_urls(target)})
+        if made is None:
+            # Not 404, which counts as a success where Resync_Fails_On_FNF is No
+            return Answer("profile", 503, [], b"", {"reason": reason})
+        headers = [("Content-Type", "application/octet-stream"), ("Cache-Control", "private, no-cache"), ("ETag", f'"{made.etag}"')]
+        if made.coding:
+            headers.append(("Content-Encoding", made.coding))
+        return Answer("profile", 200, headers, made.content, {"what": kind, "etag": made.etag})
+
+
+def _pattern(path: str, coded: bool) -> re.Pattern[str]:
+    """Return what a path with macros looks like; *coded*: also for RFC 8188, which phones find by the end of the name."""
+    parts = re.split(f"({_MACRO.pattern})", path)
+    macros = {KEY_ID: f"(?P<key>{_KeyConverter.regex})"}
+    text = "".join(
+        macros.get(part, f"(?P<mac>{_MacConverter.regex})") if number % 2 else re.escape(part) for number, part in enumerate(parts)
+    )
+    return re.compile(text + (f"(?P<coding>{re.escape(CODING)})?" if coded else ""))
+
+
+def _has_it(tags: str, etag: str) -> bool:
+    """Tell whether a header If-None-Match names what there is."""
+    return bool(tags) and (tags.strip() == "*" or f'"{etag}"' in [tag.strip().removeprefix("W/") for tag in tags.split(",")])
 
 
 def _choose(profiles: tuple[Profile, ...], kind: str, key: str, coding: bool) -> Profile | None:
@@ -152,17 +214,38 @@ def _choose(profiles: tuple[Profile, ...], kind: str, key: str, coding: bool) ->
     return fitting[-1] if fitting else None
 
 
-def _sent_on(known: Known) -> Response:
-    """Send the phone to another server. A URL that ends with / gets the name of the file that was asked for."""
+def _target(known: Known, path: str) -> str:
+    """Return the URL that a phone is sent to. One that ends with / gets the name of the file that was asked for."""
     mac = Mac(known.mac)
     target = expand(known.redirect, {"MA": mac.plain, "MAU": mac.upper, "MAC": mac.colon})
-    if target.endswith("/"):
-        target += request.path.rpartition("/")[2]
-    response = Response(status=int(current_app.config["REDIRECT_STATUS"]))
+    return target + path.rpartition("/")[2] if target.endswith("/") else target
+
+
+def _service(mac: str, coding: bool, key: str = "") -> Response:
+    return _post(mac, SERVICE, key, coding)
+
+
+def _device(mac: str, key: str = "") -> Response:
+    return _post(mac, PREPROVISION, key, False)
+
+
+def _post(mac: str, kind: str, key: str, coding: bool) -> Response:
+    """Keep what a phone tells, and answer the profile if it has asked for that with POST (``--post``)."""
+    who = asking()
+    answer: Answer = current_app.extensions["delivery"].answer(who, mac, kind, key, coding, request.path)
+    if answer.kind == "profile" and answer.status in (200, 503):
+        with current_app.extensions["engine"].connect() as connection:
+            known = current_app.extensions["phones"].find(connection, mac)
+        refused = _take_report(who, known) if known else None
+        # Who cannot prove to be the phone may ask with POST for what is sealed, but not tell anything
+        if refused is not None and (request.method == "PUT" or refused.status_code != 403):
+            return refused
+        if request.method == "PUT":
+            return Response(status=200)
+    response = Response(answer.body, answer.status, answer.headers)
     # As it is: Flask would make what it takes for a relative address absolute
     response.autocorrect_location_header = False
-    response.headers["Location"] = target
-    return response
+    return _answer(who, answer.kind, mac, response, **answer.detail)
 
 
 # -- reports
@@ -171,12 +254,12 @@ def _sent_on(known: Known) -> Response:
 def _report(mac: str, key: str = "") -> Response:
     """Keep a report."""
     who = asking()
-    _purge_sometimes()
+    _purge_sometimes(current_app)
     with current_app.extensions["engine"].connect() as connection:
         known = current_app.extensions["phones"].find(connection, mac)
     if known is None:
         if not _owns(who, mac):
-            return _refuse(who, mac, "report")
+            return _refuse(who, mac)
         return _answer(who, "report", mac, Response(status=404), reason="no such phone")
     return _take_report(who, known) or Response(status=200)
 
@@ -191,7 +274,7 @@ def _take_report(who: Asking, known: Known) -> Response | None:
     try:
         plain, sealed = _opened(body, known, limit)
         if not sealed and not owner and current_app.config["REPORT_ACCESS"] == "proved":
-            return _refuse(who, known.mac, "report")
+            return _refuse(who, known.mac)
         _check(plain, sealed)
     except (NotReady, SealingError, ValueError) as error:
         return _answer(who, "report", known.mac, Response(status=400), reason=str(error))
@@ -292,14 +375,13 @@ def purge(app: Flask) -> None:
     app.extensions["purged"] = time.monotonic()
 
 
-def _purge_sometimes() -> None:
-    app = current_app
+def _purge_sometimes(app: Flask) -> None:
     last = app.extensions["purged"]
     if last and time.monotonic() - last < _HOUR:
         return
     app.extensions["purged"] = time.monotonic()
     try:
-        purge(app._get_current_object())  # type: ignore[attr-defined]
+        purge(app)
     except SQLAlchemyError as error:
         app.logger.warning("old reports could not be taken away: %s", type(error).__name__)
 
@@ -349,26 +431,41 @@ def _owns(who: Asking, mac: str) -> bool:
     return who.verify == "SUCCESS" and _OWNER.match(f"SUCCESS:/device/{mac}.cfg:{who.subject}") is not None
 
 
-def _refuse(who: Asking, mac: str, kind: str = "profile") -> Response:
+def _refused(who: Asking) -> Answer:
     reasons = {"": "not by HTTPS", "NONE": "no client certificate", "SUCCESS": "the client certificate of another phone"}
-    return _answer(who, kind, mac, Response(status=403), reason=reasons.get(who.verify, "a client certificate that is not valid"))
+    return Answer("profile", 403, [], b"", {"reason": reasons.get(who.verify, "a client certificate that is not valid")})
+
+
+def _refuse(who: Asking, mac: str) -> Response:
+    """Refuse a report."""
+    return _answer(who, "report", mac, Response(status=403), **_refused(who).detail)
 
 
 def _answer(who: Asking, kind: str, mac: str, response: Response, **detail: object) -> Response:
     """Tell in one line what is answered to whom, and return it."""
+    _tell(who, kind, mac, request.method, request.path, response.status_code, detail)
+    return response
+
+
+def _tell(who: Asking, kind: str, mac: str, method: str, path: str, status: int, detail: Mapping[str, object]) -> None:
     line = {
         "kind": kind,
         "time": int(time.time() * 1000),
         # Whoever is refused may name any phone
-        "claim" if response.status_code in (403, 404) else "mac": mac,
+        "claim" if status in (403, 404) else "mac": mac,
         "address": who.address,
-        "method": request.method,
-        "path": request.path[:256],
-        "status": response.status_code,
+        "method": method,
+        "path": path[:256],
+        "status": status,
         "agent": who.agent,
         "verify": who.verify,
         "subject": who.subject,
-        **{name: value for name, value in detail.items() if value != ""},
     }
-    print(json.dumps(line), flush=True)
-    return response
+    line.update({name: value for name, value in detail.items() if value != ""})
+    print(_encode(line), flush=True)
+
+
+def _unanswered(error: SQLAlchemyError) -> Response:
+    """Answer for a database that does not."""
+    current_app.logger.error("the database does not answer: %s", type(error).__name__)
+    return Response(status=503)
