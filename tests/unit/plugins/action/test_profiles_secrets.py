@@ -181,7 +181,10 @@ REFUSED = {
     "short master key": ({"master_key": "planted-key"}, "master_key: the master key has 11 characters"),
     "short old master key": ({"previous_master_key": "planted-key"}, "previous_master_key: the master key has 11 characters"),
     "master key as list": ({"master_key": ["planted-master-key-2"]}, "profiles: master_key is a list or mapping; write text"),
-    "old master key as mapping": ({"previous_master_key": {"planted-o11": "planted-o12"}}, "previous_master_key is a list or mapping"),
+    "old master key as mapping": (
+        {"previous_master_key": {"planted-o11": "planted-o12"}},
+        "previous_master_key is a list or mapping",
+    ),
     "bootstrap": ({"bootstrap_parameters": {"GPP_SA": "planted-o9"}}, "bootstrap_parameters: GPP_SA is secret"),
     "preprovision": ({"preprovision_parameters": {"GPP_SA": ["planted-o10"]}}, "preprovision_parameters: GPP_SA is a list"),
     "undefined option": ({"master_key": "{{ nothing }}"}, "'nothing' is undefined"),
