@@ -604,7 +604,7 @@ def done(number: int, **columns: Any) -> Phone:
         ({"state": "expected"}, "refused", "Its state is expected, not resynced or reported"),
         ({"state": "leased"}, "refused", "Its state is leased"),
         ({"state": "profile"}, "refused", "Its state is profile"),
-        ({"state": "failed", "reason": "it could not decrypt its profile"}, "refused", "it could not decrypt its profile"),
+        ({"state": "failed", "reason": "it could not decrypt its profile"}, "refused", "It could not decrypt its profile"),
         ({"state": "packed", "packed_by": "bob"}, "duplicate", "by bob"),
         ({"profile_hash": ""}, "refused", "It has fetched no profile of its own"),
         ({"profile_hash": "0" * 32}, "refused", "Its profile cannot be made now"),

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from .clock import iso, local, now
 from .database import Event, Phone, Setting, Shipment
 from .domain.families import BUILTIN, Catalogue, ModelError
-from .domain.progress import STATES, Fact, read_facts, write_facts
+from .domain.progress import STATES, begin, read_facts, write_facts
 from .domain.scans import CUSTOMER, MAC, MODEL, NAME, SERIAL, ScanError, ScannedPhone, find_model, read_label, read_scans
 from .phone_list import COLUMNS, describe, hint, plain_mac
 
@@ -316,7 +316,7 @@ def _state_check(row: Any, states: Collection[str]) -> Check:
     if row.state in states:
         return Check("State", True, f"{row.state} since {local(row.since)}.")
     wanted = " or ".join(state for state in STATES if state in states)
-    return Check("State", False, f"Its state is {row.state}, not {wanted}.{f' {why}' if why else ''}")
+    return Check("State", False, f"Its state is {row.state}, not {wanted}.{f' {why[:1].upper()}{why[1:]}' if why else ''}")
 
 
 def _profile_check(row: Any, current: Callable[[str], Collection[str] | None]) -> Check:
@@ -373,8 +373,8 @@ def take_back(database: Session, mac: str, operator: str) -> Outcome:
     if row is None:
         return Outcome("unknown", "UNKNOWN", f"Nobody knows {mac}.")
     moment = now()
-    # What its events said before counts no more, and without a fact they would be read again
-    facts = write_facts({"returned": Fact(moment, "")})
+    # What its events said before counts no more, even what becomes known later
+    facts = write_facts(begin(moment))
     anew = {"state": "expected", "since": moment, "reason": "", "profile_hash": "", "packed_by": "", "arrived": 0, "facts": facts}
     for change in (
         update(Phone).where(Phone.mac == mac).values(anew),

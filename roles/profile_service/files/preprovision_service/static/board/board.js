@@ -130,4 +130,5 @@ async function pollForever() {
 }
 
 setTimeout(pollForever, EVERY);
-addEventListener("pageshow", (event) => { if (event.persisted) { field()?.focus(); } });
+field()?.focus();
+addEventListener("pageshow", () => { field()?.focus(); });
