@@ -113,6 +113,15 @@ benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) run podman cp tests/benchmarks/tftp_servers.py preprovision-tftp:/root/
 	$(MACHINE) run podman exec preprovision-tftp python3 /root/tftp_servers.py
 	$(MACHINE) down preprovision-tftp
+	$(MACHINE) up preprovision-service bookworm
+	$(MACHINE) run podman exec preprovision-service sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends \
+	    fcgiwrap gunicorn libdbd-sqlite3-perl nginx perl python3-alembic python3-cryptography python3-flask python3-netaddr \
+	    python3-sqlalchemy wrk && systemctl stop nginx && mkdir /root/code' >/dev/null
+	$(MACHINE) run podman cp roles/profile_service/files/preprovision_service preprovision-service:/root/code/
+	$(MACHINE) run podman cp plugins/module_utils preprovision-service:/root/code/preprovision_service/domain
+	$(MACHINE) run podman cp tests/benchmarks/profile_service.py preprovision-service:/root/
+	$(MACHINE) run podman exec preprovision-service python3 /root/profile_service.py /root/code 5 5
+	$(MACHINE) down preprovision-service
 
 clean: ## remove the demo station and what make has built here; the cache outside the checkout stays
 	if command -v podman >/dev/null; then $(MACHINE) down preprovision-station; fi

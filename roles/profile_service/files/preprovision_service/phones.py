@@ -26,6 +26,7 @@ from .domain.publication import PREPROVISION, SERVICE, File, PublicationError, P
 from .domain.sealing import AES128GCM, SealingError
 
 _PARAMETERS = ("bootstrap_parameters", "preprovision_parameters")
+_MAPPED = 1 << 28
 _OVERHEAD = 500
 """Bytes that a kept profile takes beside its content."""
 
@@ -87,7 +88,7 @@ class Phones:
     def __init__(self, cache_size: int) -> None:
         """*cache_size*: bytes that may be kept."""
         self._room = cache_size
-        self._kept: OrderedDict[str, tuple[tuple[str, str], tuple[Profile, ...], int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[tuple[str, str], tuple[Profile, ...], int]] = OrderedDict()
         self._makers: tuple[str, _Maker] | None = None
         self._lock = Lock()
 
@@ -97,31 +98,33 @@ class Phones:
         row = connection.execute(_KNOWN, {"mac": mac}).first()
         return _known(*row) if row else None
 
-    def kept(self, known: Known) -> tuple[Profile, ...] | None:
-        """Return the phone's profiles if they are kept, and are those of now."""
+    def kept(self, known: Known, kind: str = "") -> tuple[Profile, ...] | None:
+        """Return the phone's profiles, all or of one kind, if they are kept, and are those of now."""
         current = (known.version, known.settings)
         with self._lock:
-            kept = self._kept.get(known.mac)
+            kept = self._kept.get((known.mac, kind))
             if kept is None or kept[0] != current or not all(current):
                 return None
-            self._kept.move_to_end(known.mac)
+            self._kept.move_to_end((known.mac, kind))
             return kept[1]
 
-    def profiles(self, connection: Connection, known: Known) -> tuple[Profile, ...]:
-        """Return the phone's profiles as of now; raise NotReady."""
-        kept = self.kept(known)
+    def profiles(self, connection: Connection, known: Known, kind: str = "") -> tuple[Profile, ...]:
+        """Return the phone's profiles as of now, all or of one kind; raise NotReady."""
+        kept = self.kept(known, kind)
         if kept is not None:
             return kept
         current = (known.version, known.settings)
         made = self._maker(connection, known.settings).make(connection, known.mac)
+        if kind:
+            made = tuple(profile for profile in made if profile.kind == kind)
         size = sum(_OVERHEAD + len(profile.content) for profile in made)
         with self._lock:
-            before = self._kept.pop(known.mac, None)
+            before = self._kept.pop((known.mac, kind), None)
             self._room += before[2] if before else 0
-            self._kept[known.mac] = (current, made, size)
+            self._kept[known.mac, kind] = (current, made, size)
             self._room -= size
             while self._room < 0 and self._kept:
-                _mac, (_current, _made, freed) = self._kept.popitem(last=False)
+                _which, (_current, _made, freed) = self._kept.popitem(last=False)
                 self._room += freed
         return made
 
@@ -158,6 +161,8 @@ class Finder:
                 connected = self._engine.raw_connection()
                 # For good, so it is none of those that are lent
                 connected.detach()
+                # Ten thousand phones are more than its own memory for pages
+                connected.cursor().execute(f"PRAGMA mmap_size={_MAPPED}")
                 self._own.connection = connected
             # All rows, so that none is waited for
             rows = self._own.connection.cursor().execute(self._query, (mac,)).fetchall()

@@ -163,11 +163,11 @@ class Delivery:
             known = self._finder.find(mac)
             if known is None:
                 return Answer("profile", 404, [], b"", {"reason": "no such phone"})
-            profiles = self._phones.kept(known)
+            profiles = self._phones.kept(known, kind)
             if profiles is None:
                 with self._engine.connect() as connection:
-                    profiles = self._phones.profiles(connection, known)
-            made = _choose(profiles, kind, key, coding)
+                    profiles = self._phones.profiles(connection, known, kind)
+            made = _choose(profiles, key, coding)
         except NotReady as error:
             reason = str(error)
         except SQLAlchemyError as error:
@@ -204,14 +204,14 @@ def _has_it(tags: str, etag: str) -> bool:
     return bool(tags) and (tags.strip() == "*" or f'"{etag}"' in [tag.strip().removeprefix("W/") for tag in tags.split(",")])
 
 
-def _choose(profiles: tuple[Profile, ...], kind: str, key: str, coding: bool) -> Profile | None:
+def _choose(fitting: Iterable[Profile], key: str, coding: bool) -> Profile | None:
     """Return what the path asks for. Without a key in it, that is what the phone still expects, which leads it to the new key."""
-    fitting = [profile for profile in profiles if profile.kind == kind]
     if coding:
         fitting = [profile for profile in fitting if profile.coding]
     if key:
         fitting = [profile for profile in fitting if (profile.key or "0" * 8) == key]
-    return fitting[-1] if fitting else None
+    *_others, last = None, *fitting
+    return last
 
 
 def _target(known: Known, path: str) -> str:
