@@ -9,7 +9,7 @@ import io
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ansible.plugins.action import ActionBase
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "src": {"type": "path", "required": True},
+    "parts": {"type": "dict", "default": {}},
     "path": {"type": "path", "required": True},
     "keep": {"type": "int", "default": 1},
 }
@@ -40,10 +41,12 @@ class ActionModule(ActionBase):
         if validation.error_messages:
             raise AnsibleActionFail("source_tree: " + "; ".join(validation.error_messages))
         arguments: dict[str, Any] = validation.validated_parameters
-        source = Path(arguments.pop("src"))
-        if not source.is_dir():
-            raise AnsibleActionFail(f"source_tree: src: {source} is no folder on the controller")
-        archive = pack(source)
+        folders = {"": Path(arguments.pop("src"))}
+        folders |= {f"{name}/": Path(folder) for name, folder in arguments.pop("parts").items()}
+        for folder in folders.values():
+            if not folder.is_dir():
+                raise AnsibleActionFail(f"source_tree: {folder} is no folder on the controller")
+        archive = pack(folders)
         arguments["digest"] = hashlib.sha256(archive).hexdigest()[:32]
         answer = self._execute_module(_MODULE, module_args=arguments, task_vars=task_vars)
         if answer.get("changed") and not answer.get("failed") and not self._task.check_mode:
@@ -68,11 +71,11 @@ class ActionModule(ActionBase):
         return answer
 
 
-def pack(folder: Path) -> bytes:
-    """Return an archive of all files in *folder* but compiled ones; equal files make equal bytes."""
+def pack(folders: Mapping[str, Path]) -> bytes:
+    """Return an archive of all but compiled files in *folders*, by what stands before their names; equal files make equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in sorted(_files(folder, "")):
+        for name, path in sorted(found for prefix, folder in folders.items() for found in _files(folder, prefix)):
             entry = zipfile.ZipInfo(name)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = _MODE

@@ -58,4 +58,4 @@ def widen(pid: int, address: str, port: int, size: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(widen(int(os.environ["MAINPID"]), sys.argv[1], int(sys.argv[2]), int(sys.argv[3])) or 0)
+    raise SystemExit(widen(int(os.environ["MAINPID"]), sys.argv[1], int(sys.argv[2]), int(sys.argv[3])) or 0)

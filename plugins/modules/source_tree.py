@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: source_tree
 short_description: Bring a folder of Python code in one transfer
 description:
-  - Brings a folder of Python code, symbolic links followed, to the target in one archive, compiles it there, and swaps the
+  - Brings a folder of Python code to the target in one archive, compiles it there, and swaps the
     symbolic link O(path), so that a program that starts sees all of it or nothing of it.
   - Nothing is sent when the target has it already.
 version_added: 0.1.0
@@ -20,6 +20,11 @@ options:
       - Folder on the controller.
     type: path
     required: true
+  parts:
+    description:
+      - More folders on the controller, by the name that each has within the code.
+    type: dict
+    default: {}
   path:
     description:
       - Symbolic link on the target that leads to the code. What it leads to lies in C(.releases) beside it.
@@ -46,6 +51,8 @@ EXAMPLES = r"""
 - name: Bring the code
   voip.preprovision.source_tree:
     src: "{{ role_path }}/files/my_service"
+    parts:
+      common: "{{ role_path }}/../../plugins/module_utils"
     path: /usr/local/lib/my-service/my_service
 """
 

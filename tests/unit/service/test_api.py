@@ -178,7 +178,7 @@ def test_wrong_credentials(client: FlaskClient, given: str) -> None:
 
 def test_guesses_end(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operators, "check_password_hash", lambda _stored, _given: False)
-    guesses = [client.get("/api/summary", headers=BASIC) for _ in range(operators.PER_NAME + 1)]
+    guesses = [client.get("/api/summary", headers=BASIC) for _number in range(operators.PER_NAME + 1)]
     assert [guess.status_code for guess in guesses] == [401] * operators.PER_NAME + [429]
     judge(guesses[-1], "/api/summary")
 
@@ -188,7 +188,7 @@ def test_a_right_password_is_checked_once(client: FlaskClient, app: Flask, monke
     monkeypatch.setattr(
         operators, "check_password_hash", lambda stored, given: bool(checked.append(given)) or (stored, given) == (HASHED, PASSWORD)
     )
-    for _ in range(3):
+    for _number in range(3):
         assert client.get("/api/summary", headers=BASIC).status_code == 200
     assert len(checked) == 1
     # It counts for the password that the table holds now

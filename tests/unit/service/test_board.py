@@ -411,7 +411,10 @@ def test_filters_that_cannot_be(client: FlaskClient, query: str) -> None:
 def test_statements_do_not_grow_with_phones(app: Flask, client: FlaskClient, put: Callable[..., None]) -> None:
     def count(path: str) -> int:
         statements: list[str] = []
-        note = lambda *arguments: statements.append(arguments[2])  # noqa: E731
+
+        def note(*arguments: object) -> None:
+            statements.append(str(arguments[2]))
+
         event.listen(engine_of(app.extensions["sessions"]), "before_cursor_execute", note)
         client.get(path)
         event.remove(engine_of(app.extensions["sessions"]), "before_cursor_execute", note)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -347,7 +348,10 @@ def test_the_program(sessions, tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps({"DATABASE": str(engine_of(sessions).url)}))
     program = [sys.executable, "-m", "preprovision_service.collector", str(config)]
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(module.__file__))}
+    code = tmp_path / "code" / "preprovision_service"
+    shutil.copytree(Path(module.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__"))
+    (code / "domain").symlink_to(Path(__file__).parents[3] / "plugins" / "module_utils")
+    environment = {**os.environ, "PYTHONPATH": str(code.parent)}
     lines = [BEGIN.decode(), *WALK, COMMIT.decode()]
     done = subprocess.run(program, input="\n".join([*lines, ""]), capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.split() == ["OK", "OK", *["DEFER_COMMIT"] * len(WALK), "OK"]

@@ -210,7 +210,7 @@ def main() -> int:
 def forget() -> None:
     """Leave no trace."""
     LOG.unlink()
-    with contextlib.closing(sqlite3.connect(DATABASE, timeout=20)) as database, database:
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=20, isolation_level=None)) as database:
         database.execute("DELETE FROM events WHERE instr(detail, ?)", (f"/{RUN}-",))
 
 

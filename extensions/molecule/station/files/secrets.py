@@ -20,7 +20,7 @@ import threading
 import time
 import zlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,9 +32,9 @@ COLLECTION = "voip.preprovision"
 # Each planted secret begins and ends with it: however one is cut, escaped or folded, it is there
 MARK = f"Kq{os.urandom(4).hex()}"
 # What XML, JSON, YAML, a shell or a URL writes otherwise
-ODD = ["'\"", "<&>", "\\n$(x)", "%20+", "\u00e9\u00df", ";|`x`", "", "#!~", "</x>&amp;", " :- "]
+ODD = ("'\"", "<&>", "\\n$(x)", "%20+", "\u00e9\u00df", ";|`x`", "", "#!~", "</x>&amp;", " :- ")
 # What keys in rules, passwords of HTTP and URLs may be made of
-PLAIN = ["+/=", "%20", "%3c%3E", ";!~", "-._"]
+PLAIN = ("+/=", "%20", "%3c%3E", ";!~", "-._")
 # Those of the demo and of the scenario
 PHONES = ["ata192-1", "spa504g-1", "cp7841-1", "acme100-1"]
 
@@ -106,7 +106,7 @@ class Secrets:
         self.made: dict[str, str] = {}
         self._made: list[tuple[bytes, str]] = []
 
-    def plant(self, where: str, odd: list[str] = ODD, end: str = "") -> str:
+    def plant(self, where: str, odd: Sequence[str] = ODD, end: str = "") -> str:
         """Return a new secret."""
         tag = f"{len(self.planted):02x}{os.urandom(2).hex()}"
         text = f"{MARK}{tag}{odd[len(self.planted) % len(odd)]}{tag}{MARK}{end}"

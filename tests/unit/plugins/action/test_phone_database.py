@@ -44,15 +44,14 @@ def run(controller):
     folder = controller.folder
     hosts = {"stations": {"hosts": controller.station}, "phones": {"hosts": PHONES}}
     controller.write("inventory/hosts.yml", {"all": {"children": hosts}})
-    # Followed, as the link in the role is
     source = folder / "source"
-    shutil.copytree(SOURCE, source, symlinks=True, ignore=shutil.ignore_patterns("domain", "__pycache__"))
-    (source / "domain").symlink_to(ROOT / "plugins" / "module_utils")
+    shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    parts = {"domain": str(ROOT / "plugins" / "module_utils")}
     database = f"sqlite:///{folder}/service.sqlite"
     (folder / "config.json").write_text(json.dumps({"DATABASE": database}))
 
     def tree(name, check=False, **options):
-        arguments = {"src": str(source), "path": str(folder / "lib" / "preprovision_service"), **options}
+        arguments = {"src": str(source), "parts": parts, "path": str(folder / "lib" / "preprovision_service"), **options}
         return {"name": name, "voip.preprovision.source_tree": arguments, "check_mode": check, "ignore_errors": True}
 
     def fill(name, check=False, **options):
@@ -197,6 +196,7 @@ def test_equal_code_makes_equal_archives(tmp_path):
             (tmp_path / name / path).write_text(path)
     (tmp_path / "two" / "__pycache__").mkdir()
     (tmp_path / "two" / "__pycache__" / "a.pyc").write_bytes(b"compiled")
-    assert pack(tmp_path / "one") == pack(tmp_path / "two")
+    one, two = ({"": tmp_path / name, "more/": tmp_path / name / "below"} for name in ("one", "two"))
+    assert pack(one) == pack(two)
     (tmp_path / "two" / "a.py").write_text("changed")
-    assert pack(tmp_path / "one") != pack(tmp_path / "two")
+    assert pack(one) != pack(two)
