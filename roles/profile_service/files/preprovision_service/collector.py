@@ -252,12 +252,17 @@ class Collector:
     @staticmethod
     def _late_owners(connection: Connection, changed: Sequence[tuple[str, str, int]]) -> Iterator[Owned]:
         """Give events that came before their lease was known to whom they belong."""
-        for address, mac, since in changed:
-            orphans = select(*_KEPT).where(Kept.address == address, Kept.mac == "", Kept.time >= since)
-            rows = connection.execute(orphans).all()
-            if rows:
-                connection.execute(update(Kept.__table__).where(Kept.id.in_([row.id for row in rows])).values(mac=mac))
-            for row in rows:
+        given = {address: (mac, since) for address, mac, since in changed}
+        for part in _parts(given):
+            # By their address: most events of nobody have others
+            orphans = select(*_KEPT).where(Kept.address.in_(part), func.coalesce(Kept.mac, "") == "")
+            found = [(*given[row.address], row) for row in connection.execute(orphans)]
+            owned = [(mac, row) for mac, since, row in found if row.time >= since]
+            if owned:
+                connection.execute(
+                    update(Kept.__table__).where(Kept.id == bindparam("of")), [{"of": row.id, "mac": mac} for mac, row in owned]
+                )
+            for mac, row in owned:
                 detail = {name: value for name, value in json.loads(row.detail).items() if name != "claimed"}
                 yield Owned(mac, Event(row.key, row.time, row.kind, mac, row.address, "", detail))
 
