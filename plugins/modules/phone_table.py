@@ -93,7 +93,8 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
     sys.path.insert(0, parameters["code"])
     try:
         from preprovision_service import filling
-        from preprovision_service.database import open_database
+        from preprovision_service.database import engine_of, open_database
+        from sqlalchemy import inspect
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
         if stream is not None:
@@ -103,7 +104,8 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
     try:
         sessions = open_database(parameters["database"])
         if stream is None:
-            return {"changed": False, "present": _pack(filling.present(sessions))}
+            there = inspect(engine_of(sessions)).has_table("settings")
+            return {"changed": False, "present": _pack(filling.present(sessions)) if there else ""}
         *lines, last = stream
         end = json.loads(last)
         rows = (dict(zip(filling.COLUMNS, json.loads(line), strict=True)) for line in lines)
@@ -111,8 +113,6 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
     except filling.FillingError as error:
         raise DatabaseError(str(error)) from None
     except SQLAlchemyError as error:
-        if stream is None and "no such table" in str(error):
-            return {"changed": False, "present": ""}
         raise DatabaseError(f"the database does not do what it is asked for: {type(error).__name__}") from None
     return {"changed": True}
 
@@ -149,6 +149,7 @@ def _become(owner: str) -> None:
         user = pwd.getpwnam(owner)
     except KeyError:
         return
+    os.umask(0o077)
     os.setgroups([])
     os.setegid(user.pw_gid)
     os.seteuid(user.pw_uid)

@@ -62,6 +62,11 @@ error_log FOLDER/nginx.log;
 events { worker_connections 1024; }
 http {
     access_log off;
+    client_body_temp_path FOLDER/body;
+    proxy_temp_path FOLDER/proxy;
+    fastcgi_temp_path FOLDER/fastcgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    scgi_temp_path FOLDER/scgi;
     keepalive_requests 1000000;
     UPSTREAMS
     server {
