@@ -43,6 +43,8 @@ UNITS = {
     "chrony.service": Unit(20, "NET_BIND_SERVICE", goes_out=True),
     "preprovision-log.service": Unit(20, "NET_BIND_SERVICE"),
     "preprovision-tftp.service": Unit(25, "NET_BIND_SERVICE"),
+    "preprovision-service.service": Unit(10, ""),
+    "preprovision-events.service": Unit(10, ""),
     "preprovision-fence-report.service": Unit(10, ""),
     "preprovision-dhcp-watch.service": Unit(10, ""),
     "preprovision-dhcp-stop.service": Unit(10),

@@ -39,7 +39,7 @@ PLAIN = ("+/=", "%20", "%3c%3E", ";!~", "-._")
 PHONES = ["ata192-1", "spa504g-1", "cp7841-1", "acme100-1"]
 
 # Where secrets belong, if others may not read them
-KEEPERS = ("/srv/preprovision/", "/srv/canary/", "/etc/preprovision/certificates/")
+KEEPERS = ("/srv/preprovision/", "/srv/canary/", "/etc/preprovision/certificates/", "/var/lib/preprovision-service/")
 # The journal is read as journalctl shows it
 NO_FILES = ("/proc", "/sys", "/dev/pts", "/var/log/journal", "/run/log/journal")
 LARGEST = 64 * 1024 * 1024
@@ -65,7 +65,7 @@ TOLD = {
     "--key of Profile_Rule_C",
     "a derived profile key",
 }
-TARGET = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/root/.ansible", "/var/log", "/srv/preprovision")  # noqa: S108 - likewise
+TARGET = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/root/.ansible", "/var/log", "/var/lib", "/srv/preprovision")  # noqa: S108 - likewise
 
 RECORDER = """
 import json
@@ -87,6 +87,11 @@ class CallbackModule(CallbackBase):
     v2_runner_on_ok = v2_runner_on_failed = v2_runner_on_unreachable = v2_runner_on_skipped = _record
     v2_runner_item_on_ok = v2_runner_item_on_failed = v2_runner_item_on_skipped = _record
 """
+
+
+def imported(name: str, **variables: object) -> dict[str, object]:
+    """Return a play that is one of the collection's playbooks."""
+    return {"import_playbook": f"{COLLECTION}.{name}", "vars": variables}
 
 
 def spellings(text: str) -> list[bytes]:
@@ -471,9 +476,6 @@ class Judge:
         """Let all playbooks succeed and fail."""
         good, (bad, failures) = [*self.inventories, self.good()], self.bad()
 
-        def imported(name: str, **variables: object) -> dict[str, object]:
-            return {"import_playbook": f"{COLLECTION}.{name}", "vars": variables}
-
         def server(hosts: str) -> dict[str, object]:
             there = {"installed_packages": ["nginx", "logrotate"]}
             return {"hosts": hosts, "gather_facts": False, "roles": [f"{COLLECTION}.web_server"], "vars": there}
@@ -524,9 +526,7 @@ class Judge:
         """Publish what the scenario's own inventory says, and tell the web servers what they were told."""
         for machine in self.machines:
             machine.restore()
-        there = {"installed_packages": ["python3-cryptography"]}
-        play = {"hosts": "stations", "gather_facts": False, "roles": [f"{COLLECTION}.phone_profiles"], "vars": there}
-        self.run("restore", [play], 0, inventories=self.inventories)
+        self.run("restore", [imported("profiles", installed_packages=["python3-cryptography"])], 0, inventories=self.inventories)
 
     # -- where secrets could be
 
