@@ -292,6 +292,10 @@ def test_the_dialogue_with_rsyslog(sessions):
     assert len(rows(sessions, Event)) == 3
 
 
+def test_what_was_told_to_another_is_not_confirmed(sessions):
+    assert hold(Collector(sessions), COMMIT, BEGIN, COMMIT) == ["OK", "error: no transaction is open", "OK", "OK"]
+
+
 def test_rsyslog_hears_that_a_batch_must_come_again(sessions, said, tmp_path):
     expect(sessions, ATA)
     path = tmp_path / "x.sqlite"

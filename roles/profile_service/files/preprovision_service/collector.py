@@ -373,8 +373,12 @@ class Dialogue:
             self._batch = []
             self._answer("OK")
         elif line == COMMIT:
-            batch, self._batch = self._batch or [], None
-            self._store(batch)
+            batch, self._batch = self._batch, None
+            if batch is None:
+                # What it closes was told to another, which has died
+                self._answer("error: no transaction is open")
+            else:
+                self._store(batch)
         elif self._batch is None:
             self._store([line.decode("utf-8", "replace")])
         else:
