@@ -13,6 +13,8 @@ import gzip
 import http.client
 import json
 import re
+import select
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -214,6 +216,28 @@ def outages() -> None:
     judge("after it", Answer(PROFILE).status, "200")
 
 
+def overload() -> None:
+    """Ask for more at once than is answered, while nothing is answered at all."""
+    signals = ["systemctl", "kill", "--kill-whom=all", "preprovision-service.service"]
+    subprocess.run([*signals, "--signal=STOP"], check=True)
+    waiting = []
+    try:
+        for _number in range(300):
+            waiting.append(socket.create_connection((STATION, 80)))
+            waiting[-1].sendall(f"GET {PROFILE} HTTP/1.0\r\n\r\n".encode())
+        answered = set()
+        while ready := {*select.select([one for one in waiting if one not in answered], [], [], 1)[0]}:
+            answered |= ready
+        refused = [one.recv(12)[9:] for one in answered]
+    finally:
+        subprocess.run([*signals, "--signal=CONT"], check=True)
+    judge("answers above the limit", (set(refused), len(refused)), ({b"503"}, 300 - 256))
+    late = {one.recv(12)[9:] for one in waiting if one not in answered}
+    judge("answers to those that have waited", late, {b"200"})
+    for one in waiting:
+        one.close()
+
+
 def guessing() -> None:
     """Guess names until nothing is answered any more."""
     connection = http.client.HTTPConnection(STATION, timeout=20, source_address=(GUESSER, 0))
@@ -265,6 +289,7 @@ def main() -> None:
         reports(*shown)
     elsewhere()
     outages()
+    overload()
     guessing()
     memory()
     told(start)
