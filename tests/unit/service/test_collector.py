@@ -216,6 +216,15 @@ def test_a_missing_database_is_waited_for(tmp_path):
         collector.take(WALK)
 
 
+def test_a_damaged_database_takes_nothing_and_loses_nothing(said, tmp_path):
+    path = tmp_path / "damaged.sqlite"
+    path.write_bytes(b"no database " * 1000)
+    collector = Collector(open_database(f"sqlite:///{path}"))
+    with pytest.raises(LaterError, match="not a database"):
+        collector.take(WALK)
+    assert said == []
+
+
 def test_no_empty_database_is_made(tmp_path):
     path = tmp_path / "none.sqlite"
     collector = Collector(open_database(module._existing(f"sqlite:///{path}")))

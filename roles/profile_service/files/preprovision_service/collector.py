@@ -28,7 +28,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from sqlalchemy import bindparam, delete, event, exists, func, insert, select, update
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -46,8 +46,10 @@ _LOOK_AROUND = 5
 _PATIENCE = 20
 _CUT_EVERY = 1000
 _LONGEST_LINE = 1 << 20
-# The database is away, locked, or not yet what its migrations make of it: the same lines may be stored later
-_LATER = (OperationalError, InterfaceError, ProgrammingError, PoolTimeoutError)
+# What is to be stored does not fit, and never will. All else is the database's own trouble: it is away, locked, damaged, or not yet
+# what its migrations make of it
+_NEVER = (DataError, IntegrityError)
+_LATER = (DBAPIError, PoolTimeoutError)
 
 _PHONES = (
     Phone.mac,
@@ -131,14 +133,11 @@ class Collector:
         self._look()
         try:
             self._store(found)
-        except _LATER as error:
-            raise LaterError(_cause(error)) from error
-        except Exception as error:
-            if len(found) > 1:
-                for one in found:
-                    self._take_alone(one)
-            else:
-                _say(f"a line is left out, which made this trouble: {_cause(error)}")
+        except LaterError:
+            raise
+        except Exception:
+            for one in found:
+                self._take_alone(one)
 
     def _look(self) -> None:
         if not self._file:
@@ -163,19 +162,21 @@ class Collector:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Connection]:
         """One connection stays open: when the last is closed, SQLite takes its log away, which costs more than a batch."""
-        self._open = self._open or self._engine.connect()
         try:
+            self._open = self._open or self._engine.connect()
             with self._open.begin():
                 yield self._open
-        except Exception:
+        except Exception as error:
             self._close()
+            if isinstance(error, _LATER) and not isinstance(error, _NEVER):
+                raise LaterError(_cause(error)) from error
             raise
 
     def _take_alone(self, one: Event) -> None:
         try:
             self._store([one])
-        except _LATER as error:
-            raise LaterError(_cause(error)) from error
+        except LaterError:
+            raise
         except Exception as error:
             _say(f"a line is left out, which made this trouble: {_cause(error)}")
 
@@ -183,11 +184,8 @@ class Collector:
         """Let phones that were put in since begin with what is known of them already; raise LaterError."""
         self._look()
         virgin = select(Phone.mac).where(Phone.facts == "{}", exists().where(Kept.mac == Phone.mac)).limit(_AT_ONCE)
-        try:
-            with self._transaction() as connection:
-                self._move(connection, {row.mac: () for row in connection.execute(virgin)})
-        except _LATER as error:
-            raise LaterError(_cause(error)) from error
+        with self._transaction() as connection:
+            self._move(connection, {row.mac: () for row in connection.execute(virgin)})
 
     def _store(self, events: Sequence[Event]) -> None:
         if not events:
@@ -297,7 +295,7 @@ class Collector:
         if self._since_cut < min(_CUT_EVERY, self._keep):
             return
         self._since_cut = 0
-        with contextlib.suppress(SQLAlchemyError), self._transaction() as connection:
+        with contextlib.suppress(LaterError), self._transaction() as connection:
             newest = connection.scalar(select(func.max(Kept.id)))
             connection.execute(delete(Kept.__table__).where(Kept.id <= newest - self._keep))
 
