@@ -2,7 +2,8 @@
 // Keeps the page current and the scan field ready. Without it the board works too, by whole pages.
 "use strict";
 
-const EVERY = 2000;
+// What takes the database longer is asked for less often
+const EVERY = 1000 * Number(document.getElementById("main").dataset.every);
 
 function field() { return document.getElementById("code"); }
 
