@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many log lines a second become events, with none lost, and what does it cost?
+
+    tests/machines/machine run .venv/bin/python tests/benchmarks/events.py MACHINE [--rate 2000] [--seconds 60] [--phones 10000]
+
+MACHINE is a station with the profile service that tests/machines/machine has booted. Phones are put into its database, and go their
+way again and again: a lease of dhcpd, a request of nginx and a message of the phone's own, which says that the resync succeeded.
+Processes in the groups of isc-dhcp-server.service and nginx.service write the lines, so that the journal knows them as theirs.
+Meanwhile somebody looks at the service's health, which asks the database. At the end there must be one event a line, and all phones
+resynced. The phones, their events and the lines of the phones are taken away again; the journal keeps its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+DATABASE = "/var/lib/preprovision-service/service.sqlite"
+GROUPS = Path("/sys/fs/cgroup/system.slice")
+LOGS = Path("/var/log/preprovision/phones")
+FIRST_MAC = 0x00005EAA0000
+UNITS = ("preprovision-events.service", "systemd-journald.service")
+# An address each, which no bench has
+NET = "198.18"
+
+
+def mac(number: int) -> str:
+    return f"{FIRST_MAC + number:012x}"
+
+
+def address(number: int) -> str:
+    return f"{NET}.{number // 250}.{number % 250 + 1}"
+
+
+def join(unit: str) -> None:
+    (GROUPS / unit / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def write(unit: str, lines: Iterator[str], rate: float) -> None:
+    """Write lines into the journal as *unit* does, at a steady rate."""
+    join(unit)
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.connect("/dev/log")
+    start = time.monotonic()
+    for number, line in enumerate(lines):
+        time.sleep(max(0, start + number / rate - time.monotonic()))
+        log.send(line.encode())
+
+
+def leases(phones: int, rounds: int) -> Iterator[str]:
+    for number in range(rounds):
+        digits = mac(number % phones)
+        colons = ":".join(digits[place : place + 2] for place in range(0, 12, 2))
+        yield f"<30>dhcpd[1]: DHCPACK on {address(number % phones)} to {colons} via bench0"
+
+
+def requests(phones: int, rounds: int) -> Iterator[str]:
+    for number in range(rounds):
+        digits = mac(number % phones)
+        record = {
+            "address": address(number % phones),
+            "scheme": "https",
+            "method": "GET",
+            "uri": f"/device/{digits}.cfg",
+            "status": 200,
+            "bytes": 328,
+            "agent": f"Cisco/ATA192-MPP-11-1-0MPP-16 (FCH{number % phones:08})",
+            "verify": "SUCCESS",
+            "subject": f"SN={digits},L=FCH{number % phones:08},OU=ATA192",
+            "refused": "",
+            "etag": f'"{number:x}"',
+        }
+        yield f"<190>nginx: {json.dumps(record)}"
+
+
+def say(phones: int, rounds: int, rate: float) -> None:
+    """Write what phones log into files of a hundred phones each."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context((LOGS / f"{NET}.255.{number}.log").open("a", buffering=1)) for number in range(100)]
+        start = time.monotonic()
+        for number in range(rounds):
+            time.sleep(max(0, start + number / rate - time.monotonic()))
+            phone = number % phones
+            digits = mac(phone)
+            colons = ":".join(digits[place : place + 2] for place in range(0, 12, 2))
+            files[phone % 100].write(
+                f"{datetime.now(UTC).isoformat()} {address(phone)} local0.info ATA192-MPP {colons} -- "
+                f"Successful resync https://192.0.2.1:443/device/{digits}.cfg\n"
+            )
+
+
+@contextlib.contextmanager
+def database() -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=60)) as connection, connection:
+        yield connection
+
+
+def put_in(phones: int) -> None:
+    with database() as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(phones)")]
+        values = {
+            "mac": "",
+            "name": "",
+            "serial": "",
+            "model": "ATA192",
+            "family": "ata19x",
+            "variables": "{}",
+            "state": "expected",
+        }
+        values |= {"customization": "Open", "facts": "{}", "source": "scan"}
+        numbers = {"since", "arrived"}
+        rows = [
+            [{**values, "mac": mac(n), "name": f"benchmark-{n}"}.get(name, 0 if name in numbers else "") for name in columns]
+            for n in range(phones)
+        ]
+        connection.executemany(f"INSERT INTO phones ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows)  # noqa: S608
+
+
+def forget() -> None:
+    for path in LOGS.glob(f"{NET}.255.*.log"):
+        path.unlink()
+    with database() as connection:
+        connection.execute("DELETE FROM phones WHERE name LIKE 'benchmark-%'")
+        connection.execute("DELETE FROM events WHERE mac LIKE '00005eaa%'")
+        connection.execute("DELETE FROM leases WHERE mac LIKE '00005eaa%'")
+
+
+def stored() -> int:
+    with database() as connection:
+        return int(connection.execute("SELECT count(*) FROM events WHERE mac LIKE '00005eaa%'").fetchone()[0])
+
+
+def used(unit: str) -> float:
+    """Seconds of CPU time that a unit has used."""
+    return int((GROUPS / unit / "cpu.stat").read_text().split()[1]) / 1e6
+
+
+def resident(unit: str) -> int:
+    """MiB that the processes of a unit hold, without what is shared."""
+    total = 0
+    for process in (GROUPS / unit / "cgroup.procs").read_text().split():
+        with contextlib.suppress(OSError):
+            total += sum(
+                int(line.split()[1])
+                for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+                if line[:4] == "Pss:"
+            )
+    return total // 1024
+
+
+def look(over: threading.Event, times: list[float]) -> None:
+    """Ask the service, as the board's readers do, five times a second."""
+    while not over.wait(0.2):
+        start = time.monotonic()
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
+            client.settimeout(30)
+            client.connect("/run/preprovision-service.sock")
+            client.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            while client.recv(4096):
+                pass
+        times.append(time.monotonic() - start)
+
+
+def measure(rate: int, seconds: int, phones: int) -> int:
+    """Run on the station."""
+    forget()
+    put_in(phones)
+    rounds = rate * seconds // 3
+    before = {unit: used(unit) for unit in UNITS}
+    start = time.monotonic()
+    writers = []
+    for work in (
+        lambda: write("isc-dhcp-server.service", leases(phones, rounds), rate / 3),
+        lambda: write("nginx.service", requests(phones, rounds), rate / 3),
+        lambda: say(phones, rounds, rate / 3),
+    ):
+        writers.append(os.fork())
+        if not writers[-1]:
+            work()
+            os._exit(0)
+    over, times = threading.Event(), []
+    reader = threading.Thread(target=look, args=(over, times))
+    reader.start()
+    backlog = memory = 0
+    while writers:
+        time.sleep(1)
+        writers = [writer for writer in writers if os.waitpid(writer, os.WNOHANG) == (0, 0)]
+        backlog = max(backlog, round(min(1, (time.monotonic() - start) / seconds) * rounds * 3) - stored())
+        memory = max(memory, resident(UNITS[0]))
+    written = time.monotonic() - start
+    while stored() < rounds * 3 and time.monotonic() - start < written + 120:
+        time.sleep(0.5)
+    took = time.monotonic() - start
+    time.sleep(2)
+    over.set()
+    reader.join()
+    kept = stored()
+    cost = {unit: (used(unit) - before[unit]) / (rounds * 3) * 1e6 for unit in UNITS}
+    with database() as connection:
+        states = connection.execute("SELECT state, count(*) FROM phones WHERE name LIKE 'benchmark-%' GROUP BY state").fetchall()
+    wrong = (kept != rounds * 3) + (states != [("resynced", phones)])
+    print(f"{rounds * 3} lines written in {written:.1f} s ({rounds * 3 / written:.0f} a second), stored in {took:.1f} s")
+    print(f"lost {rounds * 3 - kept}; at most {backlog} behind; phones: {dict(states)}")
+    print(f"CPU a line: rsyslogd and collector {cost[UNITS[0]]:.0f} us, journald {cost[UNITS[1]]:.0f} us; memory {memory} MiB")
+    print(
+        f"health meanwhile: median {statistics.median(times) * 1000:.0f} ms, longest {max(times) * 1000:.0f} ms, {len(times)} times"
+    )
+    forget()
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("machine")
+    parser.add_argument("--rate", type=int, default=2000)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--phones", type=int, default=10000)
+    options = parser.parse_args()
+    numbers = [str(options.rate), str(options.seconds), str(options.phones)]
+    if options.machine == "here":
+        return measure(*map(int, numbers))
+    here = ["podman", "exec", "-i", options.machine, "python3", "-", "here", "--rate", numbers[0]]
+    start = time.process_time()
+    sum(range(10_000_000))
+    print(f"sum(range(10,000,000)) took {time.process_time() - start:.2f} s", flush=True)
+    return subprocess.run(
+        [*here, "--seconds", numbers[1], "--phones", numbers[2]], input=Path(__file__).read_bytes(), check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
