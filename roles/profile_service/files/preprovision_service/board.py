@@ -418,7 +418,7 @@ def make_manifest(database: Session, form: str, operator: str) -> Response:
 
 def _day(name: str, later: int = 0) -> int:
     """Return when the day that an argument names begins, or one *later*; 0 where there is none."""
-    text = request.args.get(name, "").strip()
+    text = request.args.get(name, "")
     if not text:
         return 0
     try:

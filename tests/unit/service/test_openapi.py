@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API under schemathesis: whatever its description allows and forbids, no error of its own, and answers as described."""
+
+from __future__ import annotations
+
+import base64
+import json
+import warnings
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from preprovision_service import api, operators
+from preprovision_service.database import Operator, Phone
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+PASSWORD = "correct horse battery"
+DESCRIPTION = json.loads(api.DESCRIPTION.read_text())
+BASIC = {"Authorization": "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()}
+
+
+# Path and method -> whether it takes anything
+OPERATIONS = {
+    (path, method): "requestBody" in methods[method] or "parameters" in methods[method] or "parameters" in methods
+    for path, methods in DESCRIPTION["paths"].items()
+    for method in methods.keys() & {"get", "post"}
+}
+ALLOWED = [(place, schemathesis.GenerationMode.POSITIVE) for place in OPERATIONS]
+# What takes nothing can be asked for nothing wrong
+FORBIDDEN = [(place, schemathesis.GenerationMode.NEGATIVE) for place, takes in OPERATIONS.items() if takes]
+# A code that is no label is refused though it is text
+UNJUDGED = [positive_data_acceptance]
+
+
+@pytest.fixture
+def described(make_app, monkeypatch):
+    """The description of an application with an operator, whose password is quick to check, and phones."""
+    app = make_app()
+    monkeypatch.setattr(operators, "check_password_hash", lambda _stored, given: given == PASSWORD)
+    # It tries wrong ones on purpose
+    monkeypatch.setattr(operators, "PER_NAME", 10**6)
+    monkeypatch.setattr(operators, "PER_ADDRESS", 10**6)
+    with app.extensions["sessions"].begin() as session:
+        session.add(Operator(name="ann", password="x"))
+        for number in range(1, 4):
+            plain = f"00005e00530{number}"
+            session.add(
+                Phone(mac=plain, name=plain, serial=f"FCH0000D00{number}", model="ATA192", family="ata19x", state="resynced")
+            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+
+
+@pytest.mark.parametrize(("place", "mode"), [*ALLOWED, *FORBIDDEN], ids=str)
+def test_answers_are_as_described(described, place, mode):
+    path, method = place
+    operation = described[path][method.upper()]
+
+    @settings(max_examples=20, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case):
+        case.call_and_validate(headers=BASIC, excluded_checks=UNJUDGED)
+
+    ask()
