@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -36,6 +36,10 @@ _SAME = 60_000
 
 
 _BEGUN = "begun"
+_CLAIMED = "claimed "
+_CLAIMING = ("tftp", "http", "profile")
+# So long after its last lease a phone is no more on the bench, and asks from an address that nobody knows
+_AWAY = 24 * 3600 * 1000
 
 
 class Fact(NamedTuple):
@@ -217,24 +221,16 @@ def learn(facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> 
 def _facts(event: Event, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     """The sorts that *event* is of, and what is worth knowing of it."""
     detail = event.detail
-    # Who only claims to be the phone is believed where nobody is sure
-    sure = "" if event.mac else "claimed "
+    # A phone's own message names it, and the service looks at who reports; a path that names a phone is no more than a claim
+    claim = "" if event.mac or event.kind not in _CLAIMING else _CLAIMED
     if event.kind != "lease" and event.address:
-        yield f"{sure}address", event.address
+        yield f"{claim}address", event.address
     if detail.get("firmware"):
-        yield f"{sure}firmware", str(detail["firmware"])
+        yield f"{claim}firmware", str(detail["firmware"])
     if detail.get("subject") and mac_of_subject(str(detail["subject"])) in names:
         yield "subject", str(detail["subject"])
-    yield from {
-        "lease": _of_lease,
-        "tftp": _of_tftp,
-        "http": _of_http,
-        "profile": _of_service,
-        "redirect": _of_redirect,
-        "report": _of_report,
-        "resync": _of_resync,
-        "upgrade": _of_upgrade,
-    }[event.kind](event, names)
+    for name, text in _SORTS[event.kind](event, names):
+        yield f"{claim}{name}", text
 
 
 def _of_lease(event: Event, _names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
@@ -310,6 +306,20 @@ def _of_upgrade(event: Event, _names: tuple[str, ...]) -> Iterable[tuple[str, st
         yield ("upgraded" if what == "success" else "upgrade failed"), str(event.detail.get("text", ""))
 
 
+_SORTS: Mapping[str, Callable[[Event, tuple[str, ...]], Iterable[tuple[str, str]]]] = MappingProxyType(
+    {
+        "lease": _of_lease,
+        "tftp": _of_tftp,
+        "http": _of_http,
+        "profile": _of_service,
+        "redirect": _of_redirect,
+        "report": _of_report,
+        "resync": _of_resync,
+        "upgrade": _of_upgrade,
+    }
+)
+
+
 def _fetched(path: str, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     sort = _sort(path, names)
     if sort:
@@ -338,22 +348,31 @@ def _sort(path: str, names: tuple[str, ...]) -> str:
 
 def judge(facts: Facts, packed: int = 0) -> Position:
     """Return how far the phone is. *packed*: when somebody has put it into its box (milliseconds), or 0."""
+    facts = _believed(facts)
     state, since, failure = _state(facts)
     if packed and facts.get("bootstrap", _NEVER).time <= packed:
         # One that was reset to its factory settings and came back is packed no more
         state, since, failure = "packed", packed, None
-    address = max((facts[name] for name in ("leased", "address") if name in facts), default=facts.get("claimed address", _NEVER))
-    firmware = facts.get("firmware") or facts.get("claimed firmware", _NEVER)
+    address = max((facts[name] for name in ("leased", "address") if name in facts), default=_NEVER)
     return Position(
         state,
         since,
         failure.reason if failure else "",
         address.text,
-        firmware.text,
+        facts.get("firmware", _NEVER).text,
         facts.get("hash", _NEVER).text,
         facts.get("subject", _NEVER).text,
         _customization(facts),
     )
+
+
+def _believed(facts: Facts) -> Facts:
+    """Return *facts* with what is claimed where nobody can be sure: of phones that have no lease, or none any more."""
+    claims = {name.removeprefix(_CLAIMED): fact for name, fact in facts.items() if name.startswith(_CLAIMED)}
+    if not claims:
+        return facts
+    away = facts["leased"].time + _AWAY if "leased" in facts else 0
+    return {**facts, **{name: fact for name, fact in claims.items() if fact.time >= away and fact > facts.get(name, _NEVER)}}
 
 
 def arrived(facts: Facts, position: Position, state: str, since: int) -> int:
@@ -361,7 +380,7 @@ def arrived(facts: Facts, position: Position, state: str, since: int) -> int:
 
     A lease that is renewed, or a failure that repeats, is no new state, unless the phone has begun anew in between.
     """
-    stayed = position.state == state and facts.get("bootstrap", _NEVER).time <= since
+    stayed = position.state == state and _believed(facts).get("bootstrap", _NEVER).time <= since
     return since if stayed or not position.since else position.since
 
 
@@ -426,6 +445,7 @@ def diagnose(
 
     *now* in milliseconds. *logs*: whether its family tells of a resync; if not, no more is to be seen than a profile fetched.
     """
+    facts = _believed(facts)
     if state == "failed":
         failure = _state(facts)[2]
         cause, remedy = explain(failure.text if failure else "")

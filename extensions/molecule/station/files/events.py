@@ -168,10 +168,15 @@ def wait(done: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def main() -> int:
+def first_phone() -> tuple[str, str, str, str]:
+    """A phone and how far it is; that somebody else asks for its profile changes nothing of that."""
     with contextlib.closing(sqlite3.connect(DATABASE, timeout=20)) as database:
-        (phone,) = database.execute("SELECT mac FROM phones ORDER BY mac LIMIT 1").fetchone()
-    burst = Burst(phone)
+        return database.execute("SELECT mac, state, address, profile_hash FROM phones ORDER BY mac LIMIT 1").fetchone()
+
+
+def main() -> int:
+    before = first_phone()
+    burst = Burst(before[0])
     marks = []
     try:
         for name, fault in FAULTS.items():
@@ -203,6 +208,10 @@ def main() -> int:
         untold = sum(not kept["profile"][number] for number in answered)
         print(f"{name:<24}{times:>6}{lines:>8}{lost:>6}{len(answered):>10}{untold:>6}{doubled:>9}")
         wrong += lost + untold + doubled + (not times) + (not lines) + (not answered)
+    after = first_phone()
+    if after != before:
+        print(f"Who asked for its profile from {STATION} has moved the phone from {before} to {after}.")
+        wrong += 1
     forget()
     return 1 if wrong else 0
 

@@ -136,12 +136,20 @@ def test_since_when(events, state, since, expected):
     assert arrived(facts, judge(facts), state, since) == expected
 
 
+def claimed(number, kind="http", address="192.0.2.99", **detail):
+    return Event(f"{number:06}", NOW + number * 1000, kind, "", address, MAC, {"status": 200, "method": "GET", **detail})
+
+
 def test_a_claim_is_believed_where_nobody_is_sure():
-    claimed = Event(
-        "z", NOW + 99_000, "http", "", "192.0.2.99", MAC, {"firmware": "9", "status": 200, "method": "GET", "path": "/x"}
-    )
-    assert judge(told(claimed))[3:5] == ("192.0.2.99", "9")
-    assert judge(told(LEASE, http(3, firmware="7.6.2"), claimed))[3:5] == (ADDRESS, "7.6.2")
+    fetched = claimed(50, path=f"/live/{MAC}.cfg", etag='"2"', firmware="9")
+    assert judge(told(fetched)) == ("profile", NOW + 50_000, "", "192.0.2.99", "9", "2", "", "Open")
+    # On the bench, the lease says who asks
+    assert state_after(LEASE, fetched, claimed(51, "tftp", path="/ata192.cfg", what="sent")) == "leased"
+    assert judge(told(*WALK, http(5, firmware="7.6.2", etag="1"), fetched))[3:6] == (ADDRESS, "7.6.2", "1")
+    # At the customer's
+    later = claimed(90_000, "profile", path=f"/live/{MAC}.cfg", etag="3", firmware="9")
+    assert judge(told(*WALK, http(5, etag="1"), later))[3:6] == ("192.0.2.99", "9", "3")
+    assert state_after(LEASE, later) == "profile"
 
 
 def test_what_is_packed_stays_so_until_it_is_reset():
