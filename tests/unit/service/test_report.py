@@ -8,7 +8,7 @@ import io
 import json
 
 import pytest
-from preprovision_service.database import Phone
+from preprovision_service.database import Customer, Phone
 from preprovision_service.report import COLUMNS, FORMATS, report
 
 ROWS = [
@@ -47,6 +47,19 @@ def test_json_and_csv_tell_the_same(session):
     assert [row["name"] for row in rows] == ["'=two", "one"]
     assert [[str(phone[name]) for name in COLUMNS if name != "name"] for phone in found["phones"]] == [
         [row[name] for name in COLUMNS if name != "name"] for row in rows
+    ]
+
+
+def test_the_list_for_remote_customization(session):
+    put_in(session)
+    session.add(Customer(name="b", provisioning_url="https://prov.example.com/$MA.cfg"))
+    session.add(Customer(name="a", redirect="https://prov.example.com/"))
+    session.commit()
+    assert list(csv.DictReader(io.StringIO(report(session, "customization")))) == [
+        {
+            **{"mac": "00005e005301", "serial": "", "model": "ATA192", "customer": "b"},
+            "provisioning_url": "https://prov.example.com/$MA.cfg",
+        }
     ]
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far each phone is, for those without a browser: ``python3 -m preprovision_service.report table|csv|json``."""
+"""How far each phone is, for those without a browser: ``python3 -m preprovision_service.report table|csv|json|customization``.
+
+``customization`` lists the phones whose customers have a provisioning URL, to be taken to the maker's remote customization service.
+What form that service takes is in no public source: the columns are those that its pages ask for.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from .database import open_database
+from .database import Customer, Phone, open_database
 from .domain.tables import align
 from .manifest import format_csv
 from .phone_list import Filter, everything, summary
@@ -48,16 +53,30 @@ def as_json(counts: Mapping[str, int], phones: Sequence[Mapping[str, Any]]) -> s
     return json.dumps({"counts": counts, "phones": [{name: phone[name] for name in COLUMNS} for phone in phones]}, indent=1) + "\n"
 
 
-FORMATS: Mapping[str, Callable[[Mapping[str, int], Sequence[Mapping[str, Any]]], str]] = {
+_FORMATS: Mapping[str, Callable[[Mapping[str, int], Sequence[Mapping[str, Any]]], str]] = {
     "table": table,
     "csv": as_csv,
     "json": as_json,
 }
+FORMATS = (*_FORMATS, "customization")
+
+
+def customization(session: Session) -> str:
+    """Return one line for each phone whose customer has a provisioning URL."""
+    found = session.execute(
+        select(Phone.mac, Phone.serial, Phone.model, Phone.customer, Customer.provisioning_url)
+        .join(Customer, Customer.name == Phone.customer)
+        .where(Customer.provisioning_url != "")
+        .order_by(Phone.customer, Phone.name)
+    )
+    return format_csv(("mac", "serial", "model", "customer", "provisioning_url"), found)
 
 
 def report(session: Session, form: str) -> str:
     """Return the report in one of FORMATS."""
-    return FORMATS[form](summary(session, Filter()), everything(session))
+    if form == "customization":
+        return customization(session)
+    return _FORMATS[form](summary(session, Filter()), everything(session))
 
 
 if __name__ == "__main__":
