@@ -6,16 +6,20 @@
 MACHINE is a station with the profile service that tests/machines/machine has booted. Phones are put into its database, and go their
 way again and again: a lease of dhcpd, a request of nginx and a message of the phone's own, which says that the resync succeeded.
 Processes in the groups of isc-dhcp-server.service and nginx.service write the lines, so that the journal knows them as theirs.
-Meanwhile somebody looks at the service's health, which asks the database. At the end there must be one event a line, and all phones
-resynced. The phones, their events and the lines of the phones are taken away again; the journal keeps its own.
+Meanwhile somebody looks at the board: its counts, and the phones that changed last, by the API that tells the same. At the end
+there must be one event a line, and all phones resynced. The phones, their events and their lines are taken away again; the
+journal keeps its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import hashlib
 import json
 import os
+import secrets
 import socket
 import sqlite3
 import statistics
@@ -32,6 +36,8 @@ GROUPS = Path("/sys/fs/cgroup/system.slice")
 LOGS = Path("/var/log/preprovision/phones")
 FIRST_MAC = 0x00005EAA0000
 UNITS = ("preprovision-events.service", "systemd-journald.service")
+PASSWORD = secrets.token_hex(8)
+BASIC = base64.b64encode(f"benchmark:{PASSWORD}".encode()).decode()
 # An address each, which no bench has
 NET = "198.18"
 
@@ -125,6 +131,8 @@ def put_in(phones: int) -> None:
             [{**values, "mac": mac(n), "name": f"benchmark-{n}"}.get(name, 0 if name in numbers else "") for name in columns]
             for n in range(phones)
         ]
+        hashed = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"benchmark", 600_000).hex()
+        connection.execute("INSERT INTO operators VALUES ('benchmark', ?)", (f"pbkdf2:sha256:600000$benchmark${hashed}",))
         connection.executemany(f"INSERT INTO phones ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows)  # noqa: S608
 
 
@@ -132,6 +140,7 @@ def forget() -> None:
     for path in LOGS.glob(f"{NET}.255.*.log"):
         path.unlink()
     with database() as connection:
+        connection.execute("DELETE FROM operators WHERE name = 'benchmark'")
         connection.execute("DELETE FROM phones WHERE name LIKE 'benchmark-%'")
         connection.execute("DELETE FROM events WHERE mac LIKE '00005eaa%'")
         connection.execute("DELETE FROM leases WHERE mac LIKE '00005eaa%'")
@@ -161,15 +170,17 @@ def resident(unit: str) -> int:
 
 
 def look(over: threading.Event, times: list[float]) -> None:
-    """Ask the service, as the board's readers do, five times a second."""
+    """Ask what the board shows, five times a second."""
     while not over.wait(0.2):
         start = time.monotonic()
-        with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
-            client.settimeout(30)
-            client.connect("/run/preprovision-service.sock")
-            client.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            while client.recv(4096):
-                pass
+        for path in ("/api/summary", "/api/phones"):
+            with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
+                client.settimeout(30)
+                client.connect("/run/preprovision-service.sock")
+                client.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Basic {BASIC}\r\n\r\n".encode())
+                answer = b"".join(iter(lambda: client.recv(65536), b""))
+            if not answer.startswith((b"HTTP/1.0 200", b"HTTP/1.1 200")):
+                raise RuntimeError(f"{path}: {answer[:60]!r}")
         times.append(time.monotonic() - start)
 
 
@@ -215,7 +226,7 @@ def measure(rate: int, seconds: int, phones: int) -> int:
     print(f"lost {rounds * 3 - kept}; at most {backlog} behind; phones: {dict(states)}")
     print(f"CPU a line: rsyslogd and collector {cost[UNITS[0]]:.0f} us, journald {cost[UNITS[1]]:.0f} us; memory {memory} MiB")
     print(
-        f"health meanwhile: median {statistics.median(times) * 1000:.0f} ms, longest {max(times) * 1000:.0f} ms, {len(times)} times"
+        f"board meanwhile: median {statistics.median(times) * 1000:.0f} ms, longest {max(times) * 1000:.0f} ms, {len(times)} times"
     )
     forget()
     return wrong

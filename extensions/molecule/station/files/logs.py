@@ -93,7 +93,8 @@ def logs(address: str) -> list[Path]:
 def lines(path: Path) -> list[tuple[str, str]]:
     """What follows the time in each line: the address, and the rest."""
     found = []
-    for line in path.read_bytes().splitlines() if path.exists() else []:
+    # The last one may be half written yet
+    for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         parts = LINE.fullmatch(line)
         if not parts:
             raise SystemExit(f"{path} has the line {line[:100]!r}")
