@@ -109,8 +109,9 @@ def say(phones: int, rounds: int, rate: float) -> None:
 
 @contextlib.contextmanager
 def database() -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(DATABASE, timeout=60)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=60)) as connection:
         yield connection
+        connection.commit()
 
 
 def put_in(phones: int) -> None:
