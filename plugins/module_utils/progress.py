@@ -22,9 +22,6 @@ from .events import Event, mac_inside, mac_of_subject
 STATES = ("expected", "leased", "bootstrap", "profile", "resynced", "reported", "packed", "failed")
 """From far away to done, and failed. bootstrap and profile: fetched."""
 
-CUSTOMIZATION = ("Open", "Aborted", "Pending", "Custom Pending", "Acquired", "Unavailable")
-"""Customization states of a unit."""
-
 PATIENCE: Mapping[str, int] = MappingProxyType({"expected": 900, "leased": 120, "bootstrap": 120, "profile": 300})
 """Seconds in a state after which a phone is stuck. A unit waits for up to 40 s before it first asks (Resync_Random_Delay 2)."""
 

@@ -41,7 +41,7 @@ UNITS = {
     "isc-dhcp-server.service": Unit(20, "NET_RAW NET_BIND_SERVICE"),
     "unbound.service": Unit(20, "NET_BIND_SERVICE"),
     "chrony.service": Unit(20, "NET_BIND_SERVICE", goes_out=True),
-    "preprovision-log.service": Unit(20, "NET_BIND_SERVICE"),
+    "preprovision-log.service": Unit(14, "NET_BIND_SERVICE"),
     "preprovision-tftp.service": Unit(25, "NET_BIND_SERVICE"),
     "preprovision-service.service": Unit(10, ""),
     "preprovision-events.service": Unit(10, ""),

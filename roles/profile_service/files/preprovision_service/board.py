@@ -24,7 +24,7 @@ from .phones import NotReady
 from .web import asking
 
 PACK_STATES = ("resynced", "reported")
-"""States in which a phone may leave, where PACK_STATES in the settings does not say otherwise."""
+"""States in which a phone may leave."""
 
 STEPS = 240
 PLOT = (960, 320)
@@ -45,8 +45,6 @@ def _set_up(state: BlueprintSetupState) -> None:
     app = state.app
     app.session_interface = operators.SessionInterface()
     app.config["SESSION_COOKIE_NAME"] = "preprovision_board"
-    app.config.setdefault("PACK_STATES", PACK_STATES)
-    app.config.setdefault("STATION", socket.gethostname())
 
 
 @blueprint.before_request
@@ -319,7 +317,7 @@ def pack(database: Session, unit: str, box: str, operator: str) -> scanning.Outc
         except NotReady:
             return None
 
-    return scanning.scan_out(database, unit, box, operator, states=tuple(current_app.config["PACK_STATES"]), current=current)
+    return scanning.scan_out(database, unit, box, operator, states=PACK_STATES, current=current)
 
 
 # ---- a batch
@@ -411,7 +409,7 @@ def make_manifest(database: Session, form: str, operator: str) -> Response:
         return _file(manifest.to_csv(items), form)
     arguments = {name: request.args[name] for name in ("customer", "model", "text", "since", "until") if request.args.get(name)}
     document = manifest.to_json(
-        items, made=iso(now()), operator=operator, station=str(current_app.config["STATION"]), chosen=arguments
+        items, made=iso(now()), operator=operator, station=socket.gethostname(), chosen=arguments
     )
     return _file(document if form == "json" else manifest.to_archive(document, manifest.to_csv(items), key), form)
 
