@@ -379,10 +379,19 @@ _NAT = {
     "nat.mapping": ("NAT_Mapping_Enable_{n}_",),
     "nat.keep_alive": ("NAT_Keep_Alive_Enable_{n}_",),
     "nat.keep_alive_interval": ("NAT_Keep_Alive_Intvl",),
+    "nat.keep_alive_message": ("NAT_Keep_Alive_Msg_{n}_",),
+    "nat.keep_alive_destination": ("NAT_Keep_Alive_Dest_{n}_",),
     "nat.stun": ("STUN_Enable",),
     "nat.stun_server": ("STUN_Server",),
+    "nat.stun_test": ("STUN_Test_Enable",),
     "nat.external_address": ("EXT_IP",),
     "nat.external_rtp_port": ("EXT_RTP_Port_Min",),
+    "nat.substitute_via": ("Substitute_VIA_Addr",),
+    "nat.respond_to_source_port": ("Send_Resp_To_Src_Port",),
+    "nat.handle_via_received": ("Handle_VIA_received",),
+    "nat.handle_via_rport": ("Handle_VIA_rport",),
+    "nat.insert_via_received": ("Insert_VIA_received",),
+    "nat.insert_via_rport": ("Insert_VIA_rport",),
 }
 _LOG_MESSAGES = {
     "log_messages.resync_request": ("Log_Resync_Request_Msg",),
@@ -467,6 +476,7 @@ _FAMILIES = (
         firmware="11-1-0MPP-16",
         settings={
             **_CISCO.settings,
+            "nat.symmetric_rtp": ("Symmetric_RTP_{n}_",),
             "resync.at": ("Resync_At__HHmm_", "Resync_At_HHmm"),
             "syslog.server": ("Syslog_Server", f"{_ATA_LOG}/Syslog_Server_IP", f"{_ATA_LOG}/Event_Log_Server"),
             "syslog.port": (f"{_ATA_LOG}/Syslog_Server_Port", f"{_ATA_LOG}/Event_Log_Port"),
@@ -494,6 +504,8 @@ _FAMILIES = (
         firmware="7.6.2",
         settings={
             **_CISCO.settings,
+            # Adapters have it for each line, phones once
+            "nat.symmetric_rtp": ("Symmetric_RTP_{n}_", "Symmetric_RTP"),
             "syslog.debug_server": ("Debug_Server",),
             "web.enable": ("Enable_Web_Server",),
             "web.admin_password": ("Admin_Passwd",),

@@ -71,6 +71,10 @@ def _address(value: Any) -> str:
     return text
 
 
+def _destination(value: Any) -> str:
+    return "$PROXY" if value == "$PROXY" else _address(value)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise ProfileError(f"is a {type(value).__name__}; write text")
@@ -95,10 +99,20 @@ TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
             "mapping": TypedSetting(_flag, "whether lines tell their outside address"),
             "keep_alive": TypedSetting(_flag, "whether lines keep the router's mapping open"),
             "keep_alive_interval": TypedSetting(_number(1, 65535, "seconds"), "seconds between two of these messages"),
+            "keep_alive_message": TypedSetting(_text, "what they are: `$NOTIFY`, `$REGISTER`, or text that is sent as it is"),
+            "keep_alive_destination": TypedSetting(_destination, "where they go: `$PROXY`, or an address or a name"),
             "stun": TypedSetting(_flag, "whether STUN is used; true as soon as there is a stun_server"),
             "stun_server": TypedSetting(_address, "STUN server"),
+            "stun_test": TypedSetting(_flag, "whether the phone finds out at its start which kind of NAT there is"),
             "external_address": TypedSetting(_address, "outside address, where it is fixed"),
             "external_rtp_port": TypedSetting(_port, "first outside RTP port"),
+            "symmetric_rtp": TypedSetting(_flag, "whether RTP goes back to where it came from, whatever was agreed"),
+            "substitute_via": TypedSetting(_flag, "whether the Via header has the outside address"),
+            "respond_to_source_port": TypedSetting(_flag, "whether SIP answers go to the port that a request came from"),
+            "handle_via_received": TypedSetting(_flag, "whether `received` in a Via header is heeded"),
+            "handle_via_rport": TypedSetting(_flag, "whether `rport` in a Via header is heeded"),
+            "insert_via_received": TypedSetting(_flag, "whether answers say in `received` where a request came from"),
+            "insert_via_rport": TypedSetting(_flag, "whether answers say in `rport` which port a request came from"),
         },
         "phone_syslog": {
             "server": TypedSetting(_address, "where the phone logs to"),

@@ -38,6 +38,41 @@ def read(variable, family="ata19x", lines=0, **given):
             {"external_address": "192.0.2.9", "external_rtp_port": "5004"},
             {"EXT_IP": "192.0.2.9", "EXT_RTP_Port_Min": "5004"},
         ),
+        ("phone_nat", "ata19x", 2, {"symmetric_rtp": True}, {"Symmetric_RTP_1_": "Yes", "Symmetric_RTP_2_": "Yes"}),
+        ("phone_nat", "spa", 1, {"symmetric_rtp": True}, {"Symmetric_RTP_1_": "Yes", "Symmetric_RTP": "Yes"}),
+        (
+            "phone_nat",
+            "mpp",
+            1,
+            {"keep_alive": True, "keep_alive_message": "$NOTIFY", "keep_alive_destination": "$PROXY", "stun_test": False},
+            {
+                "NAT_Keep_Alive_Enable_1_": "Yes",
+                "NAT_Keep_Alive_Msg_1_": "$NOTIFY",
+                "NAT_Keep_Alive_Dest_1_": "$PROXY",
+                "STUN_Test_Enable": "No",
+            },
+        ),
+        (
+            "phone_nat",
+            "ata19x",
+            0,
+            {
+                "substitute_via": True,
+                "respond_to_source_port": True,
+                "handle_via_received": True,
+                "handle_via_rport": True,
+                "insert_via_received": False,
+                "insert_via_rport": False,
+            },
+            {
+                "Substitute_VIA_Addr": "Yes",
+                "Send_Resp_To_Src_Port": "Yes",
+                "Handle_VIA_received": "Yes",
+                "Handle_VIA_rport": "Yes",
+                "Insert_VIA_received": "No",
+                "Insert_VIA_rport": "No",
+            },
+        ),
         ("phone_syslog", "spa", 0, {"server": "192.0.2.1"}, {"Syslog_Server": "192.0.2.1"}),
         (
             "phone_syslog",
@@ -198,6 +233,6 @@ def test_yes_and_no_are_spelt_as_the_family_does():
 @pytest.mark.parametrize("variable", TYPED)
 def test_families_of_other_vendors_have_nothing_for_typed_variables(family, variable):
     key = list(TYPED[variable])[-1]
-    reading = read(variable, family, 1, **{key: "yes" if key.startswith("fails") else "5004"})
+    reading = read(variable, family, 1, **{key: "yes" if key.startswith(("fails", "insert")) else "5004"})
     assert reading.parameters == {}
     assert reading.ignored == (f"{variable}: {key} has no parameter in the family {family}, which would ignore it",)
