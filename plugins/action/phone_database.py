@@ -19,6 +19,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.families import FamilyError
+from ..module_utils.firmware import FirmwareError
 from ..module_utils.phone import PhoneError
 from ..module_utils.phone_rows import RowsError
 from ..module_utils.profile import ProfileError, read_parameters
@@ -40,6 +41,9 @@ _SHARED = (
     "remote_ca_url",
     "syslog_server",
     "remote_syslog_server",
+    "firmware_images",
+    "firmware_url",
+    "remote_firmware_url",
     "bootstrap_parameters",
     "preprovision_parameters",
     "complete",
@@ -71,8 +75,9 @@ class ActionModule(ProfilesAction):
         self._options = _read_options(self._task.args)
         self._texts: dict[str, str] = {}
         try:
+            self._options["firmware_images"] = self._images()
             result.update(self._fill())
-        except (FamilyError, PhoneError, ProfileError, PublicationError, RowsError, TemplateError) as error:
+        except (FamilyError, FirmwareError, PhoneError, ProfileError, PublicationError, RowsError, TemplateError) as error:
             # Ansible would show the causes too, and what a variable holds could be in these
             raise AnsibleActionFail(str(error)) from None
         return result

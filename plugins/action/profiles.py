@@ -22,6 +22,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ..module_utils.families import BUILTIN, FamilyError
+from ..module_utils.firmware import FirmwareError, read_catalogue
 from ..module_utils.phone import PhoneError, PhoneReader
 from ..module_utils.phone_rows import PhoneRows, RowsError
 from ..module_utils.profile import ProfileError, read_parameters
@@ -50,6 +51,9 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "remote_ca_url": {"type": "str", "default": ""},
     "syslog_server": {"type": "str", "default": ""},
     "remote_syslog_server": {"type": "str", "default": ""},
+    "firmware_images": {"type": "list", "elements": "dict", "default": []},
+    "firmware_url": {"type": "str", "default": ""},
+    "remote_firmware_url": {"type": "str", "default": ""},
     "bootstrap_parameters": {"type": "dict", "default": {}},
     "preprovision_parameters": {"type": "dict", "default": {}},
     "unknown_parameters": {"type": "str", "default": "warn", "choices": ["warn", "error", "ignore"]},
@@ -87,7 +91,7 @@ class ActionModule(ActionBase):
             return result
         try:
             result.update(self._explain() if options["explain"] else self._publish())
-        except (FamilyError, PhoneError, ProfileError, PublicationError, RowsError, TemplateError) as error:
+        except (FamilyError, FirmwareError, PhoneError, ProfileError, PublicationError, RowsError, TemplateError) as error:
             # Ansible would show the causes too, and what a variable holds could be in these
             raise AnsibleActionFail(str(error)) from None
         return result
@@ -125,6 +129,11 @@ class ActionModule(ActionBase):
             raise PhoneError("phones and rows exclude each other; publish them with two tasks, and purge in neither")
         return _Rows(rows)
 
+    def _images(self) -> list[dict[str, Any]]:
+        options = self._options
+        images = read_catalogue(_plain(options["firmware_images"]), BUILTIN.extended(options["families"]))
+        return [image.plain() for image in images]
+
     def _publisher(self) -> Publisher:
         options = self._options
         settings = Settings(
@@ -134,6 +143,9 @@ class ActionModule(ActionBase):
             remote_ca_url=options["remote_ca_url"],
             syslog_server=options["syslog_server"],
             remote_syslog_server=options["remote_syslog_server"],
+            firmware_images=self._images(),
+            firmware_url=options["firmware_url"],
+            remote_firmware_url=options["remote_firmware_url"],
             bootstrap_parameters=read_parameters(options["bootstrap_parameters"], "bootstrap_parameters: "),
             preprovision_parameters=read_parameters(options["preprovision_parameters"], "preprovision_parameters: "),
             kinds=tuple(options["kinds"]),

@@ -70,6 +70,8 @@ class Family:
     profile_rules: tuple[str, ...] = ()
     """Parameters that hold a profile rule, in the order in which they are followed."""
     upgrade_rules: tuple[str, ...] = ()
+    upgrade_enable: str = ""
+    """Parameter that says whether a unit upgrades at all."""
     report_rules: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
     """Parameters that hold a condition without parentheses."""
@@ -141,7 +143,7 @@ class Family:
 
     def _paths(self, settings: Iterable[str]) -> frozenset[str]:
         rules = (*self.profile_rules, *self.upgrade_rules, *self.report_rules, *self.triggers)
-        keys = (self.custom_ca or "", self.key_parameter, self.ikm_parameter)
+        keys = (self.custom_ca or "", self.key_parameter, self.ikm_parameter, self.upgrade_enable)
         typed = (path for name in settings for path in self.paths(name))
         return frozenset(path for path in (*rules, *keys, *typed) if path)
 
@@ -446,6 +448,7 @@ _CISCO = Family(
     name="cisco",
     profile_rules=("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D"),
     upgrade_rules=("Upgrade_Rule",),
+    upgrade_enable="Upgrade_Enable",
     report_rules=("Report_Rule",),
     triggers=("Resync_Trigger_1", "Resync_Trigger_2"),
     digest="md5",

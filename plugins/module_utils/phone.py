@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .families import BUILTIN, Catalogue, Family, Model, ModelError
+from .firmware import Wanted
 from .keys import ProfileKeyError, check_key, check_previous_key, check_secret, derive_key
 from .mac import Mac, MacError, parse_mac
 from .parameter_names import check as check_names
-from .phone_settings import TYPED, Reading, read_typed
+from .phone_settings import TYPED, Reading, read_flag, read_typed
 from .profile import Parameters, ProfileError, check_text, read_plain, read_setting
 from .profile_formats import FORMATS
 from .sealing import AES128GCM, OPENSSL, SEALINGS
@@ -31,6 +32,7 @@ PLAIN = (
     *("phone_mac", "phone_model", "phone_serial", "phone_customer", "phone_site", "phone_address"),
     *("phone_profile_key", "phone_profile_key_previous", "phone_profile_template"),
     *("phone_sealing", "phone_sealing_previous"),
+    *("phone_firmware", "phone_firmware_hold", "phone_firmware_share", "phone_hardware"),
 )
 """Variables that are text."""
 _KNOWN = frozenset([*STRUCTURED, *PLAIN])
@@ -64,6 +66,7 @@ class Phone:
     """Name of the user's own template of the service profile, or empty."""
     lines: tuple[Mapping[str, str], ...] = field(default=(), repr=False)
     """The entries of phone_lines, for that template."""
+    firmware: Wanted = field(default_factory=Wanted)
     ignored: tuple[str, ...] = ()
     """A sentence on each parameter that the unit would ignore."""
 
@@ -138,7 +141,8 @@ class PhoneReader:
             )
             if template
             else (),
-            ignored=(*merged.ignored, *own.ignored, *self._misspelt(variables)),
+            firmware=_firmware(variables),
+            ignored=(*merged.ignored, *own.ignored, *_unsaid_firmware(variables, model.family), *self._misspelt(variables)),
         )
 
     def origins(self, variables: Mapping[str, Any]) -> dict[str, str]:
@@ -302,6 +306,26 @@ def _sealing(variables: Mapping[str, Any], variable: str, family: Family) -> str
     if (sealing == AES128GCM and not family.ikm_parameter) or (sealing == OPENSSL and not family.digest):
         raise PhoneError(f"{variable}: the family {family.name} cannot decrypt {sealing}; it can be {family.sealing}")
     return sealing
+
+
+def _firmware(variables: Mapping[str, Any]) -> Wanted:
+    hold, share = variables.get("phone_firmware_hold"), _plain(variables, "phone_firmware_share") or "100"
+    if not share.isdecimal() or not share.isascii() or int(share) > 100:
+        raise PhoneError(f"phone_firmware_share: '{share}' is not a number of per cent from 0 to 100")
+    return Wanted(
+        version=_plain(variables, "phone_firmware"),
+        hardware=_plain(variables, "phone_hardware"),
+        # An empty cell of a row says nothing
+        held=hold not in (None, "") and _at("phone_firmware_hold", read_flag, hold),
+        share=int(share),
+    )
+
+
+def _unsaid_firmware(variables: Mapping[str, Any], family: Family) -> Iterator[str]:
+    if not family.upgrade_rules:
+        for variable in ("phone_firmware", "phone_firmware_hold"):
+            if variables.get(variable):
+                yield f"{variable}: the family {family.name} has no parameter for it, and keeps its firmware"
 
 
 def _layers(variables: Mapping[str, Any]) -> list[tuple[str, Any]]:

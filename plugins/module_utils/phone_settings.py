@@ -31,7 +31,8 @@ class TypedSetting(NamedTuple):
     description: str
 
 
-def _flag(value: Any) -> bool:
+def read_flag(value: Any) -> bool:
+    """Read true or false in any of their usual spellings; raise ProfileError."""
     if isinstance(value, bool):
         return value
     text = str(value).lower()
@@ -96,23 +97,23 @@ _port = _number(1, 65535, "a port")
 TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
     {
         "phone_nat": {
-            "mapping": TypedSetting(_flag, "whether lines tell their outside address"),
-            "keep_alive": TypedSetting(_flag, "whether lines keep the router's mapping open"),
+            "mapping": TypedSetting(read_flag, "whether lines tell their outside address"),
+            "keep_alive": TypedSetting(read_flag, "whether lines keep the router's mapping open"),
             "keep_alive_interval": TypedSetting(_number(1, 65535, "seconds"), "seconds between two of these messages"),
             "keep_alive_message": TypedSetting(_text, "what they are: `$NOTIFY`, `$REGISTER`, or text that is sent as it is"),
             "keep_alive_destination": TypedSetting(_destination, "where they go: `$PROXY`, or an address or a name"),
-            "stun": TypedSetting(_flag, "whether STUN is used; true as soon as there is a stun_server"),
+            "stun": TypedSetting(read_flag, "whether STUN is used; true as soon as there is a stun_server"),
             "stun_server": TypedSetting(_address, "STUN server"),
-            "stun_test": TypedSetting(_flag, "whether the phone finds out at its start which kind of NAT there is"),
+            "stun_test": TypedSetting(read_flag, "whether the phone finds out at its start which kind of NAT there is"),
             "external_address": TypedSetting(_address, "outside address, where it is fixed"),
             "external_rtp_port": TypedSetting(_port, "first outside RTP port"),
-            "symmetric_rtp": TypedSetting(_flag, "whether RTP goes back to where it came from, whatever was agreed"),
-            "substitute_via": TypedSetting(_flag, "whether the Via header has the outside address"),
-            "respond_to_source_port": TypedSetting(_flag, "whether SIP answers go to the port that a request came from"),
-            "handle_via_received": TypedSetting(_flag, "whether `received` in a Via header is heeded"),
-            "handle_via_rport": TypedSetting(_flag, "whether `rport` in a Via header is heeded"),
-            "insert_via_received": TypedSetting(_flag, "whether answers say in `received` where a request came from"),
-            "insert_via_rport": TypedSetting(_flag, "whether answers say in `rport` which port a request came from"),
+            "symmetric_rtp": TypedSetting(read_flag, "whether RTP goes back to where it came from, whatever was agreed"),
+            "substitute_via": TypedSetting(read_flag, "whether the Via header has the outside address"),
+            "respond_to_source_port": TypedSetting(read_flag, "whether SIP answers go to the port that a request came from"),
+            "handle_via_received": TypedSetting(read_flag, "whether `received` in a Via header is heeded"),
+            "handle_via_rport": TypedSetting(read_flag, "whether `rport` in a Via header is heeded"),
+            "insert_via_received": TypedSetting(read_flag, "whether answers say in `received` where a request came from"),
+            "insert_via_rport": TypedSetting(read_flag, "whether answers say in `rport` which port a request came from"),
         },
         "phone_syslog": {
             "server": TypedSetting(_address, "where the phone logs to"),
@@ -121,20 +122,20 @@ TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
             "identifier": TypedSetting(_text, "what stands before each message: `$MA`, `$MAU`, `$MAC`, `$SN`"),
         },
         "phone_resync": {
-            "enable": TypedSetting(_flag, "whether the phone resyncs at all"),
-            "on_reset": TypedSetting(_flag, "whether it resyncs after a power-up"),
+            "enable": TypedSetting(read_flag, "whether the phone resyncs at all"),
+            "on_reset": TypedSetting(read_flag, "whether it resyncs after a power-up"),
             "random_delay": TypedSetting(_number(0, 65535, "units"), "greatest delay of the first contact, in units of 20 s"),
             "at": TypedSetting(_time_of_day, "time of day as `'HHmm'`, instead of `periodic`"),
             "at_random_delay": TypedSetting(_number(600, 65535, "seconds"), "greatest delay after `at`, in seconds"),
             "periodic": TypedSetting(_periods, "seconds between resyncs; a list is gone through"),
             "error_retry_delay": TypedSetting(_periods, "seconds until a failed resync is tried again"),
             "forced_delay": TypedSetting(_number(0, 4294967, "seconds"), "seconds that a resync waits for calls to end"),
-            "from_sip": TypedSetting(_flag, "whether a SIP NOTIFY starts a resync"),
-            "after_upgrade": TypedSetting(_flag, "whether an upgrade attempt is followed by a resync"),
-            "fails_on_missing_file": TypedSetting(_flag, "whether a file that is not there is a failure"),
+            "from_sip": TypedSetting(read_flag, "whether a SIP NOTIFY starts a resync"),
+            "after_upgrade": TypedSetting(read_flag, "whether an upgrade attempt is followed by a resync"),
+            "fails_on_missing_file": TypedSetting(read_flag, "whether a file that is not there is a failure"),
         },
         "phone_web": {
-            "enable": TypedSetting(_flag, "whether the phone has a web page"),
+            "enable": TypedSetting(read_flag, "whether the phone has a web page"),
             "admin_name": TypedSetting(_text, "name of the administrator's account"),
             "admin_password": TypedSetting(_text, "its password"),
             "user_password": TypedSetting(_text, "password of the user's account"),

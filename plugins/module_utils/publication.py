@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .families import FILE, UNIT_MACROS, Family, Model
+from .firmware import Chooser, FirmwareError, Image, check_base, takes_part
 from .keys import key_id
 from .macros import expand, names
 from .parameter_names import check as check_names
@@ -89,6 +90,12 @@ class Settings:
     kinds: tuple[str, ...] = KINDS
     complete: tuple[str, ...] = (SERVICE,)
     """Kinds that carry everything; a bootstrap profile then has what all phones of the model share and what is not secret."""
+    firmware_images: Sequence[Mapping[str, Any]] = ()
+    """What firmware.Image.plain() returns of each image that phones can have."""
+    firmware_url: str = ""
+    """URL of the folder of images on the bench."""
+    remote_firmware_url: str = ""
+    """The same at the customer's; empty clears the bench's Upgrade_Rule there."""
     plaintext_secrets: bool = False
     """Whether a file that anybody may read may hold a password, for families that cannot decrypt."""
 
@@ -165,6 +172,13 @@ class Publisher:
                 check_text(getattr(settings, option))
             except ProfileError as error:
                 raise PublicationError(f"{option}: {error}") from error
+        self._firmware = Chooser(map(Image.of_plain, settings.firmware_images))
+        for option in ("firmware_url", "remote_firmware_url"):
+            try:
+                if getattr(settings, option):
+                    check_base(getattr(settings, option))
+            except FirmwareError as error:
+                raise PublicationError(f"{option}: {error}") from error
         for path, (value, _access) in settings.bootstrap_parameters.items():
             if shown(path, value) != value:
                 raise PublicationError(f"bootstrap_parameters: {path} is secret, and bootstrap profiles are for anybody to read")
@@ -230,6 +244,7 @@ class Publisher:
         problems = [
             f"{where}: {problem}" for where, text, kind in asked + shared if (problem := self._rule_problem(phone, text, kind))
         ]
+        problems += self._firmware_problems(phone)
         if not family.profile_rules and not family.own_file:
             problems.append(f"phone_model: the family {family.name} asks for no file; give it profile_rules or own_file")
         if any(method != NO_SEALING and not key for method, key in seals) and (
@@ -266,6 +281,15 @@ class Publisher:
                 if path not in phone.parameters and made.get(path, Setting("")).value != setting.value
             ]
         return problems
+
+    def _firmware_problems(self, phone: Phone) -> list[str]:
+        if not phone.model.family.upgrade_rules:
+            return []
+        try:
+            self._firmware.upgrade(phone.model.name, phone.firmware)
+        except FirmwareError as error:
+            return [str(error)]
+        return []
 
     def _secret(self, phone: Phone) -> str:
         """Return the name of a secret that the phone's service profile holds, or nothing."""
@@ -418,12 +442,25 @@ class Publisher:
         if family.custom_ca and (settings.remote_ca_url or (settings.ca_url and self._leaves_ca)):
             parameters[family.custom_ca] = Setting(settings.remote_ca_url)
         own = phone.parameters if PREPROVISION in settings.complete else self._limited(phone)
+        parameters.update(self._upgrade(phone, settings.firmware_url))
         parameters.update(own)
         return parameters
 
     def _service(self, phone: Phone) -> Parameters:
         own = phone.parameters if SERVICE in self.settings.complete else self._limited(phone)
-        return {**self._leading(phone), **own}
+        return {**self._leading(phone), **self._upgrade(phone, self.settings.remote_firmware_url), **own}
+
+    def _upgrade(self, phone: Phone, base: str) -> Parameters:
+        """What leads a phone to its firmware, or keeps it from any. *base*: the folder of images; empty: there is none."""
+        family, wanted = phone.model.family, phone.firmware
+        if not family.upgrade_rules or not (wanted.version or wanted.held):
+            return {}
+        # Whose turn has not come keeps what it has, rule and all
+        if not wanted.held and not takes_part(phone.mac, wanted.share):
+            return {}
+        upgrade = self._firmware.upgrade(phone.model.name, wanted)
+        told = {family.upgrade_rules[0]: Setting(upgrade.rule(base) if upgrade and base else "")}
+        return {**told, family.upgrade_enable: Setting(family.yes_no[wanted.held])} if family.upgrade_enable else told
 
     def _leading(self, phone: Phone) -> Parameters:
         """What tells a phone its key."""

@@ -106,6 +106,23 @@ options:
       - Address that phones log to at the customer's.
     type: str
     default: ""
+  firmware_images:
+    description:
+      - Images that phones can have, as role C(firmware) documents them. C(phone_firmware) chooses among
+        these; a phone that cannot have what it names stops the task.
+    type: list
+    elements: dict
+    default: []
+  firmware_url:
+    description:
+      - URL of the folder of images on the bench, with C(/) at its end, to which C(Upgrade_Rule) in preprovision profiles leads.
+    type: str
+    default: ""
+  remote_firmware_url:
+    description:
+      - The same at the customer's, for service profiles. Empty clears the rule of the bench there.
+    type: str
+    default: ""
   bootstrap_parameters:
     description:
       - Parameters of all bootstrap profiles. The service makes none, and checks these.

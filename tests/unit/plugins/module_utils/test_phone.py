@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, UNIT_MACROS
+from ansible_collections.voip.preprovision.plugins.module_utils.firmware import Wanted
 from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import (
@@ -474,3 +475,37 @@ def test_what_is_refused_tells_no_secret(variables):
         told = "\n".join(f"{cause} {cause!r}" for cause in causes)
     assert told
     assert SECRET[:9] not in told
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, Wanted()),
+        ({"phone_firmware": "7.6.2", "phone_hardware": "V02"}, Wanted("7.6.2", "V02")),
+        ({"phone_firmware_hold": True}, Wanted(held=True)),
+        ({"phone_firmware_hold": "no", "phone_firmware_share": 20}, Wanted(share=20)),
+        ({"phone_firmware_hold": "", "phone_firmware_share": "0"}, Wanted(share=0)),
+    ],
+)
+def test_firmware(variables, expected):
+    assert read(**variables).firmware == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"phone_firmware": 7.6}, "phone_firmware: it is a float; write text, in quotes"),
+        ({"phone_firmware_hold": "maybe"}, "phone_firmware_hold: is neither true nor false"),
+        ({"phone_firmware_share": 101}, "phone_firmware_share: '101' is not a number of per cent from 0 to 100"),
+        ({"phone_firmware_share": "ten"}, "phone_firmware_share: 'ten' is not a number"),
+    ],
+)
+def test_firmware_that_cannot_be(variables, words):
+    with pytest.raises(PhoneError) as caught:
+        read(**variables)
+    assert words in str(caught.value)
+
+
+def test_firmware_of_a_family_that_has_no_rule_for_it():
+    ignored = read(phone_model="T46U", phone_firmware="1.2.3", phone_firmware_hold=True).ignored
+    assert [sentence.partition(":")[0] for sentence in ignored] == ["phone_firmware", "phone_firmware_hold"]

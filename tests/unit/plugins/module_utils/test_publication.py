@@ -32,6 +32,13 @@ SETTINGS = Settings(
     ca_url="http://prov.example.net/bench-ca.pem",
     syslog_server="192.0.2.1",
 )
+IMAGE = {"file": "spa.bin", "sha256": "a" * 64, "version": "7.6.2", "models": ["SPA504G"], "load": "spa.bin"}
+FIRMWARE = dataclasses.replace(
+    SETTINGS,
+    firmware_images=[IMAGE],
+    firmware_url="http://prov.example.net/firmware/",
+    remote_firmware_url="http://prov.example.com/fw/",
+)
 REQUIRED = {
     "ATA192": {"phone_mac": "00005e005301", "phone_model": "ATA192"},
     "CP-8851-3PCC": {"phone_mac": "00005e005303", "phone_model": "CP-8851-3PCC"},
@@ -671,3 +678,48 @@ def test_parameters_of_the_publication_that_no_family_knows():
     assert Publisher(dataclasses.replace(settings, kinds=("preprovision",))).ignored([mpp]) == [other]
     # Nobody knows what a family without a list of names knows
     assert Publisher(settings).ignored([ata, other_family(known_names="").families["acme"]]) == []
+
+
+def test_a_phone_is_led_to_its_firmware_on_the_bench_and_at_the_customers():
+    files = files_of(phone_of("SPA504G", phone_firmware="7.6.2"), settings=FIRMWARE)
+    preprovision = values(decompress(files["device/00005e005304.cfg"].content()))
+    service = values_of(parse(next(file.plain for path, file in files.items() if path.startswith("open/service/"))))
+    assert preprovision["Upgrade_Rule"] == "($SWVER ne 7.6.2)? http://prov.example.net/firmware/spa.bin"
+    assert service["Upgrade_Rule"] == "($SWVER ne 7.6.2)? http://prov.example.com/fw/spa.bin"
+    assert preprovision["Upgrade_Enable"] == service["Upgrade_Enable"] == "Yes"
+    assert "Upgrade_Rule" not in values(files["open/spa504G.cfg"].content())
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "expected"),
+    [
+        ({}, {}, (None, None)),
+        ({"phone_firmware": "7.6.2", "phone_firmware_hold": True}, {}, ("", "No")),
+        ({"phone_firmware_hold": "yes"}, {}, ("", "No")),
+        ({"phone_firmware": "7.6.2", "phone_firmware_hold": ""}, {"remote_firmware_url": ""}, ("", "Yes")),
+        ({"phone_firmware": "7.6.2", "phone_firmware_share": 0}, {}, (None, None)),
+        (
+            {"phone_firmware": "7.6.2", "phone_parameters": {"Upgrade_Rule": "http://x.example.net/a"}},
+            {},
+            ("http://x.example.net/a", "Yes"),
+        ),
+    ],
+)
+def test_firmware_that_is_held_or_left_alone(variables, settings, expected):
+    files = files_of(phone_of("SPA504G", **variables), settings=dataclasses.replace(FIRMWARE, **settings))
+    service = values_of(parse(next(file.plain for path, file in files.items() if path.startswith("open/service/"))))
+    assert (service.get("Upgrade_Rule"), service.get("Upgrade_Enable")) == expected
+
+
+def test_firmware_that_a_phone_cannot_have():
+    publisher = Publisher(FIRMWARE)
+    assert publisher.check(phone_of("ATA192", phone_firmware="7.6.2")) == [
+        "phone_firmware: spa.bin (7.6.2) is for SPA504G, and not for ATA192; the catalogue has none for its model"
+    ]
+    assert publisher.check(phone_of("SPA504G", phone_firmware="latest")) == []
+
+
+def test_folders_of_firmware_that_are_refused():
+    for option in ("firmware_url", "remote_firmware_url"):
+        with pytest.raises(PublicationError, match=f"{option}: .* is no folder"):
+            Publisher(dataclasses.replace(FIRMWARE, **{option: "http://prov.example.net/firmware"}))
