@@ -15,18 +15,19 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from .dhcp_packets import DhcpPacketError, parse
 from .mac import Mac
-from .phone_behaviour import Answer, Lease
-from .rules import Target
+from .phone_network import Answer, Ask, Lease
+from .x509_chain import blocks
 
 PROGRAMS: Mapping[str, str] = {"ip": "iproute2", "udhcpc": "udhcpc", "curl": "curl"}
 """Command -> Debian package that has it."""
@@ -40,10 +41,10 @@ _INTERFACE = "eth0"
 _SYSLOG_PORT = 514
 _CLONE_NEWNET = 0x40000000
 _STOP_SECONDS = 5.0
-_LARGEST_FILE = 16 * 1024 * 1024
 
-_REQUESTED = (1, 3, 6, 15, 42, 66, 67, 150, 159, 160)
-_TOLD = (*_REQUESTED, 51, 54)
+_REQUESTED = (1, 3, 6, 15, 42, 43, 60, 66, 67, 125, 150, 159, 160)
+_VENDOR_DATA = (43, 125)
+_TOLD = (*(code for code in _REQUESTED if code not in _VENDOR_DATA), 51, 54)
 _ADDRESSES = (1, 3, 6, 42, 54, 150)
 _LEASE_TIME = 51
 _ETHERTYPE_IP = 0x0800
@@ -59,9 +60,10 @@ _SCRIPT = """#!/bin/sh
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 # curl's exit statuses for TFTP; what it says in words there is about its own socket.
-_WRITE_OUT = "%{stderr}%{json}\n%header{content-encoding}"
+_WRITE_OUT = "%{stderr}%{json}\n%{header_json}"
 _TFTP_NOT_FOUND = 68
 _TFTP_ERRORS: Mapping[int, str] = {6: "its name has no address", 28: "no answer", 69: "the server refuses access to the file"}
+_FAILURES: Mapping[int, str] = {6: "unreachable", 7: "refused", 28: "timeout", 35: "handshake", 60: "chain", 63: "too_large"}
 
 
 class WireError(Exception):
@@ -145,7 +147,7 @@ class Wire:
 
 
 class Plug:
-    """One unit's network, made by Wire.plug_in(); it is a phone_behaviour.Network."""
+    """One unit's network, made by Wire.plug_in(); it is a phone_network.Network."""
 
     def __init__(self, namespace: str, identity: Identity, script: Path, timeout: float) -> None:
         self._namespace = namespace
@@ -153,7 +155,7 @@ class Plug:
         self._script = script
         self._timeout = timeout
         self._client: subprocess.Popen[bytes] | None = None
-        self._addresses: dict[str, str] = {}
+        self._addresses: dict[str, tuple[str, ...]] = {}
         self._socket = _socket_in(namespace, socket.AF_INET)
 
     def close(self) -> None:
@@ -163,7 +165,7 @@ class Plug:
             _stop(self._client)
 
     def lease(self, vendor_class: str) -> Lease | None:
-        """See phone_behaviour.Network; the client keeps running and gives the lease back in close()."""
+        """See phone_network.Network; the client keeps running and gives the lease back in close()."""
         reader, writer = os.pipe()
         command = ["udhcpc", "-f", "-R", "-o", "-i", _INTERFACE, "-s", str(self._script), "-V", vendor_class]
         command += [word for code in _REQUESTED for word in ("-O", str(code))]
@@ -180,14 +182,15 @@ class Plug:
                     pass_fds=[writer],
                 )
                 network = _read_line(reader, self._client, time.monotonic() + self._timeout + 2)
-                options = _decode(_acknowledged(heard, self._identity.mac))
+                raw = _acknowledged(heard, self._identity.mac)
+                options = _decode(raw)
         finally:
             os.close(writer)
             os.close(reader)
         if network is None:
             return None
         self._configure(network, options)
-        return Lease(network.split("/")[0], options)
+        return Lease(network.split("/")[0], options, raw)
 
     def _configure(self, network: str, options: Mapping[int, str]) -> None:
         lines = [f"address add {network} dev {_INTERFACE}"]
@@ -202,8 +205,8 @@ class Plug:
         (folder / "hosts").write_text("127.0.0.1 localhost\n")
         (folder / "nsswitch.conf").write_text("hosts: files dns\n")
 
-    def resolve(self, name: str) -> str:
-        """See phone_behaviour.Network."""
+    def addresses(self, name: str) -> Sequence[str]:
+        """See phone_network.Network."""
         if name not in self._addresses:
             found = subprocess.run(
                 self._inside(["getent", "ahostsv4", "--", name]),
@@ -213,61 +216,69 @@ class Plug:
                 env=_ENVIRONMENT,
                 check=False,
             )
-            self._addresses[name] = found.stdout.split()[0] if found.returncode == 0 and found.stdout.strip() else name
+            # One line for each kind of socket
+            lines = found.stdout.splitlines() if found.returncode == 0 else []
+            self._addresses[name] = tuple(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
         return self._addresses[name]
 
     def log(self, server: str, text: str) -> bool:
-        """See phone_behaviour.Network."""
+        """See phone_network.Network."""
         try:
-            self._socket.sendto(text.encode("ascii", "replace"), (self.resolve(server), _SYSLOG_PORT))
-        except OSError:
+            self._socket.sendto(text.encode("ascii", "replace"), (self.addresses(server)[0], _SYSLOG_PORT))
+        except (OSError, IndexError):
             return False
         return True
 
-    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None, body: str | None) -> Answer:
-        """See phone_behaviour.Network."""
-        trusted = os.memfd_create("roots", 0)
+    def fetch(self, ask: Ask) -> Answer:
+        """See phone_network.Network; the judge is asked too late, since curl does not stop before the request."""
+        trusted, sent = os.memfd_create("roots", 0), os.memfd_create("body", 0)
         try:
-            os.write(trusted, roots)
+            os.write(trusted, ask.roots)
+            os.write(sent, ask.body)
             fetched = subprocess.run(
                 self._inside(["curl", "--disable", "--config", "-"]),
-                input=self._settings(target, login, trusted, body).encode(),
+                input=self._settings(ask, trusted, sent).encode(),
                 capture_output=True,
                 env=_ENVIRONMENT,
-                pass_fds=[trusted],
+                pass_fds=[trusted, sent],
                 check=False,
             )
         finally:
             os.close(trusted)
-        return read_answer(fetched, target.scheme)
+            os.close(sent)
+        answer = read_answer(fetched, ask.target.scheme)
+        refused = ask.judge(answer.certificate) if answer.certificate and answer.status else ""
+        return Answer(0, failure="certificate", error=refused, certificate=answer.certificate) if refused else answer
 
-    def _settings(self, target: Target, login: tuple[str, str] | None, roots: int, body: str | None) -> str:
+    def _settings(self, ask: Ask, roots: int, body: int) -> str:
+        target = ask.target
         # TFTP clients of phones send the leading slash, which curl takes from the path.
         slash = "/" if target.scheme == "tftp" else ""
-        settings: dict[str, str | None] = {
-            "url": f"{target.scheme}://{target.server}:{target.port}{slash}{target.path}",
-            "user-agent": self._identity.user_agent,
-            "max-time": f"{self._timeout:g}",
-            "max-filesize": str(_LARGEST_FILE),
-            "noproxy": "*",
-            "silent": None,
-            "globoff": None,
-            "ipv4": None,
-            "write-out": _WRITE_OUT,
-        }
+        settings: list[tuple[str, str | None]] = [
+            ("url", f"{target.scheme}://{target.server}:{target.port}{slash}{target.path}"),
+            ("resolve", f"{target.server}:{target.port}:{ask.address}"),
+            ("max-time", f"{self._timeout:g}"),
+            ("max-filesize", str(ask.most)),
+            ("noproxy", "*"),
+            ("silent", None),
+            ("globoff", None),
+            ("ipv4", None),
+            ("path-as-is", None),
+            ("write-out", _WRITE_OUT),
+            *(("header", f"{name}: {value}") for name, value in ask.headers.items()),
+        ]
         if target.scheme == "tftp":
             size = self._identity.block_size
-            settings |= {"tftp-no-options": None} if size is None else {"tftp-blksize": str(size)}
+            settings.append(("tftp-no-options", None) if size is None else ("tftp-blksize", str(size)))
         if target.scheme == "https":
             # An empty folder, else the station's own roots would count too.
-            settings |= {"cacert": f"/dev/fd/{roots}", "capath": "/var/empty"}
+            settings += [("cacert", f"/dev/fd/{roots}"), ("capath", "/var/empty")]
             if self._identity.certificate and self._identity.private_key:
-                settings |= {"cert": self._identity.certificate, "key": self._identity.private_key}
-        if login is not None:
-            settings |= {"anyauth": None, "user": ":".join(login)}
-        if body is not None:
-            settings |= {"data-raw": body}
-        return "".join(f"{name} = {_quote(value)}\n" if value is not None else f"{name}\n" for name, value in settings.items())
+                settings += [("cert", self._identity.certificate), ("key", self._identity.private_key)]
+        if ask.method != "GET":
+            settings.append(("upload-file", f"/dev/fd/{body}"))
+            settings += [("request", ask.method)] if target.scheme != "tftp" else []
+        return "".join(f"{name} = {_quote(value)}\n" if value is not None else f"{name}\n" for name, value in settings)
 
     def _inside(self, command: list[str]) -> list[str]:
         return ["ip", "netns", "exec", self._namespace, *command]
@@ -280,22 +291,22 @@ def _quote(value: str) -> str:
 
 def read_answer(fetched: subprocess.CompletedProcess[bytes], scheme: str) -> Answer:
     """Return what curl, run with the settings of a Plug, has fetched or failed to fetch."""
-    told, _newline, encoding = fetched.stderr.partition(b"\n")
+    told, _newline, headers = fetched.stderr.partition(b"\n")
     try:
         facts = json.loads(told)
+        listed = json.loads(headers or b"{}")
     except ValueError:
-        return Answer(0, error=f"curl: {fetched.stderr.decode(errors='replace').strip()}")
-    if scheme == "tftp":
-        status = {0: 200, _TFTP_NOT_FOUND: 404}.get(fetched.returncode, 0)
-        error = _TFTP_ERRORS.get(fetched.returncode, f"TFTP failed with curl's status {fetched.returncode}")
-        return Answer(status, fetched.stdout, error=error)
-    return Answer(
-        status=int(facts["http_code"]) if fetched.returncode == 0 else 0,
-        content=fetched.stdout,
-        location=facts.get("redirect_url") or "",
-        error=facts.get("errormsg") or "no answer",
-        encoding=encoding.decode("ascii", "replace").strip().lower(),
-    )
+        return Answer(0, failure="protocol", error=f"curl: {fetched.stderr.decode(errors='replace').strip()}")
+    certificate = next(iter(blocks(str(facts.get("certs") or ""), "CERTIFICATE")), "")
+    shown = ssl.PEM_cert_to_DER_cert(certificate) if certificate else b""
+    code = fetched.returncode
+    if code == 0 or (scheme == "tftp" and code == _TFTP_NOT_FOUND):
+        status = int(facts["http_code"]) if scheme != "tftp" else 404 if code else 200
+        joined = {name: ", ".join(values) for name, values in listed.items()}
+        return Answer(status, fetched.stdout, joined, certificate=shown)
+    failure = _FAILURES.get(code, "tftp" if scheme == "tftp" else "protocol")
+    error = _TFTP_ERRORS.get(code, f"TFTP failed with curl's status {code}") if scheme == "tftp" else facts.get("errormsg")
+    return Answer(0, failure=failure, error=error or "no answer", certificate=shown)
 
 
 def _read_line(reader: int, client: subprocess.Popen[bytes], end: float) -> str | None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a unit behaves from power-up to the end of its resync; the wire is a port, see ``Network``.
+"""How a unit behaves from power-up to the end of its resync; the wire is a port, see phone_network.
 
 Sources: "Profile rule", "HTTP status code handling on resync", "Custom CA" and "RFC 8188-based HTTP content encryption" of the
 ATA 191/192, SPA and MPP provisioning guides; the MPP migration guide for what a phone makes of a DHCP option. Where they are silent
@@ -14,70 +14,32 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+import secrets
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urljoin
 
+from .http_login import Login, authorization
 from .macros import KNOWN, SECRET, expand
 from .messages import DEFAULTS, format_message
 from .phone import Phone
+from .phone_network import Answer, Ask, Lease, Network
 from .profile import HIDDEN, ProfileError, is_secret, shown, shown_urls, values
 from .profile_formats import FORMATS
 from .rules import Choice, Destination, RuleError, Target, evaluate, format_url, parse_rule, parse_url
 from .sealing import SealingError, decompress, decrypt_content, is_compressed, is_sealed, unseal
+from .user_agent import format_user_agent
 
 AES128GCM = "aes128gcm"
 """The one Content-Encoding that a unit understands."""
 MOST_REDIRECTIONS = 5
 MOST_LOGINS = 2
+MOST_ADDRESSES = 10
 
 
 _SHORTEST_SECRET = 4  # shorter ones would blot out half of every text and are no secrets
 _NO = ("no", "0")
 _HARDWARE = "1.0.0"
-
-
-@dataclass(frozen=True)
-class Lease:
-    """What DHCP gave: the address, and the options by number; lists are separated by spaces."""
-
-    address: str
-    options: Mapping[int, str]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server answered.
-
-    status is HTTP's; TFTP gives 200 for a file and 404 for "file not found". It is 0 when there was no answer; error says why.
-    """
-
-    status: int
-    content: bytes = b""
-    location: str = ""
-    error: str = ""
-    encoding: str = ""
-    """The header Content-Encoding; no content is decoded yet."""
-
-
-class Network(Protocol):
-    """The unit's way to the wire. Nothing here raises for what a server does or fails to do."""
-
-    def lease(self, vendor_class: str) -> Lease | None:
-        """Ask DHCP for an address; *vendor_class* is option 60. None: nobody answered."""
-
-    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None, body: str | None) -> Answer:
-        """Get one file without following redirections; *roots* is PEM text, *login* user and password.
-
-        With a *body* the request is an HTTP POST.
-        """
-
-    def resolve(self, name: str) -> str:
-        """Return the first IPv4 address of *name*, or *name* itself when there is none."""
-
-    def log(self, server: str, text: str) -> bool:
-        """Send one syslog message; tell whether it left."""
 
 
 @dataclass(frozen=True)
@@ -252,7 +214,7 @@ class Unit:
     def _first(self, parameter: str, destination: Destination, targets: list[Target], network: Network) -> tuple[Target, Answer]:
         """Return the first file that is there, and where it was in the end."""
         options = destination.options
-        login = (options["uid"], options.get("pwd", "")) if "uid" in options else None
+        login = Login(options["uid"], options.get("pwd", "")) if "uid" in options else None
         body = expand(self._parameters.get(f"GPP_{options['post'].upper()}", ""), self._macros()) if "post" in options else None
         problems: list[str] = []
         for target in targets:
@@ -266,21 +228,23 @@ class Unit:
     # -- one file
 
     def _get(
-        self, parameter: str, target: Target, network: Network, login: tuple[str, str] | None = None, body: str | None = None
+        self, parameter: str, target: Target, network: Network, login: Login | None = None, body: str | None = None
     ) -> tuple[Target, Answer]:
         logins = redirections = 0
+        proof: dict[str, str] = {}
         while True:
             url = format_url(target)
             roots = self._trusted(parameter, target, network)
             # A redirected POST goes on as a GET, as web browsers do it: a guess.
             posted = None if redirections or target.scheme == "tftp" else body
-            answer = network.fetch(target, roots, login if logins else None, posted)
+            answer = self._ask(target, roots, proof, posted, network)
             step = behaviour(answer.status)
             if step == "B" and self._is_no("Resync_Fails_On_FNF"):
                 step = "A"
             if step == "login":
                 logins += 1
-                step = "" if login and logins <= MOST_LOGINS else "C"
+                proof = self._prove(login, target, answer, posted) if logins <= MOST_LOGINS else {}
+                step = "" if proof else "C"
             if step == "follow":
                 redirections += 1
                 step = "" if redirections <= MOST_REDIRECTIONS else "C"
@@ -292,9 +256,41 @@ class Unit:
                 return target, answer if answer.status < 300 else Answer(answer.status)
             if answer.status in (301, 302):
                 try:
-                    target = parse_url(urljoin(url, answer.location))
+                    target = parse_url(urljoin(url, answer.headers.get("location", "")))
                 except RuleError as error:
                     raise ResyncError(f"{url}: redirects to what cannot be followed: {error}") from error
+
+    def _ask(self, target: Target, roots: bytes, proof: dict[str, str], body: str | None, network: Network) -> Answer:
+        """Ask the addresses of the server in turn, until one answers."""
+        name = str(target.server)
+        answer = Answer(0, failure="unreachable", error=f"the name {name} has no address")
+        headers = {"User-Agent": format_user_agent(self._phone.model, self._phone.mac, self._phone.serial), **proof}
+        method = "GET"
+        if body is not None:
+            method, headers = "POST", {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        for address in network.addresses(name)[:MOST_ADDRESSES]:
+            answer = network.fetch(
+                Ask(
+                    target=target,
+                    address=address,
+                    method=method,
+                    headers={} if target.scheme == "tftp" else headers,
+                    body=(body or "").encode(),
+                    roots=roots,
+                )
+            )
+            if answer.status:
+                break
+        return answer
+
+    @staticmethod
+    def _prove(login: Login | None, target: Target, answer: Answer, body: str | None) -> dict[str, str]:
+        """Return the header that answers a challenge; nothing when the unit cannot."""
+        asked, answered = ("www", "Authorization") if answer.status == 401 else ("proxy", "Proxy-Authorization")
+        challenge = answer.headers.get(f"{asked}-authenticate", "")
+        method = "GET" if body is None else "POST"
+        value = authorization(challenge, login, method, target.path, secrets.token_hex(8)) if login else ""
+        return {answered: value} if value else {}
 
     def _open(self, target: Target, answer: Answer, key: str | None) -> dict[str, str]:
         if not answer.content and self._is_no("Resync_Fails_On_FNF"):
@@ -309,7 +305,7 @@ class Unit:
     def _unpack(self, answer: Answer, key: str | None) -> bytes:
         """Decrypt and decompress; the header that says how counts before a key of the rule."""
         content = answer.content
-        if answer.encoding == AES128GCM:
+        if answer.headers.get("content-encoding") == AES128GCM:
             content = decrypt_content(content, self._keying_material())
         elif key is not None:
             content = unseal(content, key, self._family.digest)
@@ -358,7 +354,7 @@ class Unit:
             protocol=target.scheme,
             status=answer.status,
             bytes=len(answer.content),
-            sealed=is_sealed(answer.content) or answer.encoding == AES128GCM,
+            sealed=is_sealed(answer.content) or answer.headers.get("content-encoding") == AES128GCM,
             behaviour=step,
         )
         self._requests.append(request)
@@ -381,7 +377,7 @@ class Unit:
                 SCHEME=target.scheme,
                 METH=target.scheme,
                 SERV=str(target.server),
-                SERVIP=network.resolve(str(target.server)),
+                SERVIP=next(iter(network.addresses(str(target.server))), str(target.server)),
                 PORT=str(target.port),
                 PATH=target.path,
             )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,17 +18,16 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour 
     HIDDEN,
     MOST_LOGINS,
     MOST_REDIRECTIONS,
-    Answer,
-    Lease,
     Unit,
     behaviour,
 )
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_network import Answer, Ask, Lease
 from ansible_collections.voip.preprovision.plugins.module_utils.profile import build, read_parameters
-from ansible_collections.voip.preprovision.plugins.module_utils.rules import Target
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import compress, encrypt_content, seal
 
 KEY = "0123456789abcdef0123456789abcdef"
 MAC = "00005e005301"
+BASIC = Answer(401, headers={"www-authenticate": 'Basic realm="x"'})
 PEM = b"-----BEGIN CERTIFICATE-----\n"
 OWN = f"https://prov.example.net/device/{MAC}.cfg"
 SERVICE = f"http://prov.example.net/service/{MAC}.cfg"
@@ -47,26 +47,26 @@ class Station:
     options: dict[int, str] | None = field(default_factory=lambda: {66: "192.0.2.1"})
     asked: list[str] = field(default_factory=list)
     trusted: list[bytes] = field(default_factory=list)
-    logins: list[tuple[str, str] | None] = field(default_factory=list)
+    logins: list[str | None] = field(default_factory=list)
     bodies: list[str | None] = field(default_factory=list)
     logged: list[tuple[str, str]] = field(default_factory=list)
 
     def lease(self, vendor_class: str) -> Lease | None:
         return None if self.options is None else Lease("192.0.2.20", self.options)
 
-    def fetch(self, target: Target, roots: bytes, login: tuple[str, str] | None, body: str | None) -> Answer:
-        url = f"{target.scheme}://{target.server}{target.path}"
+    def fetch(self, ask: Ask) -> Answer:
+        url = f"{ask.target.scheme}://{ask.target.server}{ask.target.path}"
         self.asked.append(url)
-        self.trusted.append(roots)
-        self.logins.append(login)
-        self.bodies.append(body)
+        self.trusted.append(ask.roots)
+        self.logins.append(ask.headers.get("Authorization"))
+        self.bodies.append(None if ask.method == "GET" else ask.body.decode())
         answer = self.files.get(url, Answer(404))
         if isinstance(answer, list):
             answer = answer.pop(0)
         return Answer(200, answer) if isinstance(answer, bytes) else answer
 
-    def resolve(self, name: str) -> str:
-        return {"prov.example.net": "192.0.2.1"}.get(name, name)
+    def addresses(self, name: str) -> Sequence[str]:
+        return (name,) if name[0].isdigit() else ("192.0.2.1",)
 
     def log(self, server: str, text: str) -> bool:
         self.logged.append((server, text))
@@ -358,8 +358,8 @@ def test_file_not_found_may_count_as_success():
 @pytest.mark.parametrize("status", [301, 302])
 def test_redirections_are_followed_also_to_other_servers(status):
     files = {
-        "http://h/a": Answer(status, location="/moved/a"),
-        "http://h/moved/a": Answer(status, location="tftp://192.0.2.1/a"),
+        "http://h/a": Answer(status, headers={"location": "/moved/a"}),
+        "http://h/moved/a": Answer(status, headers={"location": "tftp://192.0.2.1/a"}),
         "tftp://192.0.2.1/a": profile(Profile_Rule="http://h/$MA"),
         "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"),
     }
@@ -370,14 +370,20 @@ def test_redirections_are_followed_also_to_other_servers(status):
 
 
 def test_a_redirection_loop_ends():
-    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"), "http://h/a": Answer(302, location="/a")}
+    files = {
+        "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"),
+        "http://h/a": Answer(302, headers={"location": "/a"}),
+    }
     report, station = power_up(files)
     assert len(station.asked) == 1 + 1 + MOST_REDIRECTIONS
     assert report["cause"] == f"power-up 1: Profile_Rule_B: http://h/a: more than {MOST_REDIRECTIONS} redirections"
 
 
 def test_a_redirection_to_nowhere():
-    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"), "http://h/a": Answer(302, location="ftp://h/a")}
+    files = {
+        "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B="http://h/a"),
+        "http://h/a": Answer(302, headers={"location": "ftp://h/a"}),
+    }
     report, _station = power_up(files)
     assert "redirects to what cannot be followed" in report["cause"]
 
@@ -385,17 +391,17 @@ def test_a_redirection_to_nowhere():
 def test_login():
     files = {
         "tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B='[--uid desk --pwd "open sesame"] http://h/$MA'),
-        f"http://h/{MAC}": [Answer(401), Answer(200, profile(Profile_Rule="http://h/$MA"))],
+        f"http://h/{MAC}": [BASIC, Answer(200, profile(Profile_Rule="http://h/$MA"))],
     }
     report, station = power_up(files)
-    assert station.logins == [None, None, ("desk", "open sesame")]
+    assert station.logins == [None, None, "Basic ZGVzazpvcGVuIHNlc2FtZQ=="]
     assert report["state"] == "preprovisioned"
     assert "sesame" not in json.dumps(report)
 
 
 @pytest.mark.parametrize(("options", "times"), [("", 1), ("[--uid desk --pwd wrong-one] ", 1 + MOST_LOGINS)])
 def test_login_refused(options, times):
-    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=f"{options}http://h/a"), "http://h/a": Answer(401)}
+    files = {"tftp://192.0.2.1/ata192.cfg": profile(Profile_Rule_B=f"{options}http://h/a"), "http://h/a": BASIC}
     report, station = power_up(files)
     assert station.asked.count("http://h/a") == times
     assert report["cause"] == "power-up 1: Profile_Rule_B: http://h/a: HTTP status 401"
@@ -405,7 +411,7 @@ def test_posts():
     first = profile(Profile_Rule_B="[--post c --uid u --pwd p] http://h/a", GPP_C="mac=$MA&key=$SA&a=$A", GPP_A="1", GPP_SA=KEY)
     files = {
         "tftp://192.0.2.1/ata192.cfg": first,
-        "http://h/a": [Answer(401), Answer(302, location="/b")],
+        "http://h/a": [BASIC, Answer(302, headers={"location": "/b"})],
         "http://h/b": profile(Profile_Rule="http://h/$MA"),
     }
     report, station = power_up(files)
@@ -421,13 +427,14 @@ def test_nothing_is_posted_by_tftp():
 
 # -- content encryption (RFC 8188)
 
+ENCRYPTED = {"content-encoding": "aes128gcm"}
 IKM = b"sixteen bytes..."
 
 
 def encrypted(rule, ikm_text, content, encoding="aes128gcm", model="CP-8851-3PCC"):
     first = profile(Profile_Rule=rule, IKM_HTTP_Encrypt_Content=ikm_text)
     factory = BUILTIN.find_model(model).factory_file
-    files = {f"tftp://192.0.2.1{factory}": first, f"http://h/{MAC}": Answer(200, content, encoding=encoding)}
+    files = {f"tftp://192.0.2.1{factory}": first, f"http://h/{MAC}": Answer(200, content, headers={"content-encoding": encoding})}
     return power_up(files, model, cycles=2)
 
 
@@ -458,7 +465,9 @@ def test_the_ikm_may_be_plain_text():
         Station(
             {
                 "tftp://192.0.2.1/8851-3PCC.xml": profile(Profile_Rule_B="http://h/$MA", IKM_HTTP_Encrypt_Content=IKM.decode()),
-                f"http://h/{MAC}": Answer(200, encrypt_content(profile(Profile_Rule="http://h/$MA"), IKM), encoding="aes128gcm"),
+                f"http://h/{MAC}": Answer(
+                    200, encrypt_content(profile(Profile_Rule="http://h/$MA"), IKM), headers={"content-encoding": "aes128gcm"}
+                ),
             }
         )
     )
