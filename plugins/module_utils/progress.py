@@ -32,6 +32,10 @@ _PROFILES = (".cfg", ".xml", ".boot", ".htm", ".txt")
 _SAME = 60_000
 
 
+MILESTONES = ("leased", "profile", "resynced")
+"""What a batch is counted by: phones that had an address, fetched a profile of their own, and resynced."""
+_MILESTONES = {"leased": "leased", "profile": "profile", "succeeded": "resynced", "succeeded somewhere": "resynced"}
+
 _BEGUN = "begun"
 _CLAIMED = "claimed "
 _CLAIMING = ("tftp", "http", "profile")
@@ -213,6 +217,24 @@ def learn(facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> 
             if name not in known or known[name] < fact:
                 known[name] = fact
     return known
+
+
+def reach(times: Mapping[str, int], facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> dict[str, int]:
+    """Return *times* with what *events*, which are the phone's, add: when it first reached each of MILESTONES, 0 for never.
+
+    A claim counts too, since no phone moves by it.
+    """
+    first = dict(times)
+    after = facts.get(_BEGUN, _NEVER).time
+    names = tuple(name.lower() for name in (mac, serial) if name)
+    for event in events:
+        if event.time < after or all(0 < time <= event.time for time in first.values()):
+            continue
+        for name, _text in _facts(event, names):
+            milestone = _MILESTONES.get(name.removeprefix(_CLAIMED))
+            if milestone and not 0 < first[milestone] <= event.time:
+                first[milestone] = event.time
+    return first
 
 
 def _facts(event: Event, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:

@@ -716,27 +716,51 @@ def test_taken_back(client: FlaskClient, put: Callable[..., None], row: Callable
     assert post(client, "/board/phones/00005e0053ff/take-back").status_code == 404
 
 
+# ---- how it asks the database
+
+
+LISTS = ("/api/summary", "/api/phones", "/api/phones/00005e005301/events", "/api/phones/00005e005301/events?before=9",
+         "/api/phones/00005e005301/reports", "/api/manifest.json")  # fmt: skip
+
+
+def test_no_page_looks_through_all_events(app: Flask, client: FlaskClient, put: Callable[..., None]) -> None:
+    """However many there are: a page and a list of the API take what an index leads to."""
+    put(phone(1), Event(key="1", time=1, mac="00005e005301", kind="scanned"))
+    put(Report(id=1, mac="00005e005301", time=1, address="192.0.2.9", body=b""))
+    engine = engine_of(app.extensions["sessions"])
+    asked: dict[str, Any] = {}
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_more: object) -> None:
+        if statement.startswith("SELECT"):
+            asked[statement] = parameters
+
+    event.listen(engine, "before_cursor_execute", note)
+    for path in (*PAGES, *LISTS):
+        assert client.get(path).status_code < 400, path
+    event.remove(engine, "before_cursor_execute", note)
+    plans = {}
+    with engine.connect() as connection:
+        for statement, parameters in asked.items():
+            found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans[statement] = [row.detail for row in found if "events" in row.detail]
+    assert sum(map(len, plans.values())) >= 3
+    few = re.compile("SEARCH .* USING .*INDEX|SCAN .* USING INDEX events_of_scans")
+    assert [(statement, line) for statement, plan in plans.items() for line in plan if not few.match(line)] == []
+
+
 # ---- a batch
 
 
 def test_over_time(app: Flask, put: Callable[..., None]) -> None:
     hour, start = 3_600_000, 1_700_000_000_000
-    put(*(phone(n) for n in range(1, 11)))
-    told = [json.dumps({"what": what}) for what in ("success", "failure")]
-    for n in range(1, 11):
-        mac = f"00005e0053{n:02x}"
-        put(
-            Event(key=f"a{n}", time=start - hour, mac=mac, kind="lease"),
-            Event(key=f"b{n}", time=start + 3 * hour, mac=mac, kind="lease"),
-            Event(key=f"c{n}", time=start, mac=mac, kind="resync", detail=told[1]),
-            # Two in each of five hours
-            Event(key=f"d{n}", time=start + (n - 1) // 2 * hour, mac=mac, kind="resync", detail=told[0]),
-        )
-    put(Event(key="e", time=start + 6 * hour, mac="00005e005301", kind="packed"))
-    put(Event(key="f", time=start, mac="", kind="packed"), Event(key="g", time=start + 8 * hour, mac="00005e005302", kind="packed"))
+    # One had its address before, one gets it at the end; two resync in each of five hours
+    leased = [start - hour, *[start] * 8, start + 8 * hour]
+    put(*(phone(n, first_leased=leased[n - 1], first_resynced=start + (n - 1) // 2 * hour) for n in range(1, 11)))
+    with app.extensions["sessions"].begin() as session:
+        session.execute(update(Phone).where(Phone.name == "phone-1").values(first_packed=start + 6 * hour))
     with app.extensions["sessions"]() as session:
         assert phone_list.over_time(session, phone_list.Filter(), start, start + 8 * hour, 8) == {
-            "leased": [10] * 8,
+            "leased": [9] * 8,
             "profile": [0] * 8,
             "resynced": [2, 4, 6, 8, 10, 10, 10, 10],
             "packed": [0] * 6 + [1, 1],
@@ -746,10 +770,14 @@ def test_over_time(app: Flask, put: Callable[..., None]) -> None:
 
 
 def test_plot(client: FlaskClient, put: Callable[..., None]) -> None:
-    put(*(phone(n) for n in range(1, 11)), Event(key="1", time=clock.now(), mac="00005e005301", kind="packed"))
+    put(*(phone(n, first_leased=1) for n in range(1, 10)), done(10))
+    assert Page(post(client, "/board/scan-out", unit=label(10), code=label(10)).text).verdict == "packed"
     page = judge_page(client.get("/board/batch?hours=8").text)
-    assert "Of 10 phones, 0 leased, 0 profile, 0 resynced, 1 packed" in page.text
+    assert "Of 10 phones, 9 leased, 0 profile, 0 resynced, 1 packed" in page.text
     assert len(page.all("polyline")) == 4
+    # What was taken back is counted anew
+    post(client, "/board/phones/00005e00530a/take-back")
+    assert "9 leased, 0 profile, 0 resynced, 0 packed" in client.get("/board/batch?hours=8").text
 
 
 def test_manifest(app: Flask, client: FlaskClient, put: Callable[..., None]) -> None:

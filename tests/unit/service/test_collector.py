@@ -132,6 +132,8 @@ def test_neither_order_nor_batches_matter(sessions, lines, size):
     for first in range(0, len(lines), size):
         collector.take(lines[first : first + size])
     assert {row.mac: row.state for row in rows(sessions)} == {ATA: "resynced", SPA: "failed"}
+    first = {row.mac: (row.first_leased, row.first_profile, row.first_resynced) for row in rows(sessions)}
+    assert first == {ATA: (moment(1), moment(4), moment(5)), SPA: (moment(6), 0, 0)}
     assert all(row.mac for row in rows(sessions, Event))
 
 
@@ -195,6 +197,25 @@ def test_the_oldest_events_make_room(sessions):
     for first in range(0, 100, 10):
         collector.take([lease(number) for number in range(first, first + 10)])
     assert [row.time for row in rows(sessions, Event)] == [moment(number) for number in range(90, 100)]
+
+
+def test_no_log_line_drives_out_a_scan(sessions):
+    def scan(*numbers):
+        with sessions.begin() as session:
+            session.add_all(Event(key=f"scan-{number}", time=number, mac=ATA, kind="packed") for number in numbers)
+
+    def scans():
+        return [row.time for row in rows(sessions, Event) if row.kind == "packed"]
+
+    collector = Collector(sessions, keep=10)
+    scan(1, 2)
+    for first in range(0, 100, 10):
+        collector.take([lease(number) for number in range(first, first + 10)])
+    assert scans() == [1, 2]
+    scan(*range(3, 15))
+    collector.take([lease(number) for number in range(100, 110)])
+    assert scans() == list(range(5, 15))
+    assert [row.time for row in rows(sessions, Event) if row.kind == "lease"] == [moment(number) for number in range(100, 110)]
 
 
 def test_a_phones_own_secrets_and_markup_are_only_text(sessions):

@@ -40,6 +40,29 @@ def test_there_and_back(engine: Engine) -> None:
     assert {*Base.metadata.tables} < {*inspect(engine).get_table_names()}
 
 
+def test_what_events_say_of_milestones_is_kept(engine: Engine) -> None:
+    migrate.upgrade(engine, "0002")
+    names = "name, serial, model, family, customer, source, variables, version, redirect, state, since, reason, address, firmware"
+    names += ", profile_hash, subject, customization, packed_by"
+    phone = f"INSERT INTO phones (mac, {names}) VALUES (:mac{', :mac' * len(names.split(','))})"  # noqa: S608
+    row = "INSERT INTO events (key, time, mac, address, kind, detail) VALUES (:key, :key, :mac, '', :kind, :detail)"
+    told = [("lease", "{}"), ("lease", "{}"), ("resync", '{"what":"failure"}'), ("resync", '{"what": "success"}'), ("packed", "{}")]
+    with engine.begin() as connection:
+        connection.execute(text(phone), [{"mac": mac} for mac in ("00005e005301", "00005e005302")])
+        events = [{"key": key, "mac": "00005e005301", "kind": kind, "detail": detail} for key, (kind, detail) in enumerate(told, 1)]
+        connection.execute(text(row), events)
+        connection.execute(text("INSERT INTO reports VALUES (1, '00005e005301', 1, '', '', '', '', 0, '')"))
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT first_leased, first_profile, first_resynced, first_packed FROM phones ORDER BY mac")
+        )
+        assert [tuple(one) for one in found] == [(1, 0, 4, 5), (0, 0, 0, 0)]
+        command.downgrade(migrate.configuration(connection), "0002")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM reports")).scalar() == 1
+
+
 def test_what_is_interrupted_has_not_begun(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE reports (id INTEGER)"))

@@ -408,9 +408,7 @@ def make_manifest(database: Session, form: str, operator: str) -> Response:
     if form == "csv":
         return _file(manifest.to_csv(items), form)
     arguments = {name: request.args[name] for name in ("customer", "model", "text", "since", "until") if request.args.get(name)}
-    document = manifest.to_json(
-        items, made=iso(now()), operator=operator, station=socket.gethostname(), chosen=arguments
-    )
+    document = manifest.to_json(items, made=iso(now()), operator=operator, station=socket.gethostname(), chosen=arguments)
     return _file(document if form == "json" else manifest.to_archive(document, manifest.to_csv(items), key), form)
 
 

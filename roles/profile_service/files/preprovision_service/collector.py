@@ -32,10 +32,10 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
+from .database import OF_SCANS, SCANS, Lease, Phone, engine_of, open_database
 from .database import Event as Kept
-from .database import Lease, Phone, engine_of, open_database
 from .domain.events import KINDS, Event, parse, read_line
-from .domain.progress import Facts, arrived, judge, learn, read_facts, write_facts
+from .domain.progress import MILESTONES, Facts, arrived, judge, learn, reach, read_facts, write_facts
 
 BEGIN = b"BEGIN TRANSACTION"
 COMMIT = b"COMMIT TRANSACTION"
@@ -63,9 +63,15 @@ _PHONES = (
     Phone.subject,
     Phone.customization,
     Phone.facts,
+    Phone.first_leased,
+    Phone.first_profile,
+    Phone.first_resynced,
 )
 _KEPT = (Kept.id, Kept.key, Kept.time, Kept.mac, Kept.address, Kept.kind, Kept.detail)
-_CHANGED = ("state", "since", "reason", "address", "firmware", "profile_hash", "subject", "customization", "facts")
+_CHANGED = (
+    *("state", "since", "reason", "address", "firmware", "profile_hash", "subject", "customization", "facts"),
+    *(f"first_{name}" for name in MILESTONES),
+)
 _LONGEST = {column.name: column.type.length for column in Phone.__table__.columns if getattr(column.type, "length", None)}
 
 
@@ -114,7 +120,7 @@ class Collector:
     def __init__(self, sessions: sessionmaker[Session], keep: int = KEEP) -> None:
         self._engine: Engine = engine_of(sessions)
         self._keep = keep
-        self._since_cut = 0
+        self._since_cut = self._cut_to = 0
         self._file = ""
         self._open: Connection | None = None
         self._opened = (0, 0)
@@ -272,8 +278,10 @@ class Collector:
             virgin = [row.mac for row in rows if row.facts == "{}"]
             past = self._past(connection, virgin) if virgin else {}
             for row in rows:
-                facts = learn(read_facts(row.facts), [*past.get(row.mac, ()), *events[row.mac]], row.mac, row.serial)
-                values = _position(row, facts)
+                before, found = read_facts(row.facts), [*past.get(row.mac, ()), *events[row.mac]]
+                first = reach({name: getattr(row, f"first_{name}") for name in MILESTONES}, before, found, row.mac, row.serial)
+                values = _position(row, learn(before, found, row.mac, row.serial))
+                values |= {f"first_{name}": time for name, time in first.items()}
                 if any(values[name] != getattr(row, name) for name in _CHANGED):
                     changes.append({"of": row.mac, **values})
         if changes:
@@ -290,14 +298,17 @@ class Collector:
         return past
 
     def _cut(self, stored: int) -> None:
-        """Forget the oldest events beyond those that are kept."""
+        """Forget the oldest events beyond those that are kept. Scans are counted by themselves, so that no log drives them out."""
         self._since_cut += stored
         if self._since_cut < min(_CUT_EVERY, self._keep):
             return
         self._since_cut = 0
         with contextlib.suppress(LaterError), self._transaction() as connection:
-            newest = connection.scalar(select(func.max(Kept.id)))
-            connection.execute(delete(Kept.__table__).where(Kept.id <= newest - self._keep))
+            last = (connection.scalar(select(func.max(Kept.id))) or 0) - self._keep
+            connection.execute(delete(Kept.__table__).where(Kept.id > self._cut_to, Kept.id <= last, Kept.kind.not_in(SCANS)))
+            self._cut_to = last
+            scan = connection.scalar(select(Kept.id).where(OF_SCANS).order_by(Kept.id.desc()).offset(self._keep).limit(1))
+            connection.execute(delete(Kept.__table__).where(OF_SCANS, Kept.id <= (scan or 0)))
 
 
 def _read(text: str) -> Event | None:

@@ -7,13 +7,17 @@ Debian 12, to 2.x.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, declarative_base, sessionmaker
 
 Base = declarative_base()
 Number = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself in an INTEGER column alone."""
+SCANS = ("scanned", "packed", "returned")
+"""Kinds of the events that are made at the board."""
+OF_SCANS = text(f"kind IN {SCANS}")
+"""The condition that an event is one of these, as their index has it; written in another way, the index is not used."""
 
 
 class Phone(Base):
@@ -24,7 +28,7 @@ class Phone(Base):
     mac = Column(String(12), primary_key=True)
     name = Column(String(255), nullable=False, unique=True)
     serial = Column(String(64), nullable=False, default="", index=True)
-    model = Column(String(64), nullable=False)
+    model = Column(String(64), nullable=False, index=True)
     family = Column(String(64), nullable=False)
     customer = Column(String(255), nullable=False, default="", index=True)
     source = Column(String(16), nullable=False, default="inventory")
@@ -55,6 +59,11 @@ class Phone(Base):
     packed_by = Column(String(64), nullable=False, default="")
     arrived = Column(Number, nullable=False, default=0, server_default="0")
     """When it was scanned in; 0 for one that is not here."""
+    first_leased = Column(Number, nullable=False, default=0, server_default="0")
+    """When it had an address first, and so on; 0 for never, and again for one that was taken back."""
+    first_profile = Column(Number, nullable=False, default=0, server_default="0")
+    first_resynced = Column(Number, nullable=False, default=0, server_default="0")
+    first_packed = Column(Number, nullable=False, default=0, server_default="0")
 
 
 class Customer(Base):
@@ -73,7 +82,11 @@ class Event(Base):
     """Something that happened to a phone, in the order in which it became known."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("events_of_phone", "mac", "id"),)
+    __table_args__ = (
+        Index("events_of_phone", "mac", "id"),
+        # A few among very many, and other events cost nothing by it
+        Index("events_of_scans", "kind", "id", sqlite_where=OF_SCANS, postgresql_where=OF_SCANS),
+    )
 
     id = Column(Number, primary_key=True, autoincrement=True)
     key = Column(String(64), nullable=False, unique=True)

@@ -13,7 +13,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -57,7 +57,7 @@ COLUMNS = tuple(field.name for field in fields(Item))
 
 def to_csv(items: Iterable[Item]) -> bytes:
     """Return the items as CSV in UTF-8."""
-    return format_csv(COLUMNS, (asdict(item).values() for item in items)).encode("utf-8", "backslashreplace")
+    return format_csv(COLUMNS, (vars(item).values() for item in items)).encode("utf-8", "backslashreplace")
 
 
 def format_csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -75,7 +75,7 @@ def _harmless(cell: str) -> str:
 
 def to_json(items: Iterable[Item], *, made: str, operator: str, station: str, chosen: dict[str, str]) -> bytes:
     """Return the items, and who has made the manifest when and where of which choice; the same for the same arguments."""
-    phones = [asdict(item) for item in items]
+    phones = [vars(item) for item in items]
     document = {
         "format": FORMAT,
         "made": made,

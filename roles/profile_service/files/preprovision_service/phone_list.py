@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from .clock import age, iso, now
 from .database import Event, Phone, Report, Shipment
+from .domain import progress
 from .domain.mac import MacError, parse_mac
 from .domain.progress import PATIENCE, STATES, diagnose, read_facts
 
@@ -239,7 +240,7 @@ def reports(database: Session, mac: str, limit: int = 20) -> list[dict[str, Any]
             "content_type": row.content_type,
             "sealed": bool(row.sealed),
             "size": row.size,
-            "start": readable(bytes(row.start)),
+            "start": readable(bytes(row.start or b"")),
         }
         for row in database.execute(query.order_by(Report.id.desc()).limit(limit))
     ]
@@ -253,36 +254,18 @@ def readable(body: bytes) -> str:
 
 # ---- a batch over time
 
-MILESTONES = ("leased", "profile", "resynced", "packed")
-"""What the plot counts: phones that had an address, fetched a profile of their own, resynced, and were packed."""
-
-
-def _milestone() -> ColumnElement[Any]:
-    succeeded = and_(Event.kind == "resync", Event.detail.like('%"what"%"success"%'))
-    return case((Event.kind == "lease", "leased"), (succeeded, "resynced"), (Event.kind == "resync", ""), else_=Event.kind)
+MILESTONES = {name: getattr(Phone, f"first_{name}") for name in (*progress.MILESTONES, "packed")}
+"""What the plot counts, by when a phone reached it first."""
 
 
 def over_time(database: Session, chosen: Filter, start: int, end: int, steps: int) -> dict[str, list[int]]:
     """Return how many phones had reached each of MILESTONES at the end of each of *steps* equal spans from *start* to *end*."""
     width = max((end - start) // steps, 1)
-    milestone = _milestone().label("milestone")
-    first = (
-        select(Event.mac, milestone, func.min(Event.time).label("time"))
-        .join(Phone, Phone.mac == Event.mac)
-        .where(Event.kind.in_(("lease", "profile", "resync", "packed")), chosen.where(with_state=False))
-        .group_by(Event.mac, milestone)
-        .subquery()
-    )
-    late = case((first.c.time < start, 0), else_=(first.c.time - start) / width)
-    bucket = func.floor(late).label("bucket") if database.get_bind().dialect.name != "sqlite" else late.label("bucket")
-    rows = database.execute(
-        select(first.c.milestone, bucket, func.count())
-        .where(first.c.milestone.in_(MILESTONES), first.c.time < end)
-        .group_by(first.c.milestone, bucket)
-    ).all()
     series = {name: [0] * steps for name in MILESTONES}
-    for name, number, count in rows:
-        series[name][min(int(number), steps - 1)] += count
+    for row in database.execute(select(*MILESTONES.values()).where(chosen.where(with_state=False))):
+        for counts, moment in zip(series.values(), row, strict=True):
+            if 0 < moment < end:
+                counts[min(max(moment - start, 0) // width, steps - 1)] += 1
     return {name: _running(counts) for name, counts in series.items()}
 
 

@@ -20,11 +20,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from .clock import iso, local, now
-from .database import Event, Phone, Setting, Shipment
+from .database import OF_SCANS, Event, Phone, Setting, Shipment
 from .domain.families import BUILTIN, Catalogue, ModelError
 from .domain.progress import STATES, begin, read_facts, write_facts
 from .domain.scans import CUSTOMER, MAC, MODEL, NAME, SERIAL, ScanError, ScannedPhone, find_model, read_label, read_scans
-from .phone_list import COLUMNS, describe, hint, plain_mac
+from .phone_list import COLUMNS, MILESTONES, describe, hint, plain_mac
 
 LONGEST_CODE = 512
 NGINX_ETAG = re.compile(r"[0-9a-f]{1,16}-[0-9a-f]{1,16}")
@@ -349,10 +349,11 @@ def _pack(
     _check_model(codes, row, "", "", models)
     moment = now()
     kept = (Phone.mac == row.mac, Phone.state.in_(states), Phone.profile_hash == row.profile_hash)
+    first = case((Phone.first_packed == 0, moment), else_=Phone.first_packed)
     changed = database.execute(
         update(Phone)
         .where(*kept)
-        .values(state="packed", since=moment, reason="", packed_by=operator)
+        .values(state="packed", since=moment, reason="", packed_by=operator, first_packed=first)
         .execution_options(synchronize_session=False)
     )
     if changed.rowcount != 1:
@@ -376,6 +377,7 @@ def take_back(database: Session, mac: str, operator: str) -> Outcome:
     # What its events said before counts no more, even what becomes known later
     facts = write_facts(begin(moment))
     anew = {"state": "expected", "since": moment, "reason": "", "profile_hash": "", "packed_by": "", "arrived": 0, "facts": facts}
+    anew |= {column.key: 0 for column in MILESTONES.values()}
     for change in (
         update(Phone).where(Phone.mac == mac).values(anew),
         update(Shipment).where(Shipment.mac == mac, Shipment.returned == 0).values(returned=moment),
@@ -389,7 +391,7 @@ def take_back(database: Session, mac: str, operator: str) -> Outcome:
 
 def last_scans(database: Session, kind: str, limit: int = 8) -> list[dict[str, Any]]:
     """Return the latest events of that kind, with their phones."""
-    query = select(Event.time, Event.detail, *COLUMNS).join(Phone, Phone.mac == Event.mac).where(Event.kind == kind)
+    query = select(Event.time, Event.detail, *COLUMNS).join(Phone, Phone.mac == Event.mac).where(OF_SCANS, Event.kind == kind)
     rows = database.execute(query.order_by(Event.id.desc()).limit(limit))
     return [{**describe(row), "time": iso(row.time), "operator": json.loads(row.detail).get("operator", "")} for row in rows]
 
