@@ -30,7 +30,6 @@ _NAME = re.compile(r"(?!\.)[A-Za-z0-9._~+,=@-]{1,200}")
 _DIGEST = re.compile("[0-9a-f]{64}", re.IGNORECASE)
 _SHORT = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _URL = re.compile("https?://", re.IGNORECASE)
-_ATA = re.compile("ata19x", re.IGNORECASE)
 
 
 class FirmwareError(ValueError):
@@ -436,9 +435,3 @@ def check_base(url: str) -> None:
         raise FirmwareError(f"'{url}' names no server, and Upgrade_Rule needs one")
     if not target.path.endswith("/") or "$" in url:
         raise FirmwareError(f"'{url}' is no folder; write it with a / at its end, and without macros")
-
-
-def aliases(name: str) -> tuple[str, ...]:
-    """Return the names under which a file is served: its own, in small letters, and ATA19x in both spellings that are about."""
-    names = [name, name.lower(), *(_ATA.sub(spelling, name) for spelling in ("ATA19x", "ATA19X"))]
-    return tuple(dict.fromkeys(names))

@@ -28,10 +28,13 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
+from .firmware_package import FOLDER as FIRMWARE
 from .sealing import SealingError
 from .transfer import LiveFile, Reader, TransferError, json_line, pack_live
 
 MANIFEST = "manifest.jsonl"
+OPEN = "open"
+"""The folder that TFTP serves."""
 
 _INCOMING = ".incoming"
 _LOCK = ".lock"
@@ -239,6 +242,7 @@ class PublishedTree:
                     with _opened(self._folder(live), _FOLDER) as base:
                         removed = self._keep(base, folder, self._manifest(live).entries, gone, made, manifest)
                         self._keep_foreign(base, folder, "", removed, made)
+                self._let_firmware_in(folder, made)
             os.fchmod(folder, _PUBLIC)
             _syncfs(folder)
 
@@ -284,6 +288,12 @@ class PublishedTree:
                         raise TreeError(f"{place} is not ours, and in the way of what is to be published; move it away") from error
         for path in folders:
             self._keep_foreign(base, folder, path, removed, made)
+
+    def _let_firmware_in(self, folder: int, made: set[str]) -> None:
+        """TFTP serves one folder alone, so a link in it leads to the images beside the generations (see firmware_store)."""
+        if OPEN in made and os.path.lexists(os.path.join(self.root, FIRMWARE, "current")):
+            with contextlib.suppress(FileExistsError):
+                os.symlink(os.path.join("../../..", FIRMWARE, "current"), os.path.join(OPEN, FIRMWARE), dir_fd=folder)
 
     def _make_foreign_folders(self, base: int, folder: int, path: str, made: set[str]) -> None:
         """Make folders like those of *base*."""

@@ -17,7 +17,6 @@ from ansible_collections.voip.preprovision.plugins.module_utils.firmware import 
     Image,
     Upgrade,
     Wanted,
-    aliases,
     check_base,
     gaps,
     read_catalogue,
@@ -255,19 +254,6 @@ def test_folders(url):
 def test_what_is_no_folder(url):
     with pytest.raises(FirmwareError):
         check_base(url)
-
-
-@pytest.mark.parametrize(
-    ("name", "names"),
-    [
-        ("a.bin", ["a.bin"]),
-        ("Spa.BIN", ["Spa.BIN", "spa.bin"]),
-        ("ATA19x.11-2-1.img", ["ATA19x.11-2-1.img", "ata19x.11-2-1.img", "ATA19X.11-2-1.img"]),
-        ("ATA19X.11-2-1.img", ["ATA19X.11-2-1.img", "ata19x.11-2-1.img", "ATA19x.11-2-1.img"]),
-    ],
-)
-def test_aliases(name, names):
-    assert list(aliases(name)) == names
 
 
 def test_an_upgrade_without_stones():
