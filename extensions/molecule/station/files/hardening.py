@@ -53,6 +53,10 @@ UNITS = {
     "preprovision-bench-ports.service": Unit(11),
     "preprovision-fence.service": Unit(11),
 }
+# Judged when named, by those who switch them on
+OFF_BY_DEFAULT = {
+    "preprovision-stun.service": Unit(13, ""),
+}
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -126,7 +130,8 @@ def judge(name: str, unit: Unit) -> list[str]:
 
 
 def main() -> None:
-    sys.exit(1 if [line for name, unit in UNITS.items() for line in judge(name, unit)] else 0)
+    units = {name: OFF_BY_DEFAULT[name] for name in sys.argv[1:]} or UNITS
+    sys.exit(1 if [line for name, unit in units.items() for line in judge(name, unit)] else 0)
 
 
 main()
