@@ -111,6 +111,29 @@ class Family:
     software_version: str = ""
     """The same as ``$SWVER``; empty: it is spelt alike."""
 
+    options_parameter: str = ""
+    """Parameter that lists such options in the order that counts instead; empty where the family has none."""
+    random_delay_unit: int = 20
+    """Seconds that one of Resync_Random_Delay stands for. SPA, ATA and MPP tables say 20; another MPP text says seconds."""
+    error_retry_delay: str = "3600"
+    """Resync_Error_Retry_Delay of a factory-new unit."""
+    zero_retries: bool = False
+    """Whether a Resync_Error_Retry_Delay of 0 means at once, as SPA guides say; else never, as those of ATA and MPP do."""
+    waits_for_idle: bool = True
+    """Whether Forced_Resync_Delay counts from the end of the last call, as SPA guides say; else from when the resync was due."""
+    trigger_blocks: bool = False
+    """Whether a Resync_Trigger that does not hold keeps the unit from resyncing."""
+    load_pattern: str = ""
+    """Regular expression of a firmware file's name; its group is the version, as $SWVER is then. Empty: names tell none."""
+    load_dots: bool = False
+    """Whether dashes of that group stand for dots."""
+    report_method: str = "POST"
+    """How a report travels by HTTP: POST, or PUT. By TFTP it is always written."""
+    customization_hosts: tuple[str, ...] = ()
+    """The maker's hosts for remote customization: of firmware from 11.2(1) on, and before; none where the family knows no such."""
+    customization_aborted_by: str = "profile"
+    """What of DHCP ends remote customization: the profile that it led to (SMB5736), or already the option (in-house chapter)."""
+
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Typed setting (``resync.periodic``) -> paths of the parameters that hold it; ``{n}`` stands for each line's number. Several
     paths: which one counts is unknown, so all are set."""
@@ -303,21 +326,23 @@ def _typed(key: str, value: Any, present: Any) -> Any:
         if not isinstance(value, bool):
             raise ValueError(f"'{value}' is neither true nor false")
         return value
+    if isinstance(present, int):
+        return _number(value)
     text = _text(value)
     if text not in _CHOICES.get(key, (text,)):
         raise ValueError(f"'{text}' is not known; use one of {', '.join(choice or repr(choice) for choice in _CHOICES[key])}")
-    if key == "series":
-        _check_series(text)
+    if key == "series" or (key == "load_pattern" and text):
+        _check_pattern(text)
     return text
 
 
-def _check_series(text: str) -> None:
+def _check_pattern(text: str) -> None:
     try:
         groups = re.compile(text).groups
     except re.error as error:
         raise ValueError(f"'{text}' is no regular expression: {error}") from error
     if groups < 1:
-        raise ValueError(f"'{text}' has no group in parentheses, which would be $PSN")
+        raise ValueError(f"'{text}' has no group in parentheses")
 
 
 def _password_rule(value: Any, present: PasswordRule) -> dict[str, int]:
@@ -355,6 +380,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "sealing": SEALINGS,
     "ikm_encoding": ("base64url", "text"),
     "known_names": (*KNOWN, ""),
+    "report_method": ("POST", "PUT"),
+    "customization_aborted_by": ("profile", "option"),
 }
 _MODEL_MACROS = ("PN", "PSN")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -471,6 +498,8 @@ _FAMILIES = (
         product="{model}-MPP",
         factory_rule="/ata$PSN.cfg",
         custom_ca="Custom_CA_URL",
+        customization_hosts=("activate.cisco.com", "webapps.cisco.com"),
+        load_pattern=r"(?i)ATA19x\.(\d+-\d+-\d+.*)\.(?:img|bin)",
         dhcp_sources=(66,),
         reads_urls=False,
         vendor_classes=("CISCO ATA19",),
@@ -500,6 +529,10 @@ _FAMILIES = (
         series=r"SPA(\w+)",
         factory_rule="/spa$PSN.cfg",
         dhcp_sources=(66, 160, 159, 150),
+        options_parameter="DHCP_Option_To_Use",
+        zero_retries=True,
+        load_pattern=r"(?i)spa.*?-(\d+-\d+-\d+\w*)\.bin",
+        load_dots=True,
         priority="",
         vendor_classes=("Cisco SPA", "LINKSYS SPA"),
         vendor_class="Cisco {model}",
@@ -533,7 +566,13 @@ _FAMILIES = (
         aliases=("/$PN.cfg",),
         custom_ca="Custom_CA_Rule",
         ikm_parameter="IKM_HTTP_Encrypt_Content",
-        dhcp_sources=(66, 160, 159, 150),
+        dhcp_sources=(66, 160, 159, 150, 60, 43, 125),
+        options_parameter="DHCP_Option_To_Use",
+        error_retry_delay="60,120,240,480,960,1920,3840,7680,15360,30720,61440,86400",
+        waits_for_idle=False,
+        trigger_blocks=True,
+        load_pattern=r"(?i)((?:sip|PHONEOS-)[a-z0-9]+\..+)\.loads",
+        customization_hosts=("activate.cisco.com", "webapps.cisco.com"),
         probes=True,
         block_size=1428,
         vendor_classes=("CP-6", "CP-7", "CP-8"),

@@ -19,6 +19,9 @@ DEFAULTS: Mapping[str, str] = {
     "request": "$PN $MAC -- Requesting resync $SCHEME://$SERVIP:$PORT$PATH",
     "success": "$PN $MAC -- Successful resync $SCHEME://$SERVIP:$PORT$PATH",
     "failure": "$PN $MAC -- Resync failed: $ERR",
+    "upgrade request": "$PN $MAC -- Requesting upgrade $SCHEME://$SERVIP:$PORT$PATH",
+    "upgrade success": "$PN $MAC -- Successful upgrade $SCHEME://$SERVIP:$PORT$PATH -- $ERR",
+    "upgrade failure": "$PN $MAC -- Upgrade failed: $ERR",
 }
 """Factory templates: event -> text with macros."""
 
@@ -41,7 +44,7 @@ _EVENTS = {
 
 @dataclass(frozen=True)
 class PhoneMessage:
-    """One recognised message: event is a value of DEFAULTS' keys, or the same with ``upgrade`` before it."""
+    """One recognised message: event is one of DEFAULTS' keys."""
 
     product: str
     mac: Mac

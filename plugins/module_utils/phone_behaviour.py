@@ -1,459 +1,475 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a unit behaves from power-up to the end of its resync; the wire is a port, see phone_network.
+"""How a unit behaves from power-up on: resyncs and their timers, remote customization, upgrades, reports.
 
-Sources: "Profile rule", "HTTP status code handling on resync", "Custom CA" and "RFC 8188-based HTTP content encryption" of the
-ATA 191/192, SPA and MPP provisioning guides; the MPP migration guide for what a phone makes of a DHCP option. Where they are silent
-the habit is noted as a guess.
+The wire and the clock are ports, see phone_network.
 
-Not emulated: ``--alias``, ``--srv``, firmware upgrades and reports.
+Sources: "Profile rule", "Resync" and "Report rule" of the ATA 191/192, SPA and MPP provisioning guides; the in-house chapter for
+remote customization. Guesses stand beside the code that makes them, and in docs/emulated_phone.md.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-import secrets
-from dataclasses import asdict, dataclass
+import random
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin
 
-from .http_login import Login, authorization
-from .macros import KNOWN, SECRET, expand
-from .messages import DEFAULTS, format_message
+from .customization import FINAL, OPEN, advance, request_url, service_host
+from .dhcp_sources import named_servers, order
+from .families import Family
+from .macros import expand
 from .phone import Phone
-from .phone_network import Answer, Ask, Lease, Network
-from .profile import HIDDEN, ProfileError, is_secret, shown, shown_urls, values
-from .profile_formats import FORMATS
-from .rules import Choice, Destination, RuleError, Target, evaluate, format_url, parse_rule, parse_url
-from .sealing import SealingError, decompress, decrypt_content, is_compressed, is_sealed, unseal
-from .user_agent import format_user_agent
+from .phone_diary import Diary, ResyncError, plain_failure
+from .phone_fetching import MOST_LOGINS, MOST_REDIRECTIONS, MOST_REQUESTS, Fetcher, Wish, behaviour
+from .phone_following import Follower
+from .phone_memory import Memory
+from .phone_network import Clock, Network, SystemClock
+from .phone_reporting import report_wish, reported
+from .phone_upgrade import Upgrader
+from .profile import shown
+from .resync_timers import SHORTEST, Timer, at_random_delay, first_contact, next_time_of_day, read_delays, wait
+from .rules import RuleError, evaluate, format_url, parse_rule, parse_url
 
-AES128GCM = "aes128gcm"
-"""The one Content-Encoding that a unit understands."""
-MOST_REDIRECTIONS = 5
-MOST_LOGINS = 2
-MOST_ADDRESSES = 10
+__all__ = ["MOST_LOGINS", "MOST_REDIRECTIONS", "MOST_REQUESTS", "VENDOR", "Unit", "behaviour"]
 
+VENDOR = "vendor"
+"""The maker's own service for remote customization, see Unit."""
+MOST_UPGRADES = 8
+"""Upgrades after one power-up: more stepping stones are a loop."""
 
-_SHORTEST_SECRET = 4  # shorter ones would blot out half of every text and are no secrets
-_NO = ("no", "0")
-_HARDWARE = "1.0.0"
-
-
-@dataclass(frozen=True)
-class Request:
-    """One file that was asked for."""
-
-    power_up: int
-    parameter: str
-    """The parameter that named it: Profile_Rule, Custom_CA_URL ..."""
-    url: str
-    protocol: str
-    status: int
-    bytes: int
-    sealed: bool
-    behaviour: str
-    """A success, B not found or corrupt, C any other failure; empty for a redirection or a login that is tried again."""
-
-
-@dataclass(frozen=True)
-class Message:
-    """One syslog message."""
-
-    server: str
-    text: str
-    sent: bool
-
-
-class ResyncError(Exception):
-    """A resync has failed; the message is what a unit would put into $ERR, with the URL where there is one."""
+_POWER_UP, _PERIODIC, _RETRY, _TOLD = "0", "1", "2", "-1"
+"""Values of $PRVST."""
+_AT, _RESYNC, _ERROR, _UPGRADE, _REPORT = (
+    *("Resync_At", "Resync_Periodic", "Resync_Error_Retry_Delay"),
+    *("Upgrade_Error_Retry_Delay", "periodic_upload_to_server"),
+)
+_LARGEST_ANSWER = 4096
+_REMEMBERED = 32
 
 
 class Unit:
-    """One unit, factory-new when made. Call power_up() once a power cycle, then report()."""
+    """One unit, factory-new when made: power_up() once a power cycle, or run() for a stretch of its life; then report()."""
 
-    def __init__(self, phone: Phone, roots: bytes = b"", has_certificate: bool = False) -> None:
-        """*roots*: PEM roots from the factory; families that can be told of others by URL start without."""
-        self._phone = phone
-        self._family = phone.model.family
-        self._roots = b"" if self._family.custom_ca else roots
-        self._roots_url = ""
-        self._has_certificate = has_certificate
-        self._rules = self._family.profile_rules
-        self._parameters = dict.fromkeys(self._rules[:1], self._family.factory_rule)
-        self._keys: set[str] = set()
-        self._lease: Lease | None = None
-        self._power_ups = 0
-        self._requests: list[Request] = []
-        self._messages: list[Message] = []
-        self.cause = ""
+    def __init__(
+        self,
+        phone: Phone,
+        roots: bytes = b"",
+        has_certificate: bool = False,
+        *,
+        customization: str = "",
+        checksums: Mapping[str, str] | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """*roots*: PEM roots from the factory; families that can be told of others by URL start without.
+
+        *customization*: URL of a remote customization service, VENDOR for the maker's, nothing for none. *checksums*: name of a
+        firmware file -> its SHA-256. *chance*: where random delays come from.
+        """
+        self._clock: Clock = SystemClock()
+        self._memory = Memory(phone, roots, has_certificate, chance or random.Random())  # noqa: S311 - delays, no secrets
+        self._diary = Diary(self._clock)
+        self._fetcher = Fetcher(self._memory, self._diary)
+        self._follower = Follower(self._memory, self._diary, self._fetcher)
+        self._upgrader = Upgrader(self._memory, self._diary, self._fetcher, checksums or {})
+        self._service = customization
+        self._timers: dict[str, Timer] = {}
+        self._last_resync: float | None = None
+        self._successes = self._failures = 0
+        self._reported: dict[str, str] = {}
+        self._rule_history: list[str] = []
+        self.customization = OPEN
+        """One of customization.STATES."""
+        self.busy_for = 0.0
+        """Seconds for which its lines are still in use when a resync is due."""
+
+    @property
+    def _family(self) -> Family:
+        return self._memory.family
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        return self._memory.parameters
+
+    @property
+    def cause(self) -> str:
         """Why the unit is not preprovisioned, in one sentence; empty while nothing has failed."""
+        return self._memory.hide(self._diary.failure.what) if self._diary.failure else ""
 
-    def power_up(self, network: Network) -> None:
+    # -- what can happen to it
+
+    def power_up(self, network: Network, clock: Clock | None = None) -> None:
         """Get an address and follow the rules that hold now. A failure ends the resync, and is noted in ``cause``."""
-        self._power_ups += 1
-        self._lease = network.lease(self._phone.model.vendor_class)
-        if self._lease is None:
-            self.fail("no DHCP server gave it an address")
-            return
-        if self._is_no("Provision_Enable") or self._is_no("Resync_On_Reset"):
-            self.fail("the unit does not resync, since Provision_Enable or Resync_On_Reset is No")
-            return
-        if not self._rules:
-            self._ask_for_files(network)
-            return
-        for parameter in self._rules:
-            try:
-                # Read anew each time: the profile before may have set it.
-                self._follow(parameter, self._parameters.get(parameter, ""), network)
-            except ResyncError as error:
-                self.fail(f"{parameter}: {error}")
-                return
+        self._use(clock)
+        begun = self._clock.now()
+        self._diary.power_up += 1
+        self._diary.failure = None
+        self._timers.clear()
+        self._successes = self._failures = 0
+        try:
+            if self._get_lease(network):
+                self._boot(network)
+        except ResyncError as error:
+            self._diary.fail(error.code, error.step or "lease", str(error), error.facts)
+        self._diary.seconds += max(0.0, self._clock.now() - begun)
 
-    def fail(self, why: str) -> None:
-        """Note why this power-up did not succeed."""
-        self.cause = self._hide(f"power-up {self._power_ups}: {why}")
+    def run(self, network: Network, clock: Clock, until: float) -> None:
+        """Power up, after the delay of a first contact, and come again as the timers say, until *until* (seconds since 1970)."""
+        self._use(clock)
+        chance = self._memory.chance
+        delay = first_contact(self._memory.get("resync.random_delay", "2"), self._family.random_delay_unit, chance)
+        if clock.now() + delay > until:
+            return
+        clock.sleep(delay)
+        self.power_up(network, clock)
+        while self._timers:
+            timer = min(self._timers.values(), key=lambda timer: timer.due)
+            due = max(timer.due, clock.now()) + self._forced_delay(timer)
+            if due > until:
+                return
+            clock.sleep(due - clock.now())
+            self._wake(timer, network)
+
+    def resync(self, network: Network, rule: str = "", clock: Clock | None = None) -> bool:
+        """Resync at once, as a SIP NOTIFY or /admin/resync asks for; with *rule*, follow that one alone. Tell whether it worked."""
+        self._use(clock)
+        if self._memory.lease is None or self._memory.is_no("Provision_Enable"):
+            return False
+        return self._resync(network, _TOLD, rule)
+
+    def send_report(self, network: Network, clock: Clock | None = None) -> bool:
+        """Report once, as a SIP NOTIFY asks for; tell whether all servers took it. There is no second attempt."""
+        self._use(clock)
+        try:
+            for parameter in self._family.report_rules:
+                self._report_as(parameter, network)
+        except ResyncError as error:
+            self._diary.fail("report", error.step or "report", str(error), error.facts)
+            return False
+        return True
+
+    def factory_reset(self) -> None:
+        """Go back to factory settings; firmware stays, and remote customization is open again."""
+        self._memory.reset()
+        self._rule_history.clear()
+        self._timers.clear()
+        self._move("reset")
+
+    def set_up_by_hand(self, parameters: Mapping[str, str]) -> None:
+        """Set parameters on the unit's own display or web page, which ends remote customization."""
+        self._parameters.update(parameters)
+        self._move("set up")
+
+    def fail(self, why: str, code: str = "no_lease", step: str = "lease") -> None:
+        """Note why this power-up did not succeed, where the reason lies outside."""
+        self._diary.failure = None
+        self._diary.fail(code, step, why, {})
+
+    # -- powering up
+
+    def _use(self, clock: Clock | None) -> None:
+        self._clock = clock or self._clock
+        self._diary.clock = self._clock
+
+    def _get_lease(self, network: Network) -> bool:
+        with self._diary.step("lease", "DHCP") as note:
+            self._memory.lease = network.lease(self._memory.phone.model.vendor_class)
+            if self._memory.lease is None:
+                raise ResyncError("no_lease", "no DHCP server gave it an address")
+            note.detail = self._memory.lease.address
+        return True
+
+    def _boot(self, network: Network) -> None:
+        for parameter in ("Provision_Enable", "Resync_On_Reset"):
+            if self._memory.is_no(parameter):
+                why = f"the unit does not resync, since {parameter} is No"
+                raise ResyncError("no_resync", why, parameter=parameter)
+        if self._is_blocked():
+            raise ResyncError("no_resync", "the unit does not resync, since its Resync_Trigger does not hold")
+        self._resync(network, _POWER_UP)
+        self._upgrade(network)
+
+    def _is_blocked(self) -> bool:
+        """Tell whether a trigger keeps the unit from resyncing, in families where they do."""
+        texts = [self._parameters.get(name, "").strip() for name in self._family.triggers]
+        if not self._family.trigger_blocks or not any(texts):
+            return False
+        return not any(self._holds(text) for text in texts if text)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return evaluate(f"({condition})? /x", self._memory.macros(), {}) is not None
+        except RuleError:
+            return False
+
+    # -- timers
+
+    def _wake(self, timer: Timer, network: Network) -> None:
+        kind = next(kind for kind, other in self._timers.items() if other is timer)
+        del self._timers[kind]
+        begun = self._clock.now()
+        if kind == "upgrade":
+            self._upgrade(network)
+        elif kind == "report":
+            self.send_report(network)
+            self._set_report_timer()
+        elif self._is_blocked() or self._memory.is_no("Provision_Enable"):
+            self._diary.skip("apply", timer.name, "the unit does not resync now")
+            self._set_resync_timer(succeeded=True)
+        else:
+            self._resync(network, _RETRY if timer.name == _ERROR else _PERIODIC)
+            if "upgrade" not in self._timers:
+                self._upgrade(network)
+        self._diary.seconds += max(0.0, self._clock.now() - begun)
+
+    def _forced_delay(self, timer: Timer) -> float:
+        """Return how much longer the unit waits when its lines are in use."""
+        if self.busy_for <= 0 or timer.name == _REPORT:
+            return 0.0
+        busy, self.busy_for = self.busy_for, 0.0
+        text = self._memory.get("resync.forced_delay", "14400")
+        forced = float(text) if text.isdecimal() and len(text) < 9 else 14400.0
+        return busy + forced if self._family.waits_for_idle else forced
+
+    def _set_resync_timer(self, succeeded: bool) -> None:
+        self._timers.pop("resync", None)
+        memory, now = self._memory, self._clock.now()
+        if not succeeded:
+            self._failures += 1
+            delays = read_delays(memory.get("resync.error_retry_delay"), self._family.error_retry_delay)
+            seconds = wait(delays, self._failures - 1, memory.chance)
+            if seconds or self._family.zero_retries:
+                self._timers["resync"] = Timer(_ERROR, now + max(seconds, SHORTEST))
+            return
+        self._failures = 0
+        due = next_time_of_day(memory.get("resync.at"), now)
+        if due is not None:
+            due += at_random_delay(memory.get("resync.at_random_delay"), memory.chance)
+            self._timers["resync"] = Timer(_AT, due)
+            return
+        delays = read_delays(memory.get("resync.periodic"), "3600")
+        seconds = wait(delays, self._successes, memory.chance)
+        self._successes += 1
+        if seconds:
+            self._timers["resync"] = Timer(_RESYNC, now + max(seconds, SHORTEST))
+
+    def _set_upgrade_timer(self) -> None:
+        delays = read_delays(self._parameters.get(_UPGRADE, ""), "3600")
+        seconds = wait(delays, self._upgrader.failures - 1, self._memory.chance)
+        if seconds:
+            self._timers["upgrade"] = Timer(_UPGRADE, self._clock.now() + max(seconds, SHORTEST))
+
+    def _set_report_timer(self) -> None:
+        if self._parameters.get("Report_to_Server", "") == "Periodically" and "report" not in self._timers:
+            seconds = wait(read_delays(self._parameters.get(_REPORT, ""), "3600"), 0, self._memory.chance)
+            self._timers["report"] = Timer(_REPORT, self._clock.now() + max(seconds, SHORTEST))
+
+    # -- one resync, with remote customization where DHCP does not help
+
+    def _resync(self, network: Network, why: str, rule: str = "") -> bool:
+        memory, now = self._memory, self._clock.now()
+        since = int(now - self._last_resync) if self._last_resync is not None else 0
+        memory.counters |= {"PRVST": why, "PRVTMR": str(since)}
+        self._last_resync = now
+        self._fetcher.left = MOST_REQUESTS
+        self._diary.failure = None
+        self._follower.led_by_dhcp = False
+        if rule:
+            succeeded = self._try("resync", rule, network)
+        else:
+            succeeded = self._follow_all(network)
+            succeeded = self._customize(succeeded, network)
+        self._set_resync_timer(succeeded)
+        self._set_report_timer()
+        self._remember_rule()
+        return succeeded
+
+    def _follow_all(self, network: Network) -> bool:
+        if not self._family.profile_rules:
+            try:
+                self._follower.ask_for_files(network)
+            except ResyncError as error:
+                self._diary.fail(error.code, error.step, str(error), error.facts)
+            return self._diary.failure is None
+        # Read anew each time: the profile before may have set it.
+        return all(self._try(name, self._parameters.get(name, ""), network) for name in self._family.profile_rules)
+
+    def _try(self, parameter: str, text: str, network: Network) -> bool:
+        try:
+            self._follower.follow(parameter, text, network)
+        except ResyncError as error:
+            self._diary.fail(error.code, error.step, f"{parameter}: {error}", {"parameter": parameter, **error.facts})
+            return False
+        return True
+
+    def _customize(self, succeeded: bool, network: Network) -> bool:
+        """Do what DHCP's success or failure means for remote customization; tell whether the unit has a profile in the end."""
+        by_option = self._family.customization_aborted_by == "option" and self._is_led_by_option()
+        if by_option or (succeeded and self._follower.led_by_dhcp):
+            self._move("dhcp")
+        hosts = self._family.customization_hosts
+        if succeeded or self.customization in FINAL or not hosts:
+            return succeeded
+        service = self._service
+        if service == VENDOR:
+            service = f"https://{service_host(hosts, self._memory.version)}/customization"
+        if not service:
+            self._diary.skip("customization", self.customization, "no service for remote customization is named")
+            return succeeded
+        return self._ask_service(service, network)
+
+    def _ask_service(self, service: str, network: Network) -> bool:
+        memory = self._memory
+        self._move("asked")
+        url = request_url(service, memory.phone.mac.upper, memory.phone.model.product)
+        try:
+            with self._diary.step("customization", url) as note:
+                target = parse_url(url)
+                answer = self._fetcher.get(target, Wish("customization", most=_LARGEST_ANSWER), network)[1]
+                found = answer.content.decode("ascii", "replace").strip()
+                self._move("redirected" if found else "unknown")
+                note.detail = found or "nobody's unit"
+        except (ResyncError, RuleError):
+            return False
+        if not found:
+            return False
+        failure, self._diary.failure = self._diary.failure, None
+        if not self._try("customization", found, network):
+            self._diary.failure = failure or self._diary.failure
+            return False
+        self._move("fetched")
+        return True
+
+    def _move(self, event: str) -> None:
+        after = advance(self.customization, event)
+        if after != self.customization:
+            self._diary.tell("customization", event, f"{self.customization} -> {after}")
+            self.customization = after
+
+    def _is_led_by_option(self) -> bool:
+        lease = self._memory.lease
+        return lease is not None and any(named_servers(lease, order(self._family, self._parameters)))
+
+    # -- upgrades and reports
+
+    def _upgrade(self, network: Network) -> None:
+        """Follow the upgrade rule; each upgrade ends with a reboot, and the resync after it may lead on to the next."""
+        self._timers.pop("upgrade", None)
+        seen = {self._memory.version}
+        for _number in range(MOST_UPGRADES):
+            try:
+                before = self._memory.version
+                # One at a time: the unit reboots after it
+                if not any(self._upgrader.follow(name, network) for name in self._family.upgrade_rules):
+                    return
+                if before != self._memory.version and self._memory.version in seen:
+                    raise ResyncError(
+                        "loop", f"the upgrade rule leads back to {self._memory.version}", version=self._memory.version
+                    )
+            except ResyncError as error:
+                self._diary.fail(error.code, error.step or "upgrade", f"Upgrade_Rule: {error}", error.facts)
+                self._set_upgrade_timer()
+                return
+            seen.add(self._memory.version)
+            if not self._memory.is_no("Resync_After_Upgrade_Attempt"):
+                self._resync(network, _POWER_UP)
+        self._diary.fail("loop", "upgrade", f"Upgrade_Rule: there is no end to it after {MOST_UPGRADES} upgrades", {})
+
+    def _report_as(self, parameter: str, network: Network) -> None:
+        memory = self._memory
+        text = self._parameters.get(parameter, "")
+        try:
+            choice = evaluate(text, memory.macros(), memory.secret_macros(), "report")
+        except RuleError as error:
+            raise ResyncError("rule", f"{parameter}: {error}", parameter=parameter) from error
+        if choice is None:
+            self._diary.skip("report", parameter, "the rule is empty, or no condition holds")
+            return
+        self._parameters.update(choice.assignments)
+        for destination in choice.destinations:
+            memory.keys.update(destination.options.get(name, "") for name in ("key", "pwd"))
+            with self._diary.step("report", format_url(destination.target)) as note:
+                wish = report_wish(parameter, destination, memory, self._reported)
+                self._fetcher.get(destination.target, wish, network)
+                note.detail = f"{wish.method}, {len(wish.body or b'')} bytes"
+        self._reported = reported(memory.parameters, self._family)
+
+    # -- what became of it
 
     def report(self) -> dict[str, Any]:
         """Tell what happened. No secret is in it."""
-        cause = self.cause or self._shortcoming()
+        memory, diary = self._memory, self._diary
+        failure = plain_failure(diary.failure, memory.hide) if diary.failure else self._shortcoming()
+        cause = failure["what"]
+        lease = memory.lease
         return {
-            "name": self._phone.name,
-            "mac": self._phone.mac.colon,
-            "model": self._phone.model.name,
-            "address": self._lease.address if self._lease else "",
-            "dhcp_options": {str(code): value for code, value in sorted(self._lease.options.items())} if self._lease else {},
-            "requests": [{**asdict(request), "url": self._hide(request.url)} for request in self._requests],
-            "messages": [{**asdict(message), "text": self._hide(message.text)} for message in self._messages],
+            "name": memory.phone.name,
+            "mac": memory.phone.mac.colon,
+            "model": memory.phone.model.name,
+            "address": lease.address if lease else "",
+            "dhcp_options": {str(code): value for code, value in sorted(lease.options.items())} if lease else {},
+            **diary.plain(memory.hide),
             "state": "failed" if cause else "preprovisioned",
             "cause": cause,
+            "failure": failure,
             "profile_rule": self._shown_rule(),
-            "parameters": len(self._parameters),
+            "parameters": len(memory.parameters),
+            "firmware": memory.version,
+            "customization": self.customization,
+            "next_resync": self._next_resync(),
+            "seconds": round(diary.seconds, 6),
         }
 
-    def _ask_for_files(self, network: Network) -> None:
-        """What families without rules do: fetch the model's file, if there is one, and then the unit's own."""
-        try:
-            for what, path in (("the model's file", self._family.factory_rule), ("the unit's file", self._family.own_file)):
-                if path:
-                    targets = self._targets(parse_url(expand(path, self._macros())))
-                    reached, answer = self._first(what, Destination(targets[0]), targets, network)
-                    if path == self._family.own_file:
-                        self._parameters.update(self._open(reached, answer, None))
-        except ResyncError as error:
-            self.fail(str(error))
+    def _next_resync(self) -> dict[str, Any]:
+        timer = self._timers.get("resync")
+        if timer is None:
+            return {"seconds": None, "timer": ""}
+        return {"seconds": round(max(0.0, timer.due - self._clock.now()), 3), "timer": timer.name}
 
-    # -- one rule
+    def _remember_rule(self) -> None:
+        rule = next((self._parameters.get(name, "") for name in self._family.profile_rules), "")
+        if not self._rule_history or self._rule_history[-1] != rule:
+            self._rule_history.append(rule)
+            del self._rule_history[:-_REMEMBERED]
 
-    def _follow(self, parameter: str, text: str, network: Network) -> None:
-        # A profile may name another server, or none; this resync still belongs to the old one.
-        server = self._syslog_server()
-        targets: list[Target] = []
-        try:
-            choice = self._choose(text)
-            if choice is None:
-                return
-            self._parameters.update(choice.assignments)
-            if not choice.destinations:
-                return
-            destination = choice.destinations[0]
-            targets = self._targets(destination.target)
-            self._log(server, "request", network, targets[0])
-            reached, answer = self._first(parameter, destination, targets, network)
-            values = self._open(reached, answer, destination.options.get("key"))
-        except ResyncError as error:
-            self._log(server, "failure", network, targets[0] if targets else None, str(error))
-            raise
-        self._parameters.update(values)
-        self._log(server, "success", network, reached)
+    def _shortcoming(self) -> dict[str, Any]:
+        """Return a failure for a unit whose resyncs all succeeded, and that is not preprovisioned; an empty one when it is."""
+        code, what = self._find_shortcoming()
+        facts = {"profile_rule": self._shown_rule()} if code else {}
+        return {"code": code, "step": "apply" if code else "", "what": what, "facts": facts}
 
-    def _choose(self, text: str) -> Choice | None:
-        secrets = {name: self._parameters.get(f"GPP_{name}", "") for name in SECRET}
-        try:
-            choice = evaluate(text, self._macros(), secrets)
-        except RuleError as error:
-            raise ResyncError(str(error)) from error
-        for destination in choice.destinations if choice else ():
-            self._keys.update(destination.options.get(name, "") for name in ("key", "pwd"))
-            for name in ("alias", "srv"):
-                if name in destination.options:
-                    raise ResyncError(f"--{name} is beyond what an emulated unit can do")
-        return choice
-
-    def _targets(self, target: Target) -> list[Target]:
-        """Where the rule leads, in the order in which the unit tries; a server that is missing comes from DHCP."""
-        if target.server:
-            return [target]
-        options = self._lease.options if self._lease else {}
-        source = next((code for code in self._family.dhcp_sources if options.get(code)), None)
-        if source is None:
-            wanted = " or ".join(str(code) for code in self._family.dhcp_sources)
-            raise ResyncError(f"{target.path} names no server, and neither does DHCP (option {wanted})")
-        return [place for value in re.split(r"[;\s]+", options[source]) for place in self._places(source, value, target)]
-
-    def _places(self, source: int, value: str, target: Target) -> list[Target]:
-        _scheme, separator, rest = value.partition("://")
-        if separator and not self._family.reads_urls:
-            raise ResyncError(f"DHCP option {source} is the URL {value}; this family takes an address or a name")
-        tails = [target.path]
-        if self._family.probes:
-            tails.append(expand("/Cisco/$PN/$MA.cfg", self._phone.macros))
-        try:
-            if separator:
-                base = parse_url(value if "/" in rest else f"{value}/")
-                folder = base.path.rstrip("/")
-                whole = [base] if folder else []
-                return whole + [Target(base.scheme, base.server, base.port, folder + tail) for tail in tails]
-            schemes = ("tftp", "http", "https") if self._family.probes and target.scheme == "tftp" else (target.scheme,)
-            return [parse_url(f"{scheme}://{value}{tail}") for scheme in schemes for tail in tails]
-        except RuleError as error:
-            raise ResyncError(f"DHCP option {source}: {error}") from error
-
-    def _first(self, parameter: str, destination: Destination, targets: list[Target], network: Network) -> tuple[Target, Answer]:
-        """Return the first file that is there, and where it was in the end."""
-        options = destination.options
-        login = Login(options["uid"], options.get("pwd", "")) if "uid" in options else None
-        body = expand(self._parameters.get(f"GPP_{options['post'].upper()}", ""), self._macros()) if "post" in options else None
-        problems: list[str] = []
-        for target in targets:
-            try:
-                return self._get(parameter, target, network, login, body)
-            except ResyncError as error:
-                problems.append(str(error))
-        more = f" (and {len(problems) - 1} other places failed too)" if len(problems) > 1 else ""
-        raise ResyncError(problems[0] + more)
-
-    # -- one file
-
-    def _get(
-        self, parameter: str, target: Target, network: Network, login: Login | None = None, body: str | None = None
-    ) -> tuple[Target, Answer]:
-        logins = redirections = 0
-        proof: dict[str, str] = {}
-        while True:
-            url = format_url(target)
-            roots = self._trusted(parameter, target, network)
-            # A redirected POST goes on as a GET, as web browsers do it: a guess.
-            posted = None if redirections or target.scheme == "tftp" else body
-            answer = self._ask(target, roots, proof, posted, network)
-            step = behaviour(answer.status)
-            if step == "B" and self._is_no("Resync_Fails_On_FNF"):
-                step = "A"
-            if step == "login":
-                logins += 1
-                proof = self._prove(login, target, answer, posted) if logins <= MOST_LOGINS else {}
-                step = "" if proof else "C"
-            if step == "follow":
-                redirections += 1
-                step = "" if redirections <= MOST_REDIRECTIONS else "C"
-            self._note(parameter, target, answer, step)
-            if step in ("B", "C"):
-                reason = f"more than {MOST_REDIRECTIONS} redirections" if redirections > MOST_REDIRECTIONS else _reason(answer)
-                raise ResyncError(f"{url}: {reason}")
-            if step == "A":
-                return target, answer if answer.status < 300 else Answer(answer.status)
-            if answer.status in (301, 302):
-                try:
-                    target = parse_url(urljoin(url, answer.headers.get("location", "")))
-                except RuleError as error:
-                    raise ResyncError(f"{url}: redirects to what cannot be followed: {error}") from error
-
-    def _ask(self, target: Target, roots: bytes, proof: dict[str, str], body: str | None, network: Network) -> Answer:
-        """Ask the addresses of the server in turn, until one answers."""
-        name = str(target.server)
-        answer = Answer(0, failure="unreachable", error=f"the name {name} has no address")
-        headers = {"User-Agent": format_user_agent(self._phone.model, self._phone.mac, self._phone.serial), **proof}
-        method = "GET"
-        if body is not None:
-            method, headers = "POST", {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        for address in network.addresses(name)[:MOST_ADDRESSES]:
-            answer = network.fetch(
-                Ask(
-                    target=target,
-                    address=address,
-                    method=method,
-                    headers={} if target.scheme == "tftp" else headers,
-                    body=(body or "").encode(),
-                    roots=roots,
-                )
-            )
-            if answer.status:
-                break
-        return answer
-
-    @staticmethod
-    def _prove(login: Login | None, target: Target, answer: Answer, body: str | None) -> dict[str, str]:
-        """Return the header that answers a challenge; nothing when the unit cannot."""
-        asked, answered = ("www", "Authorization") if answer.status == 401 else ("proxy", "Proxy-Authorization")
-        challenge = answer.headers.get(f"{asked}-authenticate", "")
-        method = "GET" if body is None else "POST"
-        value = authorization(challenge, login, method, target.path, secrets.token_hex(8)) if login else ""
-        return {answered: value} if value else {}
-
-    def _open(self, target: Target, answer: Answer, key: str | None) -> dict[str, str]:
-        if not answer.content and self._is_no("Resync_Fails_On_FNF"):
-            return {}
-        try:
-            return values(FORMATS[self._family.format].parse(self._unpack(answer, key)))
-        except (SealingError, ProfileError) as error:
-            last = self._requests[-1]
-            self._requests[-1] = Request(**{**asdict(last), "behaviour": "B"})
-            raise ResyncError(f"{format_url(target)}: {error}") from error
-
-    def _unpack(self, answer: Answer, key: str | None) -> bytes:
-        """Decrypt and decompress; the header that says how counts before a key of the rule."""
-        content = answer.content
-        if answer.headers.get("content-encoding") == AES128GCM:
-            content = decrypt_content(content, self._keying_material())
-        elif key is not None:
-            content = unseal(content, key, self._family.digest)
-        elif is_sealed(content):
-            raise SealingError("the file is encrypted, and the rule has no --key")
-        return decompress(content) if is_compressed(content) else content
-
-    def _keying_material(self) -> bytes:
-        name = self._family.ikm_parameter
-        if not name:
-            raise SealingError(f"it came with Content-Encoding: {AES128GCM}, which the family {self._family.name} cannot decrypt")
-        text = self._parameters.get(name, "")
-        if not text:
-            raise SealingError(f"it came with Content-Encoding: {AES128GCM}, and {name} is empty")
-        if self._family.ikm_encoding != "base64url":
-            return text.encode()
-        try:
-            return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise SealingError(f"{name} is not base64url, so that the file cannot be decrypted") from error
-
-    def _trusted(self, parameter: str, target: Target, network: Network) -> bytes:
-        """Return the roots to check *target* with; those that a parameter names are fetched when they are first needed."""
-        name = self._family.custom_ca
-        if target.scheme != "https":
-            return b""
-        url = expand(self._parameters.get(name, ""), self._macros()).strip() if name else ""
-        if url and url != self._roots_url and parameter != name:
-            try:
-                reached, answer = self._get(str(name), parse_url(url), network)
-            except RuleError as error:
-                raise ResyncError(f"{name}: {error}") from error
-            if b"-----BEGIN CERTIFICATE-----" not in answer.content:
-                raise ResyncError(f"{name}: {format_url(reached)}: the file holds no PEM certificate")
-            self._roots, self._roots_url = answer.content, url
-        if not self._roots:
-            hint = f"; {name} names none" if name else ""
-            raise ResyncError(f"{format_url(target)}: the unit has no root certificate to check the server with{hint}")
-        return self._roots
-
-    def _note(self, parameter: str, target: Target, answer: Answer, step: str) -> None:
-        request = Request(
-            power_up=self._power_ups,
-            parameter=parameter,
-            url=format_url(target),
-            protocol=target.scheme,
-            status=answer.status,
-            bytes=len(answer.content),
-            sealed=is_sealed(answer.content) or answer.headers.get("content-encoding") == AES128GCM,
-            behaviour=step,
-        )
-        self._requests.append(request)
-
-    # -- syslog
-
-    def _syslog_server(self) -> str:
-        return next((value for name in self._family.paths("syslog.server") if (value := self._parameters.get(name))), "")
-
-    def _template(self, event: str) -> str:
-        names = self._family.paths(f"log_messages.resync_{event}")
-        return next((self._parameters[name] for name in names if name in self._parameters), DEFAULTS[event])
-
-    def _log(self, server: str, event: str, network: Network, target: Target | None, error: str = "") -> None:
-        if not server:
-            return
-        macros = {**self._macros(), "ERR": error}
-        if target:
-            macros.update(
-                SCHEME=target.scheme,
-                METH=target.scheme,
-                SERV=str(target.server),
-                SERVIP=next(iter(network.addresses(str(target.server))), str(target.server)),
-                PORT=str(target.port),
-                PATH=target.path,
-            )
-        text = format_message(self._template(event), macros)
-        if text:
-            line = self._family.priority + text
-            self._messages.append(Message(server, line, network.log(server, line)))
-
-    # -- what the unit knows
-
-    def _macros(self) -> dict[str, str]:
-        """All macros of a rule. Timers are those of a unit that has just been switched on: a guess."""
-        general = {letter: self._parameters.get(f"GPP_{letter}", "") for letter in "ABCDEFGHIJKLMNOP"}
-        user = self._family.line_settings.get("user_id", "")
-        lines = {name: name.removeprefix("UID") for name in KNOWN if name.startswith("UID")}
-        users = {name: self._parameters.get(user.format(n=number), "") for name, number in lines.items()}
-        return {
-            **general,
-            **users,
-            **self._phone.macros,
-            **dict.fromkeys(("PRVST", "UPGST", "PRVTMR", "UPGTMR", "REGTMR1", "REGTMR2"), "0"),
-            **dict.fromkeys(("EXTIP", "UPGERR", "EMS"), ""),
-            **dict.fromkeys(("ORIGTYPE", "AUTHSTATUS"), "none"),
-            "CCERT": "Installed" if self._has_certificate else "Not Installed",
-            "IP": self._lease.address if self._lease else "",
-            "SWVER": self._family.software_version or self._family.firmware,
-            "HWVER": _HARDWARE,
-        }
-
-    def _is_no(self, parameter: str) -> bool:
-        return self._parameters.get(parameter, "").lower() in _NO
-
-    def _shortcoming(self) -> str:
-        """Why a unit whose resyncs all succeeded is not preprovisioned, or nothing."""
-        if not self._requests:
-            return "the unit asked for nothing"
-        if not self._rules:
-            return ""
-        rule = self._parameters[self._rules[0]]
+    def _find_shortcoming(self) -> tuple[str, str]:
+        if not self._diary.requests:
+            return "no_resync", "the unit asked for nothing"
+        if not self._family.profile_rules:
+            return "", ""
+        name = self._family.profile_rules[0]
+        rule = self._parameters[name]
         if rule == self._family.factory_rule:
-            return f"{self._rules[0]} is still the factory rule; no profile that was fetched sets it"
+            return "no_own_file", f"{name} is still the factory rule; no profile that was fetched sets it"
         try:
-            alternatives = parse_rule(expand(rule, self._macros())).alternatives
+            alternatives = parse_rule(expand(rule, self._memory.macros())).alternatives
         except RuleError as error:
-            return f"{self._rules[0]} '{self._shown_rule()}' cannot be followed: {error}"
-        own = (self._phone.mac.plain, self._phone.mac.colon, self._phone.serial.lower())
-        urls = [place.url.lower() for alternative in alternatives for place in alternative.places]
-        if not any(text and text in url for text in own for url in urls):
-            return f"{self._rules[0]} '{self._shown_rule()}' names no file of this unit alone; put $MA into it"
-        return ""
+            return "rule", f"{name} '{self._shown_rule()}' cannot be followed: {error}"
+        urls = [place.url for alternative in alternatives for place in alternative.places]
+        if rule in self._rule_history[:-1]:
+            return "loop", f"{name} '{self._shown_rule()}' leads back to a profile that leads here"
+        if any(self._is_own(url) for url in urls):
+            return "", ""
+        if urls and all(self._has_fetched(url) for url in urls):
+            return "loop", f"{name} '{self._shown_rule()}' leads to a profile that leads back to itself, and is no unit's own"
+        return "no_own_file", f"{name} '{self._shown_rule()}' names no file of this unit alone; put $MA into it"
+
+    def _is_own(self, url: str) -> bool:
+        phone = self._memory.phone
+        return any(text and text in url.lower() for text in (phone.mac.plain, phone.mac.colon, phone.serial.lower()))
+
+    def _has_fetched(self, url: str) -> bool:
+        try:
+            return format_url(parse_url(url)) in {request.url for request in self._diary.requests}
+        except RuleError:
+            return False
 
     def _shown_rule(self) -> str:
         # It may not have been followed yet, so that its key is not among those known.
-        return self._hide(next((shown(name, self._parameters[name]) for name in self._rules[:1]), ""))
-
-    def _hide(self, text: str) -> str:
-        text = shown_urls(text)
-        secrets = self._keys | {value for name, value in self._parameters.items() if is_secret(name)}
-        for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, HIDDEN)
-        return text
-
-
-def behaviour(status: int) -> str:
-    """Return A, B or C as in the vendor's table of HTTP status codes, ``follow`` or ``login``."""
-    if 200 <= status < 300:
-        return "A"
-    if status in (301, 302):
-        return "follow"
-    if status in (401, 407):
-        return "login"
-    return "B" if status == 404 else "C"
-
-
-def _reason(answer: Answer) -> str:
-    if answer.status == 404:
-        return "file not found"
-    return f"HTTP status {answer.status}" if answer.status else answer.error or "no answer"
+        names = self._family.profile_rules[:1]
+        return self._memory.hide(next((shown(name, self._parameters.get(name, "")) for name in names), ""))

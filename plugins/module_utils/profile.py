@@ -232,7 +232,7 @@ def parse(document: bytes) -> Parameters:
 
 
 def parse_xml(document: bytes, *roots: str) -> ET.Element:
-    """Read a profile's document, and return its root element, which must be one of *roots*; raise ProfileError.
+    """Read a profile's document, and return its root element, which must be one of *roots* if there are any; raise ProfileError.
 
     A document type is refused: no phone needs one, and entities are a way to exhaust memory. So is any encoding but UTF-8, in which
     a document type could hide.
@@ -248,7 +248,7 @@ def parse_xml(document: bytes, *roots: str) -> ET.Element:
         raise ProfileError(f"the profile is not UTF-8 text: byte {error.start + 1} does not fit") from error
     except ET.ParseError as error:
         raise ProfileError(f"the profile is not well-formed XML: {error}") from error
-    if element.tag not in roots:
+    if roots and element.tag not in roots:
         raise ProfileError(f"the profile's root element is <{element.tag}>, not <{'> or <'.join(roots)}>")
     return element
 

@@ -36,6 +36,9 @@ CISCO = Mac("000e08abcdef")
         ("request", "Requesting resync ", "https://192.0.2.1:443/device/00005e005301.cfg"),
         ("success", "Successful resync ", "https://192.0.2.1:443/device/00005e005301.cfg"),
         ("failure", "Resync failed: ", "http_get failed"),
+        ("upgrade request", "Requesting upgrade ", "https://192.0.2.1:443/device/00005e005301.cfg"),
+        ("upgrade success", "Successful upgrade ", "https://192.0.2.1:443/device/00005e005301.cfg -- http_get failed"),
+        ("upgrade failure", "Upgrade failed: ", "http_get failed"),
     ],
 )
 def test_factory_templates(event, what, detail):
