@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station: numbered lines and requests go on while all that carries them is killed. Nothing may be lost or doubled.
+"""Run on a station: phones come up again and again while all that their log lines pass through is killed.
 
-Arguments: station's address, lines a second, seconds of each fault.
+Nothing may be lost or doubled. Each phone has a lease, its bootstrap profile, its own profile, and says that the resync
+succeeded; meanwhile somebody asks for a profile made on the fly. Arguments: station's address, phones, log lines a second,
+seconds of each fault.
 """
 
 from __future__ import annotations
@@ -10,79 +12,218 @@ import contextlib
 import http.client
 import itertools
 import json
+import multiprocessing
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
-STATION, RATE, SECONDS = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-DATABASE = "/var/lib/preprovision-service/service.sqlite"
-EVENTS, SERVICE = "preprovision-events.service", "preprovision-service.service"
-NOBODY = f"{STATION.rpartition('.')[0]}.251"
-LOG = Path(f"/var/log/preprovision/phones/{NOBODY}.log")
+STATION, PHONES, RATE, SECONDS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+URL = json.loads(Path("/etc/preprovision-service.json").read_text())["DATABASE"]
+SQLITE = URL.startswith("sqlite")
+GROUPS = Path("/sys/fs/cgroup/system.slice")
+EVENTS, SERVICE, POSTGRESQL = "preprovision-events.service", "preprovision-service.service", "postgresql@*.service"
 RUN = f"fault-{time.time_ns():x}"
-PHONE_LINES, REQUESTS = 4, 5
+# Nobody's; each time that a phone comes up it has another address, which so tells one line from all others
+NET, FIRST_MAC = "198.18.", 0x00005EAA0000
+LOG = Path(f"/var/log/preprovision/phones/{NET}0.1.log")
+REQUESTS = 5
 PATIENCE = 60
+KINDS = ("lease", "tftp", "http", "resync")
+
+if SQLITE:
+    Trouble: type[Exception] = sqlite3.OperationalError
+else:
+    import psycopg2
+
+    Trouble = psycopg2.OperationalError
 
 
-class Burst:
-    """Lines of nginx by the journal, lines of a phone, and requests to the service, each with a number."""
+# ---- the database
+
+
+def ask(query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Ask the service's database, as soon as it answers."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with contextlib.closing(sqlite3.connect(URL[10:], timeout=20) if SQLITE else psycopg2.connect(URL)) as connection:
+                cursor = connection.cursor()
+                cursor.execute(query if SQLITE else query.replace("?", "%s"), values)
+                found = cursor.fetchall() if cursor.description else []
+                connection.commit()
+                return found
+        except Trouble:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def put_in() -> None:
+    """Have the phones expected."""
+    texts = {
+        "serial": "",
+        "model": "ATA192",
+        "family": "ata19x",
+        "customer": "",
+        "source": "scan",
+        "variables": "{}",
+        "version": "",
+    }
+    texts |= {"redirect": "", "state": "expected", "reason": "", "address": "", "firmware": "", "profile_hash": "", "subject": ""}
+    texts |= {"customization": "Open", "packed_by": ""}
+    names = ", ".join(["mac", "name", "since", *texts])
+    rows = [(mac(number), f"{RUN}-{number}", 0, *texts.values()) for number in range(PHONES)]
+    row = f"({', '.join('?' * len(rows[0]))})"
+    ask(f"INSERT INTO phones ({names}) VALUES {', '.join([row] * PHONES)}", *itertools.chain(*rows))  # noqa: S608
+
+
+def forget() -> None:
+    """Leave no trace."""
+    LOG.unlink(missing_ok=True)
+    ask("DELETE FROM phones WHERE name LIKE ?", f"{RUN}-%")
+    ask("DELETE FROM events WHERE address LIKE ? OR detail LIKE ?", f"{NET}%", f"%/{RUN}-%")
+    ask("DELETE FROM leases WHERE address LIKE ?", f"{NET}%")
+
+
+def kept() -> dict[str, Counter[int]]:
+    """The numbers of the events of each kind that are in the database, as often as they are there."""
+    found: dict[str, Counter[int]] = {kind: Counter() for kind in (*KINDS, "profile", "of another phone")}
+    for kind, where, whose in ask("SELECT kind, address, mac FROM events WHERE address LIKE ?", f"{NET}%"):
+        number = number_of(where)
+        found[kind if whose == mac(number % PHONES) else "of another phone"][number] += 1
+    for (detail,) in ask("SELECT detail FROM events WHERE kind = 'profile' AND detail LIKE ?", f"%/{RUN}-profile/%"):
+        found["profile"][int(detail.partition(f"/{RUN}-profile/")[2][:6])] += 1
+    return found
+
+
+def first_phone() -> tuple[Any, ...]:
+    """A phone and how far it is; that somebody else asks for its profile changes nothing of that."""
+    return ask("SELECT mac, state, address, profile_hash FROM phones WHERE source = 'inventory' ORDER BY mac LIMIT 1")[0]
+
+
+# ---- the phones
+
+
+def mac(number: int) -> str:
+    return f"{FIRST_MAC + number:012x}"
+
+
+def address(number: int) -> str:
+    return f"{NET}{number // 250}.{number % 250 + 1}"
+
+
+def number_of(where: str) -> int:
+    high, low = where.removeprefix(NET).split(".")
+    return int(high) * 250 + int(low) - 1
+
+
+def lease(number: int) -> str:
+    return f"<30>dhcpd[1]: DHCPACK on {address(number)} to {colons(number)} via bench0"
+
+
+def bootstrap(number: int) -> str:
+    return f"<30>dnsmasq-tftp[1]: sent /srv/preprovision/current/open/ata192.cfg to {address(number)}"
+
+
+def request(number: int) -> str:
+    digits = mac(number % PHONES)
+    record = {"address": address(number), "scheme": "https", "method": "GET", "uri": f"/device/{digits}.cfg", "status": 200}
+    record |= {"verify": "SUCCESS", "subject": f"CN={digits}", "etag": f'"{number:x}"'}
+    return f"<190>nginx: {json.dumps(record)}"
+
+
+def colons(number: int) -> str:
+    digits = mac(number % PHONES)
+    return ":".join(digits[place : place + 2] for place in range(0, 12, 2))
+
+
+def write(unit: str, lines: Connection) -> None:
+    """Write lines into the journal as a process of *unit*; say of each that it is there."""
+    (GROUPS / unit / "cgroup.procs").write_text(str(os.getpid()))
+    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    log.connect("/dev/log")
+    with contextlib.suppress(EOFError):
+        while True:
+            line = lines.recv()
+            while True:
+                try:
+                    log.send(line.encode())
+                    break
+                except OSError:
+                    # Nobody listens for a moment
+                    log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                    with contextlib.suppress(OSError):
+                        log.connect("/dev/log")
+            lines.send(None)
+
+
+WRITERS: dict[str, tuple[str, Callable[[int], str]]] = {
+    "isc-dhcp-server.service": ("lease", lease),
+    "preprovision-tftp.service": ("tftp", bootstrap),
+    "nginx.service": ("http", request),
+}
+
+
+class Bench:
+    """Phones that come up one after the other, and requests to the service, each with a number."""
 
     def __init__(self, phone: str) -> None:
-        self.journal = self.phone = 0
-        self.asked: list[int] = []
+        self.sent: list[tuple[str, int]] = []
+        self.asked = 0
         self.answered: list[int] = []
         self._path = f"/live/{phone}.cfg"
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=work) for work in (self._write, self._ask)]
+        self._writers = {kind: (self._writer(unit), line) for unit, (kind, line) in WRITERS.items()}
+        self._threads = [threading.Thread(target=work) for work in (self._walk, self._ask)]
         for thread in self._threads:
             thread.start()
 
+    @staticmethod
+    def _writer(unit: str) -> Connection:
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.Process(target=write, args=(unit, theirs), daemon=True)
+        process.start()
+        theirs.close()
+        return ours
+
     def end(self) -> None:
+        """Let all phones come up that have begun to."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
-    def _write(self) -> None:
-        # A process in nginx's group writes lines that the journal knows as nginx's
-        with (
-            subprocess.Popen(
-                [
-                    "/bin/sh",
-                    "-c",
-                    'echo $$ > /sys/fs/cgroup/system.slice/nginx.service/cgroup.procs && exec python3 -c "$1"',
-                    "sh",
-                    WRITER,
-                ],
-                stdin=subprocess.PIPE,
-                text=True,
-            ) as writer,
-            LOG.open("a", buffering=1) as log,
-        ):
-            start = time.monotonic()
-            while not self._over.wait(max(0, start + self.journal / RATE - time.monotonic())):
-                record = {"address": NOBODY, "method": "GET", "uri": f"/{RUN}-http/{self.journal:06}.txt", "status": 200}
-                writer.stdin.write(f"<190>nginx: {json.dumps(record)}\n")
-                writer.stdin.flush()
-                self.journal += 1
-                if self.journal % PHONE_LINES == 0:
-                    now = datetime.now(UTC).isoformat()
-                    log.write(
-                        f"{now} {NOBODY} local0.info X 00:00:5e:00:53:fe -- Resync failed: /{RUN}-resync/{self.phone:06}.txt\n"
-                    )
-                    self.phone += 1
+    def _walk(self) -> None:
+        start = time.monotonic()
+        with LOG.open("a", buffering=1) as log:
+            for number in itertools.count():
+                if self._over.is_set() and number and number % PHONES == 0:
+                    return
+                for kind in KINDS:
+                    time.sleep(max(0, start + len(self.sent) / RATE - time.monotonic()))
+                    if kind == "resync":
+                        said = f"Successful resync https://{STATION}:443/device/{mac(number % PHONES)}.cfg"
+                        now = datetime.now(UTC).isoformat()
+                        log.write(f"{now} {address(number)} local0.info ATA192-MPP {colons(number)} -- {said}\n")
+                    else:
+                        lines, line = self._writers[kind]
+                        lines.send(line(number))
+                        lines.recv()
+                    self.sent.append((kind, number))
 
     def _ask(self) -> None:
         while not self._over.wait(1 / REQUESTS):
-            number = len(self.asked)
-            self.asked.append(number)
+            number, self.asked = self.asked, self.asked + 1
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection(STATION, timeout=20)
                 connection.request("GET", self._path, headers={"User-Agent": f"/{RUN}-profile/{number:06}.txt"})
@@ -93,59 +234,33 @@ class Burst:
                 connection.close()
 
 
-WRITER = """
-import socket, sys
-log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-log.connect("/dev/log")
-for line in sys.stdin:
-    while True:
-        try:
-            log.send(line.rstrip().encode())
-            break
-        except OSError:
-            # Nobody listens for a moment
-            log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            log.connect("/dev/log")
-"""
-
-
-def numbers(kind: str) -> list[int]:
-    """The numbers of the events of *kind* that are in the database, as often as they are there."""
-    with contextlib.closing(sqlite3.connect(f"file:{DATABASE}?mode=ro", uri=True, timeout=20)) as database:
-        found = database.execute("SELECT detail FROM events WHERE kind = ? AND instr(detail, ?)", (kind, f"/{RUN}-{kind}/"))
-        return [int(detail.partition(f"/{RUN}-{kind}/")[2][:6]) for (detail,) in found]
-
-
-def processes(unit: str) -> list[int]:
-    """All processes of a unit."""
-    with contextlib.suppress(FileNotFoundError):
-        return [int(line) for line in Path(f"/sys/fs/cgroup/system.slice/{unit}/cgroup.procs").read_text().split()]
-    return []
+# ---- what is killed
 
 
 def kill(unit: str, name: str = "") -> bool:
     """Kill the processes of a unit that are called so."""
     killed = False
-    for process in processes(unit):
+    for group in GROUPS.glob(f"**/{unit}/cgroup.procs"):
         with contextlib.suppress(OSError):
-            if name in Path(f"/proc/{process}/cmdline").read_text():
-                os.kill(process, signal.SIGKILL)
-                killed = True
+            for process in group.read_text().split():
+                with contextlib.suppress(OSError):
+                    if name in Path(f"/proc/{process}/cmdline").read_text():
+                        os.kill(int(process), signal.SIGKILL)
+                        killed = True
     return killed
 
 
 def lock() -> bool:
     """Keep the database from being written for longer than the service waits for it."""
-    with contextlib.closing(sqlite3.connect(DATABASE, isolation_level=None, timeout=20)) as database:
+    with contextlib.closing(sqlite3.connect(URL[10:], isolation_level=None, timeout=20)) as database:
         database.execute("BEGIN IMMEDIATE")
         time.sleep(5.5)
         database.execute("ROLLBACK")
     return True
 
 
-def restart() -> bool:
-    """Restart all that lines pass through on their way."""
-    units = [EVENTS, SERVICE, "systemd-journald.service"]
+def restart(*units: str) -> bool:
+    """Restart units."""
     return subprocess.run(["systemctl", "restart", *units], check=False).returncode == 0
 
 
@@ -155,10 +270,21 @@ FAULTS: dict[str, Callable[[], bool]] = {
     "kill -9 rsyslogd": lambda: kill(EVENTS, "rsyslogd"),
     "kill -9 both": lambda: kill(EVENTS),
     "kill -9 service": lambda: kill(SERVICE),
-    "kill -9 journald": lambda: kill("systemd-journald.service"),
-    "database locked": lock,
-    "restart of everything": restart,
 }
+if SQLITE:
+    FAULTS |= {
+        "kill -9 journald": lambda: kill("systemd-journald.service"),
+        "database locked": lock,
+        "restart of everything": lambda: restart(EVENTS, SERVICE, "systemd-journald.service"),
+    }
+else:
+    FAULTS |= {
+        "kill -9 database's backends": lambda: kill(POSTGRESQL, "preprovision"),
+        "kill -9 whole database": lambda: kill(POSTGRESQL) and restart(POSTGRESQL),
+    }
+
+
+# ---- what is judged
 
 
 def wait(done: Callable[[], bool]) -> None:
@@ -168,59 +294,63 @@ def wait(done: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def first_phone() -> tuple[str, str, str, str]:
-    """A phone and how far it is; that somebody else asks for its profile changes nothing of that."""
-    with contextlib.closing(sqlite3.connect(DATABASE, timeout=20)) as database:
-        return database.execute("SELECT mac, state, address, profile_hash FROM phones ORDER BY mac LIMIT 1").fetchone()
+def states() -> dict[str, int]:
+    """How many of the phones are in which state."""
+    return dict(ask("SELECT state, count(*) FROM phones WHERE name LIKE ? GROUP BY state", f"{RUN}-%"))  # type: ignore[arg-type]
 
 
-def main() -> int:
-    before = first_phone()
-    burst = Burst(before[0])
+def spans(bench: Bench) -> Iterator[tuple[str, int, slice, range]]:
+    """Do all faults; yield what each was, how often, which lines were written and which requests made meanwhile."""
     marks = []
     try:
         for name, fault in FAULTS.items():
-            first = (burst.journal, burst.phone, len(burst.asked))
+            first = (len(bench.sent), bench.asked)
             end = time.monotonic() + SECONDS
             times = 0
             while not times or time.monotonic() < end:
                 times += fault()
                 time.sleep(SECONDS / 2)
             # Requests that were asked meanwhile may still be answered; without one, nothing is judged
-            wait(lambda first=first[2]: bool(burst.answered) and burst.answered[-1] >= first)
+            wait(lambda first=first[1]: bool(bench.answered) and bench.answered[-1] >= first)
             marks.append((name, times, first))
     finally:
-        burst.end()
-    marks.append(("", 0, (burst.journal, burst.phone, len(burst.asked))))
-    wait(lambda: len(set(numbers("http"))) >= burst.journal and len(set(numbers("resync"))) >= burst.phone)
-    wait(lambda: set(burst.answered) <= set(numbers("profile")))
-    kept = {kind: Counter(numbers(kind)) for kind in ("http", "resync", "profile")}
-    wrong = 0
-    print(f"{'fault':<24}{'times':>6}{'lines':>8}{'lost':>6}{'requests':>10}{'lost':>6}{'doubled':>9}")
+        bench.end()
+    marks.append(("", 0, (len(bench.sent), bench.asked)))
     for (name, times, first), (_next, _times, last) in itertools.pairwise(marks):
-        lines = lost = doubled = 0
-        for kind, start, end in zip(("http", "resync"), first, last, strict=False):
-            lines += end - start
-            lost += sum(not kept[kind][number] for number in range(start, end))
-        for kind, start, end in zip(kept, first, last, strict=True):
-            doubled += sum(kept[kind][number] > 1 for number in range(start, end))
-        answered = [number for number in burst.answered if first[2] <= number < last[2]]
-        untold = sum(not kept["profile"][number] for number in answered)
-        print(f"{name:<24}{times:>6}{lines:>8}{lost:>6}{len(answered):>10}{untold:>6}{doubled:>9}")
-        wrong += lost + untold + doubled + (not times) + (not lines) + (not answered)
+        yield name, times, slice(first[0], last[0]), range(first[1], last[1])
+
+
+def judge() -> int:
+    before = first_phone()
+    bench = Bench(before[0])
+    faults = [*spans(bench)]
+    wait(lambda: sum(len(kept()[kind]) for kind in KINDS) >= len(bench.sent) and states() == {"resynced": PHONES})
+    wait(lambda: set(bench.answered) <= set(kept()["profile"]))
+    found, wrong = kept(), 0
+    print(f"{'fault':<28}{'times':>6}{'lines':>8}{'lost':>6}{'doubled':>9}{'requests':>10}{'lost':>6}{'doubled':>9}")
+    for name, times, lines, requests in faults:
+        counts = [found[kind][number] for kind, number in bench.sent[lines]]
+        answered = [found["profile"][number] for number in bench.answered if number in requests]
+        twice = sum(found["profile"][number] > 1 for number in requests)
+        bad = (counts.count(0), sum(count > 1 for count in counts), answered.count(0), twice)
+        print(f"{name:<28}{times:>6}{len(counts):>8}{bad[0]:>6}{bad[1]:>9}{len(answered):>10}{bad[2]:>6}{bad[3]:>9}")
+        wrong += sum(bad) + (not times) + (not counts) + (not answered)
+    reached = states()
+    print(f"phones: {reached.get('resynced', 0)} of {PHONES} resynced; events of another phone: {len(found['of another phone'])}")
+    wrong += (reached != {"resynced": PHONES}) + len(found["of another phone"])
     after = first_phone()
     if after != before:
         print(f"Who asked for its profile from {STATION} has moved the phone from {before} to {after}.")
         wrong += 1
-    forget()
     return 1 if wrong else 0
 
 
-def forget() -> None:
-    """Leave no trace."""
-    LOG.unlink()
-    with contextlib.closing(sqlite3.connect(DATABASE, timeout=20, isolation_level=None)) as database:
-        database.execute("DELETE FROM events WHERE instr(detail, ?)", (f"/{RUN}-",))
+def main() -> int:
+    put_in()
+    try:
+        return judge()
+    finally:
+        forget()
 
 
 if __name__ == "__main__":
