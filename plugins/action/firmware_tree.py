@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 from ansible import constants as C
@@ -80,6 +80,8 @@ class ActionModule(ActionBase):
             self._verify({digest: image for digest, image in images.items() if self._find(image)}, entries)
             return {"changed": False}
         seen = self._ask({"digests": [*images]})
+        for digest, found in seen["stored"].items():
+            _check_loads(images[digest], found["files"], entries)
         missing = {digest: image for digest, image in images.items() if digest not in seen["stored"]}
         gone = {digest: name for digest, name in seen["all"].items() if digest not in images}
         result = {
@@ -132,11 +134,13 @@ class ActionModule(ActionBase):
         """Return the files of the images by digest; raise FirmwareError with everything that is wrong."""
         sources, problems = {}, []
         for digest, image in images.items():
-            loads = [other.load for other in entries if other.sha256 == digest]
             try:
-                sources[digest] = self._read(image, loads)
-            except (FirmwareError, PackageError) as error:
+                sources[digest] = self._read(image)
+                _check_loads(image, sources[digest].stored.files, entries)
+            except PackageError as error:
                 problems.append(f"firmware_images: {image.name} {error}")
+            except FirmwareError as error:
+                problems.append(str(error))
             except OSError as error:
                 problems.append(f"firmware_images: {image.name} cannot be read: {error.strerror}")
         if not problems:
@@ -146,26 +150,22 @@ class ActionModule(ActionBase):
             raise FirmwareError("\n".join(problems))
         return sources
 
-    def _read(self, image: Image, loads: list[str]) -> Source:
-        path = self._find(image)
+    def _read(self, image: Image) -> Source:
+        path, name = self._find(image), f"firmware_images: {image.name}"
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if image.size and size != image.size:
                 raise FirmwareError(
-                    f"has {size:,} bytes, and the catalogue says {image.size:,}; the file is cut off, or another one"
+                    f"{name} has {size:,} bytes, and the catalogue says {image.size:,}; it is cut off, or another ({path})"
                 )
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if digest != image.sha256:
                 raise FirmwareError(
-                    f"has the sha256 {digest}, and the catalogue says {image.sha256}; the file is damaged, or another one ({path})"
+                    f"{name} has the sha256 {digest}, and the catalogue says {image.sha256}; it is damaged, or another ({path})"
                 )
             files = {image.name: (size, digest)}
             if image.is_package:
                 files = _digests(Package(file, self._options["limit"]))
-        for load in loads:
-            if load not in files:
-                near = ", ".join(name for name in files if not name.endswith((".sbn", ".sgn", ".txt"))) or ", ".join(files)
-                raise FirmwareError(f"has no part that is called {load}, as load says; it has {near}")
         return Source(path, size, Stored(image.name, files))
 
     def _download(self, image: Image) -> None:
@@ -236,6 +236,17 @@ class ActionModule(ActionBase):
         sides = ["".join(sorted(f"{name} sha256:{digest}\n" for digest, name in side.items())) for side in (before, after)]
         headers = {"before_header": f"{place} (live)", "after_header": f"{place} (inventory)"}
         return {**headers, "before": sides[0], "after": sides[1]}
+
+
+def _check_loads(image: Image, files: Iterable[str], entries: Iterable[Image]) -> None:
+    """Raise FirmwareError unless each file that a rule would name is in the image."""
+    for entry in entries:
+        if entry.sha256 == image.sha256 and entry.load not in files:
+            most = 8
+            raise FirmwareError(
+                f"firmware_images: {image.name} has no part that is called {entry.load}, as load says;"
+                f" it has {', '.join([*files][:most])}"
+            )
 
 
 def _digests(package: Package) -> dict[str, tuple[int, str]]:

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Firmware as users see it: ansible-playbook itself verifies it, sends it in pieces and has it served."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import http.server
+import io
+import threading
+import zipfile
+
+import pytest
+
+BIG = b"0123456789abcdef" * (17 * 1024 * 64)
+SMALL = b"a small image"
+OTHER = b"another image"
+
+
+def packed(**parts: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+PACKAGE = packed(**{"sip88xx.loads": b"names of parts", "rootfs.sbn": b"\0" * 100_000})
+OUTSIDE = packed(**{"../../sip88xx.loads": b"names of parts"})
+
+
+def entry(file: str, content: bytes, version: str, **changes: object) -> dict[str, object]:
+    return {"file": file, "sha256": hashlib.sha256(content).hexdigest(), "version": version, "models": ["SPA504G"], **changes}
+
+
+BIG_IMAGE = entry("images/big.bin", BIG, "7.6.2", minimum="7.5.2b", size=len(BIG))
+SMALL_IMAGE = entry("images/Small.BIN", SMALL, "7.5.2b")
+PACKAGE_IMAGE = entry("images/cmterm.zip", PACKAGE, "sip88xx.11-3-2MPP0001-609", models=["CP-8851-3PCC"], load="sip88xx.loads")
+OTHER_IMAGE = entry("images/other.bin", OTHER, "7.5.2b")
+BAD = {
+    "checksum": {**OTHER_IMAGE, "sha256": "0" * 64},
+    "size": {**OTHER_IMAGE, "size": 5},
+    "missing": {**OTHER_IMAGE, "file": "images/nowhere.bin"},
+    "outside": entry("images/outside.zip", OUTSIDE, "7.6.2", load="sip88xx.loads"),
+    "load": {**PACKAGE_IMAGE, "load": "sip99xx.loads"},
+    "version": {**OTHER_IMAGE, "version": "new"},
+    "url": entry("http://127.0.0.1:{port}/nowhere.bin", OTHER, "7.5.2b"),
+}
+WORDS = {
+    "checksum": f"other.bin has the sha256 {hashlib.sha256(OTHER).hexdigest()}, and the catalogue says {'0' * 64}",
+    "size": "other.bin has 13 bytes, and the catalogue says 5",
+    "missing": "nowhere.bin: there is no such file on the controller",
+    "outside": "outside.zip holds '../../sip88xx.loads', which leads out of the package",
+    "load": "cmterm.zip has no part that is called sip99xx.loads, as load says; it has sip88xx.loads",
+    "version": "(other.bin): version: 'new' is neither a number nor a version",
+    "url": "nowhere.bin could not be downloaded: HTTP Error 404",
+}
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory):
+    """A server of images; returns its port."""
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "far.bin").write_bytes(SMALL * 2)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def run(controller, web):
+    """One step after another, each a task of one playbook."""
+    controller.write("inventory/hosts.yml", {"all": {"children": {"stations": {"hosts": controller.station}}}})
+    for name, content in (
+        ("big.bin", BIG),
+        ("Small.BIN", SMALL),
+        ("other.bin", OTHER),
+        ("cmterm.zip", PACKAGE),
+        ("outside.zip", OUTSIDE),
+    ):
+        # Beside the inventory
+        controller.write(f"inventory/images/{name}", content)
+
+    def tree(name, *images, check=False, **options):
+        images = [{**image, "file": image["file"].format(port=web)} for image in images]
+        arguments = {"path": str(controller.folder / "srv"), "cache": str(controller.folder / "cache"), "images": images, **options}
+        return {
+            "name": name,
+            "voip.preprovision.firmware_tree": arguments,
+            "check_mode": check,
+            "diff": True,
+            "ignore_errors": True,
+        }
+
+    far = entry("http://127.0.0.1:{port}/far.bin", SMALL * 2, "7.6.2")
+    three = (BIG_IMAGE, SMALL_IMAGE, PACKAGE_IMAGE)
+    return controller.play(
+        [
+            tree("nothing"),
+            tree("look", *three, state="checked"),
+            tree("gap", BIG_IMAGE, state="checked"),
+            tree("foresee", *three, check=True),
+            tree("serve", *three),
+            tree("foresee again", *three, check=True),
+            tree("serve again", *three),
+            *(tree(f"{name}: {state}", image, state=state) for name, image in BAD.items() for state in ("present", "checked")),
+            tree("bomb", PACKAGE_IMAGE, limit=50_000, state="checked"),
+            tree("still there", *three),
+            tree("foresee a download", far, check=True),
+            tree("download", far),
+            tree("downloaded", far, SMALL_IMAGE | {"version": "7.5.2a"}),
+            tree("end"),
+            tree("ended"),
+        ],
+        # Without pipelining Ansible treats its temporary folder otherwise
+        pipelining=False,
+    )
+
+
+def outcome(run, name) -> tuple[bool, list[str], list[str]]:
+    done = run.done[name]
+    return done["changed"], done["sent"], done["removed"]
+
+
+def test_the_play_ran(run):
+    assert run.code == 0, run.output
+
+
+def test_nothing_is_nothing(run):
+    assert outcome(run, "nothing") == (False, [], [])
+
+
+def test_check_mode_foresees_what_happens(run):
+    names = ["big.bin", "Small.BIN", "cmterm.zip"]
+    assert outcome(run, "foresee") == outcome(run, "serve") == (True, names, [])
+    assert outcome(run, "foresee again") == outcome(run, "serve again") == outcome(run, "still there") == (False, [], [])
+
+
+def test_a_big_image_tells_how_far_it_is(run):
+    shown = run.shown("serve")
+    assert "firmware: sends big.bin (17.8 MB), 1 of 3" in shown
+    assert "firmware: has sent of big.bin 16.8 MB of 17.8 MB (94 %)" in shown
+
+
+def test_a_diff_names_images(run):
+    for name in ("foresee", "serve"):
+        shown = run.shown(name)
+        assert [line.split(" sha256:")[0] for line in shown.splitlines() if " sha256:" in line] == [
+            "+Small.BIN",
+            "+big.bin",
+            "+cmterm.zip",
+        ]
+    assert "sha256:" not in run.shown("serve again")
+    assert "-big.bin sha256:" in run.shown("download")
+
+
+def test_what_is_looked_at_on_the_controller(run):
+    assert run.done["look"]["changed"] is False
+    assert "nothing leads older phones such as a SPA504G there" in " ".join(run.shown("gap").split())
+    assert "leads older" not in run.shown("look")
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_images_are_refused_before_anything_changes(run, name):
+    for state in ("present", "checked"):
+        if name == "url" and state == "checked":
+            # Nothing is downloaded to look at it
+            assert run.done["url: checked"]["changed"] is False
+        else:
+            assert WORDS[name] in run.failed[f"{name}: {state}"]
+            assert "\n" not in run.failed[f"{name}: {state}"]
+
+
+def test_a_package_that_would_be_too_big(run):
+    assert run.failed["bomb"] == "firmware_images: cmterm.zip would have more than 50,000 bytes when it is unpacked"
+
+
+def test_an_image_from_a_url(run):
+    changed, sent, removed = outcome(run, "download")
+    assert (changed, sent, {*removed}) == (True, ["far.bin"], {"big.bin", "Small.BIN", "cmterm.zip"})
+    assert outcome(run, "foresee a download") == (changed, sent, removed)
+    assert "firmware: downloads far.bin" in run.shown("download")
+    assert "downloads" not in run.shown("downloaded")
+    assert outcome(run, "downloaded") == (True, ["Small.BIN"], [])
+
+
+def test_an_empty_catalogue_leaves_nothing(run, controller):
+    assert {*outcome(run, "end")[2]} == {"far.bin", "Small.BIN"}
+    assert outcome(run, "ended") == (False, [], [])
+    assert list((controller.folder / "srv").iterdir()) == []
