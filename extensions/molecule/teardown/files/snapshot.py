@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tell what a machine is, as JSON: its packages, users, units, sockets, firewall, links, routes, kernel settings and files.
+
+Nothing is left out here but what changes by itself; see IGNORED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+
+ROOTS = ("/boot", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/usr", "/var")
+# What a machine changes by itself, or a package manager or a log-in leaves that has been at work; each with its reason
+IGNORED = {
+    r"/run/(systemd|udev|user|log|lock|dbus|credentials|ansible|cloud-init)(/|$)": "what systemd keeps of the present boot",
+    r"/run/utmp$|/var/log/(wtmp|btmp|lastlog)": "who is logged in, and was",
+    r"/root/\.ansible(/|$)|/tmp(/|$)": "what Ansible makes to work in",
+    r"/var/log/journal(/|$)": "the journal tells what happened; it is the machine's own",
+    r"/var/log/(apt|dpkg\.log|alternatives\.log)": "the log of what was installed and removed is the machine's own",
+    r"/var/(lib/apt|cache/apt)(/|$)": "lists of packages, fetched anew",
+    r"/var/lib/dpkg/(lock|lock-frontend|triggers/.*|status-old|available.*|(diversions|statoverride)-old)$": "dpkg's own",
+    r"/var/lib/dpkg/status$": "told package by package instead",
+    r"/var/cache/(ldconfig|debconf)(/|$)|/etc/ld\.so\.cache$|/var/lib/systemd/catalog/database$": "made anew at each installation",
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-$": "the user tools' copy of what was",
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)$": "told user by user instead",
+    r"/var/lib/systemd/(deb-systemd-(user-)?helper-(enabled|masked)|timers|random-seed)(/|$)": "states of systemd",
+    r"/var/lib/(ucf|pam)(/|$)": "registries of package scripts",
+    r"/__pycache__(/|$)|\.pyc$": "Python compiles what it runs",
+}
+_IGNORED = re.compile("|".join(f"(?:{pattern})" for pattern in IGNORED))
+_PASSING = re.compile(r"\b(valid_lft|preferred_lft) \S+")
+
+
+def run(*command: str) -> str:
+    """Return what a command prints; nothing where it does not exist."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
+
+
+def files() -> Iterator[tuple[str, str]]:
+    """All files: kind, mode, owner, and what is in them."""
+    for root in ROOTS:
+        device = os.lstat(root).st_dev if os.path.exists(root) else None
+        for folder, folders, names in os.walk(root):
+            folders[:] = [
+                name
+                for name in folders
+                if not _IGNORED.search(f"{folder}/{name}")
+                and (os.path.islink(f"{folder}/{name}") or os.lstat(f"{folder}/{name}").st_dev == device)
+            ]
+            for name in (*folders, *names):
+                path = f"{folder}/{name}"
+                if not _IGNORED.search(path):
+                    yield path, describe(path)
+
+
+def describe(path: str) -> str:
+    """One file in words."""
+    found = os.lstat(path)
+    text = f"{stat.filemode(found.st_mode)} {found.st_uid}:{found.st_gid}"
+    if stat.S_ISLNK(found.st_mode):
+        return f"{text} -> {os.readlink(path)}"
+    if stat.S_ISREG(found.st_mode):
+        with open(path, "rb") as file:
+            return f"{text} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    return text
+
+
+def lines(text: str) -> dict[str, str]:
+    """Lines as keys."""
+    return {" ".join(line.split()): "" for line in text.splitlines() if line.strip()}
+
+
+def keyed(text: str, separator: str | None = None) -> dict[str, str]:
+    """Lines by their first word."""
+    return {
+        line.split(separator, 1)[0]: line.split(separator, 1)[1].strip()
+        for line in text.splitlines()
+        if len(line.split(separator, 1)) > 1
+    }
+
+
+def settings() -> dict[str, str]:
+    """Kernel settings of the network, but for what counts."""
+    found = keyed(run("sysctl", "--all"), " = ")
+    wanted = {name: value for name, value in found.items() if name.startswith("net.")}
+    return {name: value for name, value in wanted.items() if not re.search(r"nf_conntrack|stat|\.neigh\.|random|\.nr_", name)}
+
+
+def snapshot() -> dict[str, dict[str, str]]:
+    """All there is, by what it is and by name."""
+    return {
+        "packages": keyed(run("dpkg-query", "--show", "--showformat=${Package}:${Architecture} ${Version} ${db:Status-Abbrev}\n")),
+        "automatic": lines(run("apt-mark", "showauto")),
+        "users": keyed(run("getent", "passwd"), ":"),
+        "groups": keyed(run("getent", "group"), ":"),
+        "units": keyed(run("systemctl", "list-unit-files", "--no-legend", "--no-pager")),
+        "running": lines(
+            run("systemctl", "list-units", "--state=active", "--no-legend", "--plain", "--type=service,socket,timer,path")
+        ),
+        "failed": lines(run("systemctl", "list-units", "--state=failed", "--no-legend", "--plain")),
+        "listening": lines(re.sub(r"users:\S+", "", run("ss", "-Hltun"))),
+        "firewall": lines(run("nft", "list", "ruleset")),
+        "links": lines(re.sub(r"^\d+: ", "", run("ip", "-brief", "link"), flags=re.MULTILINE)),
+        "addresses": lines(_PASSING.sub("", run("ip", "-brief", "address"))),
+        "routes": lines(run("ip", "route")),
+        "kernel": settings(),
+        "resolver": lines(run("cat", "/etc/resolv.conf")),
+        "files": dict(files()),
+    }
+
+
+def compare(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
+    """What is not as it was."""
+    told = []
+    for part in before:
+        old, new = before[part], after[part]
+        told += [f"{part}: gone: {name} {old[name]}" for name in sorted(old.keys() - new.keys())]
+        told += [f"{part}: left: {name} {new[name]}" for name in sorted(new.keys() - old.keys())]
+        told += [
+            f"{part}: changed: {name}: {old[name]} -> {new[name]}"
+            for name in sorted(old.keys() & new.keys())
+            if old[name] != new[name]
+        ]
+    return told
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 1:
+        json.dump(snapshot(), sys.stdout)
+    else:
+        with open(sys.argv[1]) as one, open(sys.argv[2]) as other:
+            print(*compare(json.load(one), json.load(other)), sep="\n")
