@@ -107,6 +107,10 @@ benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) prepare
 	python tests/benchmarks/profiles.py
 	$(MACHINE) run python tests/benchmarks/site.py
+	$(MACHINE) up preprovision-events bookworm
+	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-events voip.preprovision.site >/dev/null
+	$(MACHINE) run python tests/benchmarks/events.py preprovision-events
+	$(MACHINE) down preprovision-events
 	$(MACHINE) up preprovision-tftp bookworm
 	$(MACHINE) run podman exec preprovision-tftp sh -c \
 	    'apt-get update -qq && apt-get install -qq -y --no-install-recommends dnsmasq-base tftpd-hpa' >/dev/null
@@ -121,6 +125,8 @@ benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) run podman cp plugins/module_utils preprovision-service:/root/code/preprovision_service/domain
 	$(MACHINE) run podman cp tests/benchmarks/profile_service.py preprovision-service:/root/
 	$(MACHINE) run podman exec preprovision-service python3 /root/profile_service.py /root/code 5 5
+	$(MACHINE) run podman cp tests/benchmarks/board.py preprovision-service:/root/
+	$(MACHINE) run podman exec --env PYTHONPATH=/root/code preprovision-service python3 /root/board.py
 	$(MACHINE) down preprovision-service
 
 clean: ## remove the demo station and what make has built here; the cache outside the checkout stays
