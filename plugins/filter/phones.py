@@ -14,6 +14,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.families import 
 from ansible_collections.voip.preprovision.plugins.module_utils.mac import MacError, parse_mac
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_page import format_page
+from ansible_collections.voip.preprovision.plugins.module_utils.swarm_statistics import format_statistics
 from ansible_collections.voip.preprovision.plugins.module_utils.tables import format_explanation, format_table
 
 # Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
@@ -121,6 +122,11 @@ def check_failures(reports: Iterable[Mapping[str, Any]], seen: Mapping[str, Any]
     return failures(reports, seen, left)
 
 
+def swarm_table(statistics: Mapping[str, Any]) -> str:
+    """Print the statistics of emulated_phone as a table."""
+    return format_statistics(statistics)
+
+
 def explanation_table(rows: Iterable[Mapping[str, str]]) -> str:
     """Print where the parameters of a phone come from as a table."""
     return format_explanation(rows)
@@ -133,6 +139,7 @@ class FilterModule:
             "device_certificates": device_certificates,
             "known_phones": known_phones,
             "phone_table": phone_table,
+            "swarm_table": swarm_table,
             "explanation_table": explanation_table,
             "find_phone": find_phone,
             "phone_page": phone_page,

@@ -205,6 +205,14 @@ def read_frame(frame: bytes, checksum_ready: bool = True) -> Datagram | None:
     return Datagram(Mac(source_mac.hex()), str(IPv4Address(source)), datagram[_UDP.size :])
 
 
+def receive(opened: socket.socket) -> Datagram | None:
+    """Wait for a frame on a socket of open_interface(), and return the datagram in it; None for damage."""
+    frame, extra, _flags, _sender = opened.recvmsg(_LARGEST_FRAME, socket.CMSG_SPACE(_AUXDATA.size))
+    auxiliary = next((data for *kind, data in extra if tuple(kind) == _ANNOUNCED), b"")
+    status = _AUXDATA.unpack(auxiliary)[0] if auxiliary else 0
+    return read_frame(frame, checksum_ready=not status & _CHECKSUM_NOT_READY)
+
+
 def read_offer(datagram: Datagram, xid: int | None = None) -> Offer | None:
     """Return what a server says; None when it is no server's message, or one of another exchange than *xid*."""
     data = datagram.data
@@ -319,17 +327,12 @@ class Probe:
             self._socket.settimeout(left)
             with _explained(self._interface):
                 try:
-                    frame, extra, _flags, _sender = self._socket.recvmsg(_LARGEST_FRAME, socket.CMSG_SPACE(_AUXDATA.size))
+                    datagram = receive(self._socket)
                 except TimeoutError:
                     return
-            offer = self._read(frame, next((data for *kind, data in extra if tuple(kind) == _ANNOUNCED), b""), everybody)
+            offer = read_offer(datagram, None if everybody else self._xid) if datagram else None
             if offer and self._own.isdisjoint({offer.server_mac, offer.server}):
                 yield offer
-
-    def _read(self, frame: bytes, auxiliary: bytes, everybody: bool) -> Offer | None:
-        status = _AUXDATA.unpack(auxiliary)[0] if auxiliary else 0
-        datagram = read_frame(frame, checksum_ready=not status & _CHECKSUM_NOT_READY)
-        return read_offer(datagram, None if everybody else self._xid) if datagram else None
 
 
 def discover(

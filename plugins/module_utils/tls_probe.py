@@ -166,7 +166,8 @@ def resolve(name: str, name_server: str = "", timeout: float = 5) -> tuple[str, 
     Phones ask for A records alone. Raise ProbeError when the name server gives no answer.
     """
     if name_server:
-        return _ask(name, name_server, timeout)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            return ask_name_server(client, name, name_server, timeout)
     try:
         found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -174,16 +175,16 @@ def resolve(name: str, name_server: str = "", timeout: float = 5) -> tuple[str, 
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _ask(name: str, name_server: str, timeout: float) -> tuple[str, ...]:
+def ask_name_server(client: socket.socket, name: str, name_server: str, timeout: float) -> tuple[str, ...]:
+    """Do the same by one question from a UDP socket that is not connected yet."""
     number = secrets.randbelow(2**16)
-    labels = b"".join(bytes([len(label)]) + label.encode("ascii") for label in name.removesuffix(".").split("."))
-    query = _DNS_HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", _A, _INTERNET)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(timeout)
-            client.connect((name_server, _DNS_PORT))
-            client.send(query)
-            answer = client.recv(65535)
+        labels = b"".join(bytes([len(label)]) + label.encode("ascii") for label in name.removesuffix(".").split("."))
+        query = _DNS_HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", _A, _INTERNET)
+        client.settimeout(timeout)
+        client.connect((name_server, _DNS_PORT))
+        client.send(query)
+        answer = client.recv(65535)
         return tuple(dict.fromkeys(_addresses(answer, number)))
     except (OSError, ValueError, IndexError, struct.error) as error:
         reason = "no answer" if isinstance(error, TimeoutError) else str(error)

@@ -8,29 +8,30 @@ DOCUMENTATION = r"""
 module: emulated_phone
 short_description: Let emulated phones come up on a bench, and tell how far they get
 description:
-  - Plugs factory-new phones into the target's bench bridge, each in a network namespace of its own with its own MAC address,
-    and lets them do what such phones do.
+  - Plugs factory-new phones into the target's bench bridge, one or a thousand, and lets them do what such phones do.
+  - The phones are those in O(phones), and O(count) more that are made up.
   - They ask DHCP with their family's vendor class, fetch the factory-default file from the server in option 66 (or 160, 159,
     150), and follow C(Profile_Rule), C(Profile_Rule_B), C(Profile_Rule_C) and C(Profile_Rule_D) by TFTP, HTTP or HTTPS. They
     check the server's certificate, show their own, decrypt with the key that their rule gives, apply the parameters and send
     syslog messages.
-  - Every packet is real, and comes from the system's clients C(udhcpc), C(curl) and the C library.
+  - Every packet is real. One process does it all, in one network namespace. DHCP carries each phone's own MAC address; what a phone
+    sends after that comes from its own IP address, but from the MAC address that all of them share.
   - At the end the phones give their leases back, and nothing of them stays on the target but what its servers have logged. So the
     module never reports a change.
-  - The random delay before a resync and the retries after a failed one are left out.
+  - The random delay before a resync and the retries after a failed one are left out, and leases are not renewed.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 requirements:
   - root on the target
-  - the Debian packages udhcpc, curl, iproute2 and python3-cryptography on the target
+  - the Debian packages iproute2 and python3-cryptography on the target
 options:
   phones:
     description:
       - The phones. The filter P(voip.preprovision.emulated_phones#filter) makes this list from inventory hosts.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name:
         description: What to call it in results.
@@ -54,6 +55,25 @@ options:
       private_key:
         description: Path on the target of the key that belongs to O(phones[].certificate) (PEM).
         type: path
+  count:
+    description:
+      - How many phones to make up, with the MAC addresses from O(first_mac) on. The station must know them, as phones that it has
+        profiles for.
+    type: int
+    default: 0
+  model:
+    description:
+      - Model of the phones that are made up.
+    type: str
+  first_mac:
+    description:
+      - MAC address of the first phone that is made up, in quotes. The others follow it.
+    type: str
+  certificates:
+    description:
+      - Folder on the target that holds certificates (PEM) of the phones that are made up, C(00005e005301.pem) and
+        C(00005e005301.key) for O(first_mac=00:00:5e:00:53:01). Without it they show none.
+    type: path
   families:
     description:
       - Product families of your own, or corrections of known ones, as option O(voip.preprovision.profiles#module:families) takes
@@ -84,9 +104,30 @@ options:
     default: 30
   parallel:
     description:
-      - How many phones are up at a time.
+      - How many phones are up at a time. Fewer, where the target lets a process open no more files than that; a phone needs two.
     type: int
-    default: 16
+    default: 1000
+  ramp:
+    description:
+      - Seconds within which the phones are switched on, one after the other.
+    type: float
+    default: 0.0
+  think:
+    description:
+      - Seconds that a phone waits at most before its first request, once it has its address, and between two power cycles. Each
+        phone takes a random time. Statistics leave it out.
+    type: float
+    default: 0.0
+  reports:
+    description:
+      - How many phones RV(phones) tells of at most. When there are more, those that failed come first.
+    type: int
+    default: 100
+  plot:
+    description:
+      - File on the target for an SVG image, how long each phone's trip took over the moment when it was switched on. Nothing is
+        drawn without it.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -117,11 +158,27 @@ EXAMPLES = r"""
 - name: Show how far they got
   ansible.builtin.debug:
     msg: "{{ came_up.phones | voip.preprovision.phone_table }}"
+
+- name: Switch 1,000 phones on within ten seconds
+  voip.preprovision.emulated_phone:
+    count: 1000
+    model: ATA192
+    first_mac: "02:00:5e:10:00:00"
+    certificates: /etc/preprovision/certificates/devices
+    ramp: 10
+    plot: /tmp/trips.svg
+  register: swarm
+
+- name: Show how long they took
+  ansible.builtin.debug:
+    msg: "{{ swarm.statistics | voip.preprovision.swarm_table }}"
 """
 
 RETURN = r"""
 phones:
-  description: One entry for each phone, in the order of O(phones); empty in check mode. Keys and passwords are masked.
+  description:
+    - One entry for each phone, in the order of O(phones); empty in check mode. Keys and passwords are masked.
+    - Of more than O(reports) phones, those that failed and a sample of the others.
   returned: always, once the options have been understood
   type: list
   elements: dict
@@ -208,25 +265,130 @@ phones:
     parameters:
       description: How many parameters it has been given.
       type: int
+    steps:
+      description: All that it did, in order.
+      type: list
+      elements: dict
+      contains:
+        step:
+          description: >-
+            V(lease), V(options), V(name), V(fetch), V(certificate), V(login), V(open), V(apply), V(log), V(report), V(upgrade) or
+            V(customization).
+          type: str
+        what:
+          description: What it was about, as a parameter or a URL.
+          type: str
+        outcome:
+          description: V(ok), V(failed) or V(skipped).
+          type: str
+        detail:
+          description: What came of it.
+          type: str
+        seconds:
+          description: How long it took.
+          type: float
+        power_up:
+          description: In which power cycle, from 1.
+          type: int
+    failure:
+      description: Why it failed; texts are empty when it did not.
+      type: dict
+      contains:
+        code:
+          description: What kind of failure it is.
+          type: str
+          sample: not_found
+        step:
+          description: In which step.
+          type: str
+        what:
+          description: The same as RV(phones[].cause).
+          type: str
+        facts:
+          description: What is known of it.
+          type: dict
+    firmware:
+      description: The firmware version that it has at the end.
+      type: str
+    customization:
+      description: Its state of remote customization.
+      type: str
+      sample: Acquired
+    next_resync:
+      description: When it would come again.
+      type: dict
+      contains:
+        seconds:
+          description: Seconds until then.
+          type: float
+        timer:
+          description: The parameter that says so; empty when it would not come again.
+          type: str
+    seconds:
+      description: How long all power cycles took.
+      type: float
+statistics:
+  description: What became of all phones, and how long it took. The filter P(voip.preprovision.swarm_table#filter) prints it.
+  returned: when phones came up
+  type: dict
+  contains:
+    phones:
+      description: How many there were.
+      type: int
+      sample: 1000
+    preprovisioned:
+      description: How many are.
+      type: int
+      sample: 1000
+    failures:
+      description: Code of a failure and how many phones it befell.
+      type: dict
+      sample: {}
+    addresses:
+      description: How many different addresses they had in the end.
+      type: int
+    given_twice:
+      description: A sentence on each address that was given to a phone while another had it.
+      type: list
+      elements: str
+      sample: []
+    messages:
+      description: How many syslog messages left.
+      type: int
+    times:
+      description:
+        - For V(dhcp), V(tftp), V(http), V(https) and V(trip), which is all of a power cycle, C(number) of them and how many were
+          C(unanswered), or did not succeed, and of the others C(min), C(median), C(p99) and C(max) in seconds.
+      type: dict
+      sample:
+        dhcp: {number: 1000, unanswered: 0, min: 0.004, median: 0.021, p99: 0.09, max: 0.13}
 """
 
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.bench_client import Identity, Wire, WireError
+from ansible_collections.voip.preprovision.plugins.module_utils.bench_wire import Identity, Wire, WireError, most_at_a_time
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import Unit
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import MISSING
-from ansible_collections.voip.preprovision.plugins.module_utils.user_agent import format_user_agent
+from ansible_collections.voip.preprovision.plugins.module_utils.swarm import Measured, Sample, SwarmError, made_up, pause
+from ansible_collections.voip.preprovision.plugins.module_utils.swarm_statistics import chosen, plot, summarise
+from ansible_collections.voip.preprovision.plugins.module_utils.wire_http import ClientCertificate
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "phones": {
         "type": "list",
         "elements": "dict",
-        "required": True,
+        "default": [],
         "required_together": [("certificate", "private_key")],
         "options": {
             "name": {"type": "str", "required": True},
@@ -237,13 +399,41 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
             "private_key": {"type": "path", "no_log": False},
         },
     },
+    "count": {"type": "int", "default": 0},
+    "model": {"type": "str"},
+    "first_mac": {"type": "str"},
+    "certificates": {"type": "path"},
     "families": {"type": "dict", "default": {}},
     "bridge": {"type": "str", "default": "bench0"},
     "roots": {"type": "path"},
     "power_cycles": {"type": "int", "default": 1},
     "timeout": {"type": "int", "default": 30},
-    "parallel": {"type": "int", "default": 16},
+    "parallel": {"type": "int", "default": 1000},
+    "ramp": {"type": "float", "default": 0.0},
+    "think": {"type": "float", "default": 0.0},
+    "reports": {"type": "int", "default": 100},
+    "plot": {"type": "path"},
 }
+
+_AT_LEAST: Mapping[str, int] = {"count": 0, "power_cycles": 1, "timeout": 1, "parallel": 1, "ramp": 0, "think": 0, "reports": 1}
+_STACK = 512 * 1024
+_MOST_CAUSES = 20
+
+
+def read_options(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return all phones, those that are made up too; raise SwarmError for options that cannot be."""
+    for name, least in _AT_LEAST.items():
+        if params[name] < least:
+            raise SwarmError(f"{name} is {params[name]:g}; it must be at least {least}")
+    options = list(params["phones"])
+    if params["count"]:
+        missing = [name for name in ("model", "first_mac") if not params[name]]
+        if missing:
+            raise SwarmError(f"count makes phones up, and needs {' and '.join(missing)}")
+        options += made_up(params["count"], params["model"], params["first_mac"], params["certificates"])
+    if not options:
+        raise SwarmError("there is no phone; name some in phones, or make some up with count")
+    return options
 
 
 def read_units(options: list[dict[str, Any]], families: dict[str, Any]) -> list[Phone]:
@@ -253,11 +443,11 @@ def read_units(options: list[dict[str, Any]], families: dict[str, Any]) -> list[
     return read_phones(variables, reader)
 
 
-def read_files(module: AnsibleModule) -> bytes:
+def read_files(module: AnsibleModule, options: Sequence[dict[str, Any]]) -> bytes:
     """Return the factory roots; fail unless all files that the options name can be read."""
     roots = b""
     wanted = {"roots": module.params["roots"]}
-    for phone in module.params["phones"]:
+    for phone in options:
         wanted |= {f"phone {phone['name']}: {option}": phone[option] for option in ("certificate", "private_key")}
     for option, path in wanted.items():
         try:
@@ -269,57 +459,99 @@ def read_files(module: AnsibleModule) -> bytes:
     return roots
 
 
-def bring_up(wire: Wire, phone: Phone, options: dict[str, Any], roots: bytes, power_cycles: int) -> dict[str, Any]:
-    """Start one phone as often as asked, as long as it succeeds, and report."""
-    unit = Unit(phone, roots, has_certificate=options["certificate"] is not None)
-    identity = Identity(
-        mac=phone.mac,
-        user_agent=format_user_agent(phone.model, phone.mac, phone.serial),
-        block_size=phone.model.family.block_size,
-        certificate=options["certificate"],
-        private_key=options["private_key"],
-    )
-    for _number in range(power_cycles):
+@dataclass
+class Swarm:
+    """Phones that come up on one wire."""
+
+    wire: Wire
+    roots: bytes
+    power_cycles: int
+    ramp: float
+    think: float
+    samples: list[Sample] = field(default_factory=list)
+    """What they have measured so far."""
+
+    def bring_up(self, phones: Sequence[Phone], options: Sequence[dict[str, Any]], parallel: int) -> list[dict[str, Any]]:
+        """Switch all phones on, and return their reports."""
+        self._start = time.monotonic()
+        delays = [self.ramp * index / len(phones) for index in range(len(phones))]
+        # A thousand threads of the usual size would take more memory than a small machine promises
+        threading.stack_size(_STACK)
+        with ThreadPoolExecutor(parallel) as pool:
+            return list(pool.map(self._bring_one_up, phones, options, delays))
+
+    def _bring_one_up(self, phone: Phone, options: dict[str, Any], delay: float) -> dict[str, Any]:
+        """Start one phone as often as asked, as long as it succeeds, and report."""
+        unit = Unit(phone, self.roots, has_certificate=options["certificate"] is not None)
+        certificate = ClientCertificate(options["certificate"], options["private_key"]) if options["certificate"] else None
+        identity = Identity(phone.mac, phone.model.family.block_size, certificate)
+        time.sleep(max(0.0, self._start + delay - time.monotonic()))
+        for number in range(self.power_cycles):
+            if number:
+                pause(self.think)
+            self._power_up(unit, identity, is_last=number == self.power_cycles - 1)
+            if unit.cause:
+                break
+        return unit.report()
+
+    def _power_up(self, unit: Unit, identity: Identity, is_last: bool) -> None:
+        begin = time.monotonic()
         try:
-            with wire.plug_in(identity) as plug:
-                unit.power_up(plug)
+            with self.wire.plug_in(identity) as plug:
+                network = Measured(plug, self.samples.append, self.think)
+                unit.power_up(network)
+                seconds = time.monotonic() - begin - network.paused
         except (WireError, OSError) as error:
             unit.fail(f"it cannot be plugged in: {error}")
-        if unit.cause:
-            break
-    return unit.report()
+            seconds = time.monotonic() - begin
+        failed = unit.report()["cause"] if is_last else unit.cause
+        self.samples.append(Sample("trip", seconds, not failed, begin - self._start))
+
+
+def draw(module: AnsibleModule, samples: Sequence[Sample]) -> None:
+    """Put the plot in its place, whole."""
+    path = module.params["plot"]
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(plot(samples))
+    except OSError as error:
+        module.fail_json(msg=f"plot: cannot write {path} on the target: {error.strerror}")
+    module.atomic_move(temporary, path)
 
 
 def main() -> None:
     """Bring all phones up and report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    options = module.params["phones"]
-    for name in ("power_cycles", "timeout", "parallel"):
-        if module.params[name] < 1:
-            module.fail_json(msg=f"{name} is {module.params[name]}; it must be at least 1")
+    params = module.params
     try:
-        phones = read_units(options, module.params["families"])
-    except (FamilyError, PhoneError) as error:
+        options = read_options(params)
+        phones = read_units(options, params["families"])
+    except (FamilyError, PhoneError, SwarmError) as error:
         module.fail_json(msg=str(error))
     if module.check_mode:
         module.exit_json(changed=False, skipped=True, phones=[], msg="no phone comes up in check mode")
     if MISSING is not None:
         module.fail_json(msg="the Python package cryptography is missing; install the Debian package python3-cryptography")
-    roots = read_files(module)
+    roots = read_files(module, options)
     try:
-        with (
-            Wire(module.params["bridge"], module.params["timeout"]) as wire,
-            ThreadPoolExecutor(module.params["parallel"]) as pool,
-        ):
-            cycles = module.params["power_cycles"]
-            reports = list(pool.map(lambda pair: bring_up(wire, *pair, roots, cycles), zip(phones, options, strict=True)))
+        with Wire(params["bridge"], params["timeout"]) as wire:
+            swarm = Swarm(wire, roots, params["power_cycles"], params["ramp"], params["think"])
+            reports = swarm.bring_up(phones, options, min(most_at_a_time(params["parallel"]), len(phones)))
     except WireError as error:
         module.fail_json(msg=str(error))
+    if params["plot"]:
+        draw(module, swarm.samples)
+    results = {
+        "phones": chosen(reports, params["reports"]),
+        "statistics": summarise(reports, swarm.samples, wire.twice),
+    }
     failed = [report for report in reports if report["cause"]]
     if failed:
-        causes = "\n".join(f"{report['name']}: {report['cause']}" for report in failed)
-        module.fail_json(msg=f"{len(failed)} of {len(reports)} phones are not preprovisioned:\n{causes}", phones=reports)
-    module.exit_json(changed=False, phones=reports)
+        causes = [f"{report['name']}: {report['cause']}" for report in failed[:_MOST_CAUSES]]
+        causes += [f"and {len(failed) - _MOST_CAUSES} more"] if len(failed) > _MOST_CAUSES else []
+        module.fail_json(msg="\n".join([f"{len(failed)} of {len(reports)} phones are not preprovisioned:", *causes]), **results)
+    module.exit_json(changed=False, **results)
 
 
 if __name__ == "__main__":
