@@ -27,6 +27,11 @@ PATIENCE: Mapping[str, int] = MappingProxyType({"expected": 900, "leased": 120, 
 
 _OK = (*range(200, 300), 304)
 _TRUSTED_FILES = (".pem", ".crt", ".cer")
+# What a rule for firmware leads to; parts of an image are others, and many
+_IMAGES = (".loads", ".img", ".bin")
+_FIRMWARE = "/firmware/"
+# A phone that fetches the same image so often within a day does not get on
+_REPEATS = 3
 _PROFILES = (".cfg", ".xml", ".boot", ".htm", ".txt")
 # What nginx says of an error is told by the phone within this time
 _SAME = 60_000
@@ -36,11 +41,12 @@ MILESTONES = ("leased", "profile", "resynced")
 """What a batch is counted by: phones that had an address, fetched a profile of their own, and resynced."""
 _MILESTONES = {"leased": "leased", "profile": "profile", "succeeded": "resynced", "succeeded somewhere": "resynced"}
 
+_DAY = 24 * 3600 * 1000
 _BEGUN = "begun"
 _CLAIMED = "claimed "
 _CLAIMING = ("tftp", "http", "profile")
 # So long after its last lease a phone is no more on the bench, and asks from an address that nobody knows
-_AWAY = 24 * 3600 * 1000
+_AWAY = _DAY
 
 
 class Fact(NamedTuple):
@@ -92,8 +98,15 @@ def _explanation(pattern: str, cause: str, remedy: str) -> Explanation:
     return Explanation(re.compile(pattern, re.IGNORECASE), cause, remedy)
 
 
+_IN_A_CIRCLE = f"fetched {_REPEATS} times"
+
 # What the web server and the service say of a refusal, what $ERR of a unit may say, and statuses. The first that fits counts.
 _EXPLANATIONS = (
+    _explanation(
+        _IN_A_CIRCLE,
+        "it fetches the same firmware again and again",
+        "hold it with phone_firmware_hold, and compare the version in firmware_images with what its page says that it runs",
+    ),
     _explanation(
         r"no client certificate",
         "it showed no client certificate",
@@ -214,9 +227,18 @@ def learn(facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> 
             continue
         for name, text in _facts(event, names):
             fact = Fact(event.time, event.key, text)
-            if name not in known or known[name] < fact:
+            if name.removeprefix(_CLAIMED) == "image":
+                _keep(known, name, fact)
+            elif name not in known or known[name] < fact:
                 known[name] = fact
     return known
+
+
+def _keep(known: dict[str, Fact], name: str, fact: Fact) -> None:
+    """Add a fact of a sort of which the latest _REPEATS are kept, each under a name of its own."""
+    places = [name, *(f"{name} {number}" for number in range(2, _REPEATS + 1))]
+    latest = sorted({fact, *(known[place] for place in places if place in known)}, reverse=True)
+    known.update(zip(places, latest, strict=False))
 
 
 def reach(times: Mapping[str, int], facts: Facts, events: Iterable[Event], mac: str, serial: str = "") -> dict[str, int]:
@@ -264,6 +286,7 @@ def _of_tftp(event: Event, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     what, path = event.detail.get("what"), str(event.detail.get("path", ""))
     if what == "sent":
         yield from _fetched(path, names)
+        yield from _of_image(path)
     elif what == "missing":
         yield "missing", path
     else:
@@ -274,6 +297,9 @@ def _of_http(event: Event, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     path, status = str(event.detail.get("path", "")), int(event.detail.get("status", 0))
     if status in _OK and event.detail.get("method") == "GET":
         yield from _fetched(path, names)
+        # A phone that asks for one piece after the other goes round in no circle
+        if status != 206:
+            yield from _of_image(path)
         etag = event.detail.get("etag")
         if etag and _sort(path, names) == "profile":
             yield "hash", str(etag).strip('"')
@@ -343,6 +369,11 @@ def _fetched(path: str, names: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     sort = _sort(path, names)
     if sort:
         yield sort, path
+
+
+def _of_image(path: str) -> Iterable[tuple[str, str]]:
+    if path.startswith(_FIRMWARE) and path.lower().endswith(_IMAGES):
+        yield "image", path
 
 
 def _refused(event: Event, status: int, path: str, words: str) -> Iterable[tuple[str, str]]:
@@ -426,6 +457,9 @@ def _state(facts: Facts) -> tuple[str, int, _Failure | None]:
     upgrade = facts.get("upgrade failed", _NEVER)
     if upgrade.time and upgrade.time >= start.time and upgrade > facts.get("upgraded", _NEVER):
         failed.append((upgrade, "upgrade failed"))
+    circle = _circle(facts, start.time, latest)
+    if circle:
+        failed.append((circle, "upgrade failed"))
     if failed:
         fact, name = max(failed)
         refused = facts.get("refused", _NEVER)
@@ -437,6 +471,18 @@ def _state(facts: Facts) -> tuple[str, int, _Failure | None]:
         return state, fact.time, None
     # A lease is renewed all the time, and says nothing of all else
     return ("leased", facts["leased"].time, None) if "leased" in facts else ("expected", 0, None)
+
+
+def _circle(facts: Facts, start: int, latest: int) -> Fact | None:
+    """Return the fact that the phone goes round in a circle with its firmware, if it does; *latest*: when it last got somewhere."""
+    found = [fact for name, fact in facts.items() if name.partition(" ")[0] == "image" and fact.time >= start]
+    if len(found) < _REPEATS or len({fact.text.lower() for fact in found}) > 1:
+        return None
+    took = max(found).time - min(found).time
+    # One that has gone on for longer than a round since, without another, is out of it
+    if took > _DAY or latest > max(found).time + max(took, _DAY // 24):
+        return None
+    return max(found)._replace(text=f"{_IN_A_CIRCLE}: {max(found).text}")
 
 
 _REACHED = (

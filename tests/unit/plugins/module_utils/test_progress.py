@@ -337,3 +337,40 @@ def test_facts_that_nobody_has_written(text):
 @given(st.text())
 def test_any_words_can_be_explained(text):
     assert all(explain(text))
+
+
+IMAGE = "/firmware/spa50x-7-6-2.bin"
+CIRCLE = [http(100, IMAGE), http(300, IMAGE), http(500, IMAGE)]
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([], "resynced"),
+        (CIRCLE[:2], "resynced"),
+        (CIRCLE, "failed"),
+        # TFTP knows no capitals
+        ([tftp(100, IMAGE.upper().replace("/FIRMWARE/", "/firmware/")), *CIRCLE[1:]], "failed"),
+        # Steps, parts, and pieces of one image
+        ([*CIRCLE[:2], http(500, "/firmware/spa50x-8.bin")], "resynced"),
+        ([http(number, "/firmware/rootfs.sbn") for number in (100, 200, 300)], "resynced"),
+        ([http(number, IMAGE, 206) for number in (100, 200, 300)], "resynced"),
+        # A resync between two rounds is no end, and days are no round
+        ([*CIRCLE, http(600), resync(601, "success")], "failed"),
+        ([*CIRCLE, http(9000), resync(9001, "success")], "resynced"),
+        ([http(100, IMAGE), http(300, IMAGE), http(100_000, IMAGE)], "resynced"),
+        # Reset to its factory settings
+        ([*CIRCLE, tftp(600)], "bootstrap"),
+    ],
+)
+def test_a_phone_that_fetches_its_firmware_again_and_again(events, state):
+    facts = told(*WALK, *events)
+    assert judge(facts).state == state
+    if state == "failed":
+        assert "again and again: fetched 3 times: /firmware/" in judge(facts).reason.lower()
+        assert diagnose(facts, "failed", 0, NOW).remedy.startswith("Hold it with phone_firmware_hold")
+
+
+@given(st.permutations([*CIRCLE, http(700, "/firmware/other.img"), *CIRCLE[:1]]), st.integers(0, 5))
+def test_repeated_fetches_in_any_order(events, cut):
+    assert learn(told(*events[:cut]), events, MAC, SERIAL) == told(*sorted(events, key=lambda one: one.time))
