@@ -31,8 +31,8 @@ class Upgrader:
     fetcher: Fetcher
     checksums: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of files, by name, as far as they are known."""
-    done: set[tuple[str, str]] = field(default_factory=set)
-    """Rules, as typed, and URLs of the upgrades that have been made."""
+    done: tuple[str, str] = ("", "")
+    """Rule, as typed, and URL of the last upgrade."""
     failures: int = 0
     """How many attempts have failed one after the other."""
 
@@ -58,7 +58,7 @@ class Upgrader:
             raise ResyncError("upgrade", str(error), **{**error.facts, "reason": error.code}) from error
         self.failures = 0
         self.memory.counters["UPGERR"] = ""
-        self.done.add((text, format_url(target)))
+        self.done = (text, format_url(target))
         self.fetcher.log(server, "upgrade success", network, target)
         return True
 
@@ -79,7 +79,7 @@ class Upgrader:
         reasons = {
             "the rule names no server": not target.server,
             "it runs already": bool(version) and version == memory.version,
-            "it has been done, and the rule is still the same": (text, format_url(target)) in self.done,
+            "it has been done, and the rule is still the same": (text, format_url(target)) == self.done,
             f"it is older than Downgrade_Rev_Limit {limit}": bool(limit) and is_older(version, limit),
         }
         why = next((reason for reason, holds in reasons.items() if holds), "")

@@ -1,0 +1,972 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A unit's life: remote customization, timers on a clock that jumps, upgrades, reports, and ends that are bounded and named."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.voip.preprovision.plugins.module_utils.customization import (
+    ABORTED,
+    ACQUIRED,
+    CUSTOM_PENDING,
+    OPEN,
+    PENDING,
+    UNAVAILABLE,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import MOST_REQUESTS, VENDOR, Unit
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_network import FAILURES, Answer, Ask, Lease
+from ansible_collections.voip.preprovision.plugins.module_utils.profile import build, read_parameters
+from ansible_collections.voip.preprovision.plugins.module_utils.sealing import decrypt_content, seal, unseal
+
+KEY = "0123456789abcdef0123456789abcdef"
+MAC = "00005e005301"
+NOON = 1_781_524_800.0  # 2026-06-15 12:00 UTC
+FACTORY = "tftp://192.0.2.1/ata192.cfg"
+OWN = f"http://h/{MAC}.cfg"
+RULE = "http://h/$MA.cfg"
+CODES = {
+    *("no_lease", "no_option", "no_address", "no_answer", "refused", "timeout", "too_large", "loop", "redirects", "not_found"),
+    *("forbidden", "http_status", "login", "no_root", "chain", "certificate_name", "certificate_address", "certificate_time"),
+    *("handshake", "key_wrong", "digest_wrong", "key_missing", "not_sealed", "corrupt", "rule", "no_own_file", "no_resync"),
+    *("upgrade", "report"),
+}
+
+
+def profile(**values):
+    return build(read_parameters(values))
+
+
+class JumpingClock:
+    """Time passes only when somebody sleeps."""
+
+    def __init__(self, now=NOON):
+        self.time = now
+        self.slept = []
+
+    def now(self):
+        return self.time
+
+    def sleep(self, seconds):
+        assert seconds >= 0
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+@dataclass
+class Bench:
+    """A bench as a table: URL -> answer, content, a list of either to give one after the other, or a function of what is asked."""
+
+    files: dict[str, object]
+    options: dict[int, str] | None = field(default_factory=lambda: {66: "192.0.2.1"})
+    names: dict[str, Sequence[str]] = field(default_factory=dict)
+    clock: JumpingClock = field(default_factory=JumpingClock)
+    asked: list[str] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
+
+    def lease(self, _vendor_class: str) -> Lease | None:
+        return None if self.options is None else Lease("192.0.2.20", self.options)
+
+    def addresses(self, name: str) -> Sequence[str]:
+        return self.names.get(name, (name,) if name[:1].isdigit() else ("192.0.2.1",))
+
+    def fetch(self, ask: Ask) -> Answer:
+        url = f"{ask.target.scheme}://{ask.target.server}{ask.target.path}"
+        self.asked.append(url)
+        self.asks.append(ask)
+        self.times.append(self.clock.now() - NOON)
+        answer = self.files.get(url, Answer(404))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(ask)
+        return Answer(200, answer) if isinstance(answer, bytes) else answer
+
+    def log(self, _server: str, text: str) -> bool:
+        self.logged.append(text)
+        return True
+
+
+def unit(model="ATA192", family=None, **more):
+    found = BUILTIN.find_model(model)
+    if family:
+        found = dataclasses.replace(found, family=dataclasses.replace(found.family, **family))
+    return Unit(Phone("desk", Mac(MAC), found, serial="FCH0000D001"), chance=random.Random(1), **more)  # noqa: S311
+
+
+def power_up(bench, phone=None, cycles=1):
+    phone = phone or unit()
+    for _number in range(cycles):
+        phone.power_up(bench, bench.clock)
+    return phone.report()
+
+
+def of(report, step):
+    return [(entry["what"], entry["outcome"], entry["detail"]) for entry in report["steps"] if entry["step"] == step]
+
+
+# -- steps
+
+
+def test_the_steps_of_a_good_trip():
+    first = profile(Profile_Rule=f"[--key {KEY}] {RULE}", Profile_Rule_B=f"[--key {KEY}] {RULE}", Syslog_Server="192.0.2.1")
+    report = power_up(Bench({FACTORY: first, OWN: seal(profile(), KEY, "md5")}))
+    assert [(step["step"], step["outcome"]) for step in report["steps"]] == [
+        ("lease", "ok"),
+        ("options", "ok"),
+        ("name", "skipped"),
+        ("fetch", "ok"),
+        ("open", "ok"),
+        ("apply", "ok"),
+        ("log", "ok"),
+        ("name", "ok"),
+        ("fetch", "ok"),
+        ("open", "ok"),
+        ("apply", "ok"),
+        ("log", "ok"),
+        ("customization", "ok"),
+    ]
+    assert of(report, "options") == [("DHCP", "ok", "option 66: 192.0.2.1")]
+    assert of(report, "open")[1] == (OWN, "ok", "decrypted")
+    assert report["failure"] == {"code": "", "step": "", "what": "", "facts": {}}
+    assert {step["power_up"] for step in report["steps"]} == {1}
+
+
+@pytest.mark.parametrize(
+    ("options", "files", "code", "step"),
+    [
+        (None, {}, "no_lease", "lease"),
+        ({6: "192.0.2.1"}, {}, "no_option", "options"),
+        ({66: "http://h/"}, {}, "no_option", "options"),
+        ({66: "gone"}, {}, "no_address", "name"),
+        ({66: "192.0.2.1"}, {}, "not_found", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="refused")}, "refused", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="timeout")}, "timeout", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="too_large")}, "too_large", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="unreachable")}, "no_answer", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="protocol")}, "no_answer", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="tftp")}, "forbidden", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: b"rubbish"}, "corrupt", "open"),
+        ({66: "192.0.2.1"}, {FACTORY: b"Salted__12345678"}, "key_missing", "open"),
+        ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule_B="ftp://h/a")}, "rule", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule_B="https://h/a")}, "no_root", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: profile(Proxy_1_="x")}, "no_own_file", "apply"),
+        ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule="http://h/all.cfg")}, "no_own_file", "apply"),
+    ],
+)
+def test_failures_have_names(options, files, code, step):
+    report = power_up(Bench(files, options, names={"gone": ()}))
+    failure = report["failure"]
+    assert failure["code"] == code
+    assert failure["what"] == report["cause"]
+    assert code == "rule" or failure["step"] == step
+    if code not in ("no_own_file", "rule"):
+        assert [entry["outcome"] for entry in report["steps"] if entry["step"] == step][-1] == "failed"
+
+
+def test_the_other_places_of_an_option_are_no_failures():
+    bench = Bench({f"http://192.0.2.1/Cisco/CP-8851-3PCC/{MAC}.cfg": profile(Profile_Rule=RULE)})
+    report = power_up(bench, unit("CP-8851-3PCC"))
+    assert report["state"] == "preprovisioned"
+    assert [outcome for _what, outcome, _detail in of(report, "fetch")] == ["skipped", "skipped", "skipped", "ok"]
+
+
+def test_failures_of_several_places_are_told():
+    report = power_up(Bench({}), unit("CP-8851-3PCC"))
+    assert report["failure"]["code"] == "not_found"
+    assert [other["code"] for other in report["failure"]["facts"]["others"]] == [*["not_found"] * 3, "no_root", "no_root"]
+
+
+# -- addresses
+
+
+def no_answer(failure):
+    return lambda ask: Answer(0, failure=failure, error=failure) if ask.address != "192.0.2.10" else Answer(200, profile())
+
+
+@pytest.mark.parametrize("failure", ["refused", "timeout", "unreachable"])
+def test_addresses_are_tried_until_a_server_answers(failure):
+    addresses = [f"192.0.2.{number}" for number in range(1, 12)]
+    files = {FACTORY: profile(Profile_Rule=RULE, Profile_Rule_B="http://many/b"), "http://many/b": no_answer(failure)}
+    bench = Bench(files, names={"many": addresses})
+    assert power_up(bench)["state"] == "preprovisioned"
+    assert [ask.address for ask in bench.asks[1:]] == addresses[:10]
+
+
+def test_ten_addresses_at_most_and_a_message_when_none_answers():
+    addresses = [f"192.0.2.{number}" for number in range(11, 31)]
+    first = profile(Profile_Rule=RULE, Profile_Rule_B="http://many/b", Syslog_Server="192.0.2.1")
+    bench = Bench({FACTORY: first, "http://many/b": no_answer("refused")}, names={"many": addresses})
+    report = power_up(bench)
+    assert [ask.address for ask in bench.asks[1:]] == addresses[:10]
+    assert report["failure"]["code"] == "no_answer"
+    assert "none of its 10 addresses answers" in bench.logged[-1]
+    assert "Resync failed" in bench.logged[-1]
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(503), Answer(0, failure="handshake"), Answer(0, failure="too_large")])
+def test_a_server_that_answers_badly_has_answered(answer):
+    files = {FACTORY: profile(Profile_Rule_B="http://many/b"), "http://many/b": answer}
+    bench = Bench(files, names={"many": ("192.0.2.1", "192.0.2.2")})
+    power_up(bench)
+    assert bench.asked.count("http://many/b") == 1
+
+
+# -- certificates: the judge of each request is called as a wire calls it
+
+
+def secure(issued, **first):
+    der = issued.certificate.public_bytes(Encoding.DER)
+
+    def page(ask):
+        why = ask.judge(der)
+        return Answer(0, failure="certificate", error=why, certificate=der) if why else Answer(200, profile(), certificate=der)
+
+    url = "https://prov.example.net/b"
+    return {
+        FACTORY: profile(Profile_Rule=RULE, Profile_Rule_B=url, Custom_CA_URL="http://h/ca", **first),
+        "http://h/ca": ROOTS,
+        url: page,
+    }
+
+
+ROOTS = b"-----BEGIN CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize(
+    ("issue", "first", "code"),
+    [
+        ({}, {}, ""),
+        ({"cn": "prov.example.net/info"}, {}, ""),
+        ({"cn": "other.example.net"}, {}, "certificate_name"),
+        ({"san": None}, {}, "certificate_name"),
+        ({"san": None}, {"HTTPS_Name_Validate": "No"}, ""),
+    ],
+)
+def test_names_of_certificates(tiny_ca, issue, first, code):
+    bench = Bench(secure(tiny_ca.issue(**issue), **first))
+    report = power_up(bench)
+    assert report["failure"]["code"] == code
+    assert of(report, "certificate")[-1][1] == ("failed" if code else "ok")
+    assert bench.asks[-1].roots == ROOTS
+
+
+def test_addresses_of_certificates(tiny_ca):
+    bench = Bench(secure(tiny_ca.issue()))
+    looked_up = iter([("192.0.2.1",)])
+    bench.names = {}
+    bench.addresses = lambda name: next(looked_up, ("192.0.2.9",)) if name == "prov.example.net" else ("192.0.2.1",)
+    assert power_up(bench)["failure"]["code"] == "certificate_address"
+
+
+@pytest.mark.parametrize(
+    ("days", "error", "code"),
+    [
+        ((-1, 90), "certificate has expired", "certificate_time"),
+        ((-90, -1), "no", "certificate_time"),
+        ((1, 90), "no", "certificate_time"),
+        ((-1, 90), "self-signed certificate in certificate chain", "chain"),
+    ],
+)
+def test_chains(tiny_ca, days, error, code):
+    issued = tiny_ca.issue(days=days)
+    files = secure(issued)
+    der = issued.certificate.public_bytes(Encoding.DER)
+    files["https://prov.example.net/b"] = Answer(0, failure="chain", error=error, certificate=der)
+    bench = Bench(files, clock=JumpingClock(tiny_ca.now.timestamp()))
+    assert power_up(bench)["failure"]["code"] == code
+
+
+# -- remote customization
+
+SERVICE = "http://rc.example.net/customization"
+ASKED = f"{SERVICE}?mac=00005E005301&model=ATA192-MPP"
+
+
+@pytest.mark.parametrize(
+    ("options", "files", "state", "preprovisioned", "states"),
+    [
+        # DHCP leads to a profile: the service is not asked
+        ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule=RULE)}, ABORTED, True, [ABORTED]),
+        # No option, or no file: it is
+        ({}, {ASKED: b""}, UNAVAILABLE, False, [PENDING, UNAVAILABLE]),
+        ({66: "192.0.2.1"}, {ASKED: b""}, UNAVAILABLE, False, [PENDING, UNAVAILABLE]),
+        ({}, {ASKED: Answer(500)}, PENDING, False, [PENDING]),
+        ({}, {ASKED: Answer(0, failure="timeout")}, PENDING, False, [PENDING]),
+        ({}, {ASKED: b"http://h/sp"}, CUSTOM_PENDING, False, [PENDING, CUSTOM_PENDING]),
+        ({}, {ASKED: b"nonsense"}, CUSTOM_PENDING, False, [PENDING, CUSTOM_PENDING]),
+        (
+            {},
+            {ASKED: b"http://h/sp\n", "http://h/sp": profile(Profile_Rule=RULE)},
+            ACQUIRED,
+            True,
+            [PENDING, CUSTOM_PENDING, ACQUIRED],
+        ),
+        (
+            {},
+            {ASKED: f"[--key {KEY}] http://h/sp".encode(), "http://h/sp": seal(profile(Profile_Rule=RULE), KEY, "md5")},
+            ACQUIRED,
+            True,
+            [PENDING, CUSTOM_PENDING, ACQUIRED],
+        ),
+    ],
+)
+def test_customization(options, files, state, preprovisioned, states):
+    bench = Bench(files, options)
+    report = power_up(bench, unit(customization=SERVICE))
+    assert report["customization"] == state
+    assert (report["state"] == "preprovisioned") is preprovisioned
+    moves = [detail.partition(" -> ")[2] for _what, _outcome, detail in of(report, "customization") if " -> " in detail]
+    assert moves == states
+    assert KEY not in json.dumps(report)
+
+
+def test_without_an_address_nobody_is_asked():
+    bench = Bench({ASKED: b"http://h/sp"}, None)
+    assert power_up(bench, unit(customization=SERVICE))["customization"] == OPEN
+    assert bench.asked == []
+
+
+def test_without_a_service_the_state_stays_open():
+    report = power_up(Bench({}))
+    assert report["customization"] == OPEN
+    assert of(report, "customization")[0][1] == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("aborted_by", "files", "state"),
+    [("option", {}, ABORTED), ("profile", {}, UNAVAILABLE), ("option", {FACTORY: profile(Profile_Rule=RULE)}, ABORTED)],
+)
+def test_what_of_dhcp_ends_it(aborted_by, files, state):
+    phone = unit(family={"customization_aborted_by": aborted_by}, customization=SERVICE)
+    assert power_up(Bench({ASKED: b"", **files}), phone)["customization"] == state
+
+
+@pytest.mark.parametrize(("version", "host"), [("11-1-0MPP-16", "webapps.cisco.com"), ("11-2-1MPP0001-006", "activate.cisco.com")])
+def test_the_makers_own_service(version, host):
+    bench = Bench({}, {})
+    phone = unit(family={"firmware": version}, customization=VENDOR)
+    phone.set_up_by_hand({"Custom_CA_URL": "http://h/ca"})
+    phone.factory_reset()
+    phone.set_up_by_hand({})
+    phone.factory_reset()
+    phone._memory.roots = ROOTS
+    power_up(bench, phone)
+    assert bench.asked == [f"https://{host}/customization?mac=00005E005301&model=ATA192-MPP"]
+
+
+def test_dhcp_and_the_service_are_tried_again_and_dhcp_may_win():
+    files = {FACTORY: [Answer(404), Answer(404), profile(Profile_Rule=RULE)], ASKED: [Answer(500), b"", b""]}
+    bench = Bench(files)
+    phone = unit(customization=SERVICE)
+    phone.run(bench, bench.clock, NOON + 3 * 3600)
+    assert bench.asked[:5] == [FACTORY, ASKED, FACTORY, ASKED, FACTORY]
+    assert phone.report()["customization"] == ABORTED
+
+
+def test_acquired_units_ask_no_more_until_they_are_reset():
+    bench = Bench({ASKED: b"http://h/sp", "http://h/sp": profile(Profile_Rule=RULE), OWN: [Answer(404), profile()]}, {})
+    phone = unit(customization=SERVICE)
+    power_up(bench, phone, 3)
+    assert bench.asked.count(ASKED) == 1
+    phone.factory_reset()
+    assert phone.report()["customization"] == OPEN
+    power_up(bench, phone)
+    assert bench.asked.count(ASKED) == 2
+    assert phone.report()["customization"] == ACQUIRED
+
+
+@pytest.mark.parametrize("before", [OPEN, PENDING, UNAVAILABLE, CUSTOM_PENDING])
+def test_set_up_by_hand(before):
+    answers = {OPEN: None, PENDING: Answer(500), UNAVAILABLE: b"", CUSTOM_PENDING: b"http://h/sp"}
+    bench = Bench({ASKED: answers[before]}, {})
+    phone = unit(customization=SERVICE)
+    if before != OPEN:
+        power_up(bench, phone)
+    assert phone.customization == before
+    phone.set_up_by_hand({"Profile_Rule": RULE})
+    assert phone.customization == ABORTED
+    bench.asked.clear()
+    power_up(bench, phone)
+    assert bench.asked == [OWN]
+
+
+def test_families_without_remote_customization():
+    bench = Bench({}, {})
+    assert power_up(bench, unit("SPA504G", customization=SERVICE))["customization"] == OPEN
+    assert bench.asked == []
+
+
+# -- timers
+
+
+def live(files, hours, phone=None, **first):
+    """Let a unit live for so many hours with what its first file sets; return when it asked for its own file, and its report."""
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Resync_Random_Delay="0", **first), OWN: profile(), **files})
+    phone = phone or unit(family={})
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + hours * 3600)
+    return [when for url, when in zip(bench.asked, bench.times, strict=True) if url == OWN], phone.report(), bench
+
+
+def test_the_first_contact_is_delayed():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE)})
+    unit().run(bench, bench.clock, NOON + 60)
+    assert 0 < bench.times[0] <= 40
+    idle = Bench({})
+    unit().run(idle, idle.clock, NOON)
+    assert idle.asked == []
+
+
+@pytest.mark.parametrize(
+    ("first", "times"),
+    [
+        ({}, [3600, 7200, 10800]),
+        ({"Resync_Periodic": "1800,5400"}, [1800, 7200]),
+        ({"Resync_Periodic": "0"}, []),
+        ({"Resync_Periodic": "never"}, [3600, 7200, 10800]),
+        ({"Provision_Enable": "No"}, []),
+    ],
+)
+def test_periodic_resyncs(first, times):
+    assert live({}, 3, **first)[0] == times
+
+
+def test_random_parts():
+    times = live({}, 24, Resync_Periodic="3600+600")[0]
+    gaps = [later - earlier for earlier, later in zip([0, *times], times, strict=False)]
+    assert all(3600 <= gap <= 4200 for gap in gaps)
+    assert len(set(gaps)) > 5
+
+
+@pytest.mark.parametrize(
+    ("model", "delay", "times"),
+    [
+        ("ATA192", None, [3600, 7200, 10800, 14400]),
+        ("ATA192", "600,1200", [3600, 4200, 5400, 6600, 7800, 9000, 10200, 11400, 12600, 13800]),
+        ("ATA192", "0", [3600]),
+        ("ATA192", "3600,x", [3600, 7200, 10800, 14400]),
+    ],
+)
+def test_errors_are_retried(model, delay, times):
+    first = {} if delay is None else {"Resync_Error_Retry_Delay": delay}
+    assert live({OWN: Answer(503)}, 4, unit(model), **first)[0] == times
+
+
+def test_the_default_list_of_multiplatform_phones():
+    bench = Bench({})
+    unit("CP-8851-3PCC").run(bench, bench.clock, NOON + 3600)
+    starts = [when for url, when in zip(bench.asked, bench.times, strict=True) if url == "tftp://192.0.2.1/8851-3PCC.xml"]
+    assert [round(later - earlier) for earlier, later in itertools.pairwise(starts)] == [60, 120, 240, 480, 960]
+
+
+def test_zero_is_at_once_where_guides_say_so():
+    bench = Bench({})
+    phone = unit("SPA504G")
+    phone.set_up_by_hand({"Resync_Error_Retry_Delay": "0", "Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 10)
+    assert bench.times == list(range(11))
+
+
+def test_a_success_after_failures_goes_back_to_the_period():
+    times, report, _bench = live({OWN: [Answer(503), Answer(404), profile()]}, 3, Resync_Error_Retry_Delay="60,120")
+    assert times == [3600, 3660, 3780, 7380]
+    assert report["next_resync"] == {"seconds": 3600.0, "timer": "Resync_Periodic"}
+    assert report["cause"] == ""
+
+
+def test_a_failed_rule_stops_the_sequence_which_begins_again_at_the_first():
+    files = {"http://h/b": [profile(), Answer(500), profile()], "http://h/c": profile()}
+    times, _report, bench = live(files, 2, Profile_Rule_B="http://h/b", Profile_Rule_C="http://h/c", Resync_Error_Retry_Delay="60")
+    later = [url for url, when in zip(bench.asked, bench.times, strict=True) if when]
+    assert later == [OWN, "http://h/b", OWN, "http://h/b", "http://h/c", OWN, "http://h/b", "http://h/c"][: len(later)]
+    assert times[:2] == [3600, 3660]
+
+
+@pytest.mark.parametrize("name", ["Resync_At__HHmm_", "Resync_At_HHmm"])
+def test_a_time_of_day_counts_instead_of_the_period(name):
+    times, report, _bench = live({}, 60, **{name: "1330", "Resync_Periodic": "60", "Resync_At_Random_Delay": "1200"})
+    assert len(times) == 3
+    assert all(5400 + day * 86400 <= when <= 6600 + day * 86400 for day, when in enumerate(times))
+    assert report["next_resync"]["timer"] == "Resync_At"
+
+
+@pytest.mark.parametrize(("model", "waited"), [("ATA192", 300 + 600), ("CP-8851-3PCC", 600)])
+def test_calls_delay_a_resync(model, waited):
+    factory = {"CP-8851-3PCC": "tftp://192.0.2.1/8851-3PCC.xml"}.get(model, FACTORY)
+    bench = Bench({factory: profile(Profile_Rule=RULE, Resync_Random_Delay="0", Forced_Resync_Delay="600"), OWN: profile()})
+    phone = unit(model)
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.busy_for = 300.0
+    phone.run(bench, bench.clock, NOON + 2 * 3600 + waited)
+    assert [when for url, when in zip(bench.asked, bench.times, strict=True) if url == OWN] == [3600 + waited, 7200 + waited]
+
+
+def test_macros_know_why_and_when():
+    rule = "http://h/$MA?why=$PRVST&since=$PRVTMR"
+    bench = Bench({FACTORY: profile(Profile_Rule=rule, Resync_Error_Retry_Delay="60", Resync_Random_Delay="0")})
+    bench.files[f"http://h/{MAC}?why=1&since=3600"] = Answer(503)
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 3660)
+    phone.resync(bench)
+    assert bench.asked[1:] == [f"http://h/{MAC}?why={why}&since={since}" for why, since in ((1, 3600), (2, 60), (-1, 0))]
+
+
+@pytest.mark.parametrize(("trigger", "asks"), [("1 eq 1", True), ("1 eq 2", False), ("nonsense", False), ("", True)])
+def test_triggers_of_multiplatform_phones_block(trigger, asks):
+    phone = unit("CP-8851-3PCC")
+    phone.set_up_by_hand({"Resync_Trigger_1": trigger})
+    bench = Bench({})
+    report = power_up(bench, phone)
+    assert bool(bench.asked) is asks
+    assert (report["failure"]["code"] == "no_resync") is not asks
+
+
+def test_a_told_resync_takes_its_own_rule():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE), "http://h/once": profile(GPP_A="1")})
+    phone = unit()
+    assert phone.resync(bench, "http://h/once") is False
+    phone.power_up(bench, bench.clock)
+    assert phone.resync(bench, "http://h/once")
+    assert bench.asked[-1] == "http://h/once"
+
+
+# -- upgrades
+
+ATA_RULE = (
+    "($SWVER lt 11-2-1)? http://h/fw/ATA19X.11-2-1MPP0001-006.img | ($SWVER lt 12-0-1)? http://h/fw/ATA19x.12-0-1MPP0001-001.img"
+)
+FIRST, SECOND = "http://h/fw/ATA19X.11-2-1MPP0001-006.img", "http://h/fw/ATA19x.12-0-1MPP0001-001.img"
+
+
+def upgrading(files, rule, model="ATA192", cycles=1, phone=None, **first):
+    factory = f"tftp://192.0.2.1{BUILTIN.find_model(model).factory_file}"
+    first = {"Profile_Rule": RULE, "Upgrade_Rule": rule, "Syslog_Server": "192.0.2.1", **first}
+    bench = Bench({factory: profile(**first), OWN: profile(), **files})
+    return power_up(bench, phone or unit(model), cycles), bench
+
+
+def test_stepping_stones():
+    report, bench = upgrading({FIRST: b"one", SECOND: b"two"}, ATA_RULE)
+    assert bench.asked == [FACTORY, FIRST, OWN, SECOND, OWN]
+    assert (report["firmware"], report["state"]) == ("12-0-1MPP0001-001", "preprovisioned")
+    assert [ask.headers["User-Agent"] for ask in bench.asks if ask.headers] == [
+        f"Cisco/ATA192-MPP-{version} (FCH0000D001)" for version in ("11-1-0MPP-16", *["11-2-1MPP0001-006"] * 2, "12-0-1MPP0001-001")
+    ]
+    title = "<134>ATA192-MPP 00:00:5e:00:53:01 --"
+    assert bench.logged[0] == f"{title} Requesting upgrade http://192.0.2.1:80/fw/ATA19X.11-2-1MPP0001-006.img"
+    assert bench.logged[1] == f"{title} Successful upgrade http://192.0.2.1:80/fw/ATA19X.11-2-1MPP0001-006.img -- "
+
+
+def test_a_load_brings_its_files():
+    load = "http://h/fw/sip88xx.12-0-1MPP-5.loads"
+    files = {load: b"\x00kern.sbn\x00root.sbn\x00", "http://h/fw/kern.sbn": b"k", "http://h/fw/root.sbn": b"r"}
+    report, bench = upgrading(files, f"($SWVER ne sip88xx.12-0-1MPP-5)? {load}", "CP-8851-3PCC")
+    assert bench.asked[1:] == [*files, OWN]
+    assert report["firmware"] == "sip88xx.12-0-1MPP-5"
+    assert bench.asks[-1].headers["User-Agent"] == f"Cisco-CP-8851-3PCC/12.0.1 ({MAC})"
+
+
+def test_a_load_whose_file_is_missing():
+    load = "http://h/fw/sip88xx.12-0-1MPP-5.loads"
+    report, _bench = upgrading({load: b"kern.sbn"}, load, "CP-8851-3PCC")
+    assert report["failure"]["code"] == "upgrade"
+    assert report["failure"]["facts"]["url"] == "http://h/fw/kern.sbn"
+    assert report["firmware"] == "sip88xx.11-3-2MPP0001-609"
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "why"),
+    [
+        ("http://h/ATA19x.11-1-0MPP-16.img", {}, "it runs already"),
+        ("($SWVER lt 1-0-0)? http://h/x.img", {}, "no condition holds"),
+        ("http://h/ATA19x.9-0-1.img", {"Downgrade_Rev_Limit": "10-0-0"}, "it is older than Downgrade_Rev_Limit 10-0-0"),
+    ],
+)
+def test_upgrades_that_are_not_made(rule, first, why):
+    report, bench = upgrading({}, rule, **first)
+    assert bench.asked == [FACTORY]
+    assert of(report, "upgrade")[0][1:] == ("skipped", why)
+
+
+def test_upgrades_can_be_switched_off():
+    report, bench = upgrading({}, FIRST, Upgrade_Enable="No")
+    assert (bench.asked, report["state"]) == ([FACTORY], "preprovisioned")
+
+
+def test_an_upgrade_is_not_repeated_until_the_rule_changes():
+    files = {"http://h/x.img": b"x", "http://h/y.img": b"y"}
+    phone = unit()
+    report, bench = upgrading(files, "http://h/x.img", cycles=3, phone=phone)
+    assert bench.asked.count("http://h/x.img") == 1
+    assert report["firmware"] == "11-1-0MPP-16"
+    assert "it has been done" in of(report, "upgrade")[-1][2]
+    phone.set_up_by_hand({"Upgrade_Rule": "http://h/y.img"})
+    power_up(bench, phone)
+    assert bench.asked.count("http://h/y.img") == 1
+
+
+def test_what_lies_in_the_other_half_is_not_fetched():
+    phone = unit()
+    _report, bench = upgrading({FIRST: b"1"}, FIRST, phone=phone)
+    old = "http://h/fw/ATA19x.11-1-0MPP-16.img"
+    phone.set_up_by_hand({"Upgrade_Rule": old})
+    assert power_up(bench, phone)["firmware"] == "11-1-0MPP-16"
+    assert old not in bench.asked
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Answer(404), "file not found"),
+        (Answer(403), "HTTP status 403"),
+        (b"", "the file is empty"),
+        (b"other", "the checksum is not"),
+    ],
+)
+def test_upgrades_that_fail(answer, why):
+    phone = unit(checksums={"ATA19X.11-2-1MPP0001-006.img": "00" * 32})
+    report, bench = upgrading({FIRST: answer}, FIRST, phone=phone)
+    assert (report["failure"]["code"], report["firmware"]) == ("upgrade", "11-1-0MPP-16")
+    assert why in report["cause"]
+    assert "Upgrade failed: " in bench.logged[-1]
+    # The profile was all right
+    assert report["next_resync"]["timer"] == "Resync_Periodic"
+
+
+def test_a_checksum_that_fits():
+    checksums = {"ATA19X.11-2-1MPP0001-006.img": "7692C3AD3540BB803C020B3AEE66CD8887123234EA0C6E7143C0ADD73FF431ED"}
+    report, _bench = upgrading({FIRST: b"one"}, FIRST, phone=unit(checksums=checksums))
+    assert report["firmware"] == "11-2-1MPP0001-006"
+
+
+def test_failed_upgrades_are_retried():
+    bench = Bench(
+        {
+            FACTORY: profile(Profile_Rule=RULE, Upgrade_Rule=f"{FIRST}?try=$UPGST", Upgrade_Error_Retry_Delay="60,300"),
+            OWN: profile(),
+            f"{FIRST}?try=2": [Answer(500), b"good"],
+        }
+    )
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 3000)
+    assert [(url[-1], when) for url, when in zip(bench.asked, bench.times, strict=True) if FIRST in url] == [
+        ("1", 0),
+        ("2", 60),
+        ("2", 360),
+    ]
+    assert phone.report()["firmware"] == "11-2-1MPP0001-006"
+
+
+def test_upgrades_in_circles_end():
+    rule = f"($SWVER eq 11-2-1MPP0001-006)? {SECOND} | {FIRST}"
+    report, bench = upgrading({FIRST: b"1", SECOND: b"2"}, rule)
+    assert report["failure"]["facts"].get("version") == "11-2-1MPP0001-006"
+    assert (report["failure"]["code"], bench.asked.count(SECOND)) == ("loop", 1)
+
+
+def test_upgrades_without_end_do_end():
+    bench = Bench({FACTORY: profile(Profile_Rule=f"{RULE}?$A", Upgrade_Rule="http://h/fw?$A", GPP_A="0")})
+    counted = itertools.count(1)
+    bench.files = _Counting(bench.files, counted)
+    report = power_up(bench)
+    assert report["failure"]["code"] == "loop"
+    assert len(bench.asked) < 40
+
+
+class _Counting(dict):
+    """Every file names another one."""
+
+    def __init__(self, files, counted):
+        super().__init__(files)
+        self.counted = counted
+
+    def get(self, url, _default):
+        if url in self:
+            return self[url]
+        return b"load" if "/fw" in url else profile(GPP_A=str(next(self.counted)))
+
+
+def test_no_resync_after_an_upgrade_where_it_is_not_wanted():
+    _report, bench = upgrading({FIRST: b"1"}, FIRST, Resync_After_Upgrade_Attempt="No")
+    assert bench.asked == [FACTORY, FIRST]
+
+
+# -- reports
+
+
+def reporting(rule, model="ATA192", answer=None, **first):
+    factory = f"tftp://192.0.2.1{BUILTIN.find_model(model).factory_file}"
+    secrets = {"GPP_SA": "secret-one", "Password_1_": "secret-two", "GPP_A": "shown"}
+    bench = Bench({factory: profile(Profile_Rule=f"[--key {KEY}] {RULE}", Report_Rule=rule, **secrets, **first)})
+    phone = unit(model)
+    phone.power_up(bench, bench.clock)
+    bench.asks.clear()
+    for url in ("http://h/r", "tftp://h/r", "http://h/s"):
+        bench.files[url] = answer or Answer(200)
+    return phone.send_report(bench), bench, phone
+
+
+@pytest.mark.parametrize(
+    ("rule", "method", "kind"),
+    [("http://h/r", "POST", "text/xml"), ("tftp://h/r", "PUT", None), ("[--uid u --pwd p-w-d-1] http://h/r", "POST", "text/xml")],
+)
+def test_reports(rule, method, kind):
+    sent, bench, phone = reporting(rule)
+    assert sent
+    ask = bench.asks[0]
+    assert (ask.method, ask.headers.get("Content-Type")) == (method, kind)
+    text = ask.body.decode()
+    assert "<GPP_A>shown</GPP_A>" in text
+    assert "<Profile_Rule>[--key ****] http://h/$MA.cfg</Profile_Rule>" in text
+    for secret in ("secret-one", "secret-two", KEY, "GPP_SA", "p-w-d-1"):
+        assert secret not in text
+    assert of(phone.report(), "report")[0][1] == "ok"
+
+
+def test_sealed_reports():
+    _sent, bench, _phone = reporting(f"[--key {KEY}] http://h/r")
+    assert b"<GPP_A>shown</GPP_A>" in unseal(bench.asks[0].body, KEY, "md5")
+
+
+def test_reports_with_content_encryption():
+    _sent, bench, _phone = reporting("http://h/r", "CP-8851-3PCC", IKM_HTTP_Encrypt_Content="c2l4dGVlbiBieXRlcy4uLg")
+    assert bench.asks[0].headers["Content-Encoding"] == "aes128gcm"
+    text = decrypt_content(bench.asks[0].body, b"sixteen bytes...")
+    assert b"<GPP_A>shown</GPP_A>" in text
+    assert b"IKM" not in text
+
+
+def test_two_reports():
+    _sent, bench, phone = reporting("[--delta] http://h/r [--status] http://h/s", "CP-8851-3PCC")
+    assert b"shown" in bench.asks[0].body
+    assert b"<Software_Version>sip88xx.11-3-2MPP0001-609</Software_Version>" in bench.asks[1].body
+    phone.set_up_by_hand({"GPP_B": "changed"})
+    phone.send_report(bench)
+    assert b"<GPP_B>changed</GPP_B>" in bench.asks[2].body
+    assert b"GPP_A" not in bench.asks[2].body
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(500), Answer(0, failure="refused")])
+def test_reports_that_fail_are_sent_once(answer):
+    sent, bench, phone = reporting("http://h/r", answer=answer)
+    assert (sent, len(bench.asks)) == (False, 1)
+    assert phone.report()["failure"]["code"] == "report"
+
+
+def test_rules_of_reports():
+    assert reporting("")[0]
+    sent, _bench, phone = reporting("http://h/a b c d")
+    assert (sent, phone.report()["failure"]["code"]) == (False, "report")
+
+
+def test_reports_can_be_put():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Report_Rule="http://h/r"), "http://h/r": Answer(201)})
+    phone = unit(family={"report_method": "PUT"})
+    phone.power_up(bench, bench.clock)
+    assert phone.send_report(bench)
+    assert bench.asks[-1].method == "PUT"
+
+
+def test_periodic_reports():
+    factory = "tftp://192.0.2.1/8851-3PCC.xml"
+    first = {"Report_to_Server": "Periodically", "periodic_upload_to_server": "600", "Resync_Periodic": "0"}
+    bench = Bench({factory: profile(Profile_Rule=RULE, Report_Rule="http://h/r", **first), "http://h/r": Answer(200)})
+    phone = unit("CP-8851-3PCC")
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 1800)
+    assert [when for url, when in zip(bench.asked, bench.times, strict=True) if url == "http://h/r"] == [600, 1200, 1800]
+
+
+# -- options of rules
+
+
+def test_aliases_of_a_rule():
+    first = profile(Profile_Rule_B="[--alias c] http://h/foreign", GPP_C="/Server = /flat-profile/Profile_Rule ;")
+    report = power_up(Bench({FACTORY: first, "http://h/foreign": b"<x><Server>http://h/$MA</Server></x>"}))
+    assert (report["state"], report["profile_rule"]) == ("preprovisioned", "http://h/$MA")
+
+
+def test_srv_falls_back_to_the_name_and_says_so():
+    report = power_up(Bench({FACTORY: profile(Profile_Rule=RULE, Profile_Rule_B="[--srv] http://h/b"), "http://h/b": profile()}))
+    assert report["state"] == "preprovisioned"
+    assert [detail for _what, outcome, detail in of(report, "name") if "SRV" in detail and outcome == "skipped"]
+
+
+# -- ends
+
+
+@pytest.mark.parametrize(
+    ("files", "cycles"),
+    [
+        # A file that points to itself
+        ({FACTORY: profile(Profile_Rule="http://h/all", Profile_Rule_B="http://h/all"), "http://h/all": profile()}, 1),
+        ({FACTORY: profile(Profile_Rule=FACTORY)}, 1),
+        # Two that point to each other
+        (
+            {
+                FACTORY: profile(Profile_Rule="http://h/a/$MA"),
+                f"http://h/a/{MAC}": profile(Profile_Rule="http://h/b/$MA"),
+                f"http://h/b/{MAC}": profile(Profile_Rule="http://h/a/$MA"),
+            },
+            3,
+        ),
+    ],
+)
+def test_profiles_in_circles(files, cycles):
+    assert power_up(Bench(files), cycles=cycles)["failure"]["code"] == "loop"
+
+
+def test_a_steady_state_is_no_circle():
+    files = {FACTORY: profile(Profile_Rule=RULE), OWN: profile(Profile_Rule=RULE)}
+    assert power_up(Bench(files), cycles=4)["state"] == "preprovisioned"
+
+
+def test_requests_are_limited():
+    value = ";".join(f"h{number}" for number in range(60))
+    bench = Bench({}, {66: value})
+    report = power_up(bench, unit("CP-8851-3PCC", roots=ROOTS))
+    assert len(bench.asked) == MOST_REQUESTS
+    assert report["failure"]["code"] == "not_found"
+    assert report["failure"]["facts"]["others"][-3]["code"] == "loop"
+
+
+def test_the_diary_is_limited():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Resync_Periodic="1"), OWN: profile()})
+    phone = unit()
+    phone.run(bench, bench.clock, NOON + 5000)
+    report = phone.report()
+    assert len(report["requests"]) == len(report["steps"]) == 2000
+
+
+def test_a_reason_from_outside():
+    phone = unit()
+    phone.power_up(Bench({}))
+    phone.fail("it cannot be plugged in: no bridge")
+    assert phone.report()["failure"] == {
+        "code": "no_lease",
+        "step": "lease",
+        "what": "power-up 1: it cannot be plugged in: no bridge",
+        "facts": {},
+    }
+
+
+# -- any network
+
+SECRETS = ("secret-gpp-sa", "secret-password", "0123456789abcdef0123456789abcdef", "secret-ikm-value", "secret-pwd")
+RULES = st.sampled_from(
+    [
+        "",
+        RULE,
+        f"[--key {KEY}] http://h/$MA",
+        "[--uid u --pwd secret-pwd] http://h/x",
+        "https://h/y",
+        "tftp://h/$MA.cfg",
+        "/ata$PSN.cfg",
+        "[--post a] http://h/p",
+        "[--alias b] http://h/q",
+        "($PRVTMR ge 10)? http://h/z | http://h/w",
+        '(GPP_A = "$SA";)! http://h/$A',
+        "http://h/$A?token=secret-gpp-sa",
+        "[--srv] http://h/$MA",
+        "what is this",
+        "http://h/",
+    ]
+)
+PARAMETERS = st.fixed_dictionaries(
+    {"GPP_SA": st.just("secret-gpp-sa"), "Password_1_": st.just("secret-password")},
+    optional={
+        **dict.fromkeys(
+            ("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D", "Upgrade_Rule", "Report_Rule"), RULES
+        ),
+        "IKM_HTTP_Encrypt_Content": st.just("secret-ikm-value"),
+        "Resync_Periodic": st.sampled_from(["0", "600", "600+60", "60,1200", "x"]),
+        "Resync_Error_Retry_Delay": st.sampled_from(["0", "60", "60,120+9"]),
+        "Resync_At__HHmm_": st.sampled_from(["", "1300", "9999"]),
+        "Resync_Fails_On_FNF": st.sampled_from(["Yes", "No"]),
+        "Custom_CA_URL": st.sampled_from(["", "http://h/ca", "nonsense"]),
+        "Syslog_Server": st.sampled_from(["", "192.0.2.1", "gone"]),
+        "Report_to_Server": st.just("Periodically"),
+        "Resync_Trigger_1": st.sampled_from(["", "1 eq 2", "("]),
+    },
+)
+ANSWERS = st.one_of(
+    st.sampled_from([200, 204, 301, 302, 307, 400, 401, 403, 404, 407, 500, 503]).map(
+        lambda status: Answer(status, b"", {"location": "/x", "www-authenticate": "Basic", "proxy-authenticate": "Basic"})
+    ),
+    st.sampled_from(FAILURES).map(lambda failure: Answer(0, failure=failure, error=failure)),
+    st.binary(max_size=40).map(lambda content: Answer(200, content)),
+    st.binary(max_size=40).map(lambda content: Answer(200, content, {"content-encoding": "aes128gcm"})),
+    st.text(max_size=20).map(lambda text: Answer(302, headers={"location": text})),
+    st.text(max_size=20).map(lambda text: Answer(401, headers={"www-authenticate": text})),
+    PARAMETERS.map(lambda values: Answer(200, profile(**values))),
+    PARAMETERS.map(lambda values: Answer(200, seal(profile(**values), KEY, "md5"))),
+)
+
+
+class AnyNetwork:
+    """Answers anything, in any order."""
+
+    def __init__(self, data, options):
+        self.data = data
+        self.options = options
+        self.asked = 0
+
+    def lease(self, _vendor_class):
+        return None if self.options is None else Lease("192.0.2.20", self.options)
+
+    def addresses(self, name):
+        return self.data.draw(st.sampled_from([(), ("192.0.2.1",), ("192.0.2.1", "192.0.2.2")])) if name == "h" else (name,)
+
+    def fetch(self, ask):
+        self.asked += 1
+        assert ask.method in ("GET", "POST", "PUT")
+        assert ask.target.scheme != "tftp" or not ask.headers
+        assert ask.target.scheme == "https" or not ask.roots
+        return self.data.draw(ANSWERS)
+
+    def log(self, _server, text):
+        return self.data.draw(st.booleans()) and bool(text)
+
+
+@given(
+    st.data(),
+    st.sampled_from(["ATA192", "SPA504G", "CP-8851-3PCC", "T46U", "VVX250"]),
+    st.sampled_from([None, {}, {66: "h"}, {66: "192.0.2.1"}, {160: "http://h/x;https://h"}, {66: "::"}, {43: "\x01\x02"}]),
+    st.sampled_from(["", SERVICE, VENDOR, "nonsense"]),
+    PARAMETERS,
+)
+def test_whatever_a_network_does(data, model, options, service, parameters):
+    """Nothing is raised; requests are bounded; timers lie ahead; every failure has a known name; no secret is told."""
+    network, clock = AnyNetwork(data, options), JumpingClock()
+    phone = unit(model, roots=ROOTS, customization=service)
+    if data.draw(st.booleans()):
+        phone.set_up_by_hand(parameters)
+    phone.power_up(network, clock)
+    first = network.asked
+    phone.run(network, clock, NOON + 4000)
+    phone.send_report(network)
+    report = phone.report()
+    assert first <= 10 * MOST_REQUESTS
+    assert clock.now() <= NOON + 4000
+    assert report["failure"]["code"] in CODES | {""}
+    assert bool(report["failure"]["code"]) == bool(report["cause"]) == (report["state"] == "failed")
+    assert report["next_resync"]["seconds"] is None or 0 <= report["next_resync"]["seconds"] <= 86400 * 2
+    told = json.dumps(report)
+    assert [secret for secret in SECRETS if secret in told] == []
