@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ADDRESS = "198.18.0.1"  # RFC 2544: addresses for benchmarks
@@ -43,7 +44,7 @@ class Client:
     socket: socket.socket
     started: float
     last_packet: bytes
-    peer: tuple[str, int] = (ADDRESS, PORT)
+    peer: tuple[str, int]
     heard: float = 0.0
     received: bytearray = dataclasses.field(default_factory=bytearray)
     block: int = 0
@@ -71,13 +72,21 @@ class Result:
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
 
 
-def storm(content: bytes, clients: int, transfers: int, seconds: float) -> Result:
-    """Download `content` `transfers` times, `clients` at a time, for `seconds` at most."""
+def storm(
+    content: bytes,
+    clients: int,
+    transfers: int,
+    seconds: float,
+    name: str = FILE_NAME,
+    address: str = ADDRESS,
+    sources: Sequence[str] = (),
+) -> Result:
+    """Download `content` `transfers` times, `clients` at a time, for `seconds` at most; each from the next of `sources`."""
     result = Result()
     selector = selectors.DefaultSelector()
     timers: list[tuple[float, int]] = []
     running: dict[int, Client] = {}
-    request = struct.pack("!H", 1) + FILE_NAME.encode() + b"\0octet\0"
+    request = struct.pack("!H", 1) + name.encode() + b"\0octet\0"
     begun = 0
 
     def begin() -> None:
@@ -85,7 +94,9 @@ def storm(content: bytes, clients: int, transfers: int, seconds: float) -> Resul
         begun += 1
         own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         own.setblocking(False)
-        client = Client(own, time.monotonic(), request)
+        if sources:
+            own.bind((sources[begun % len(sources)], 0))
+        client = Client(own, time.monotonic(), request, (address, PORT))
         running[begun] = client
         selector.register(own, selectors.EVENT_READ, begun)
         client.send()
