@@ -327,7 +327,7 @@ class Unit:
                 answer = self._fetcher.get(target, Wish("customization", most=_LARGEST_ANSWER), network)[1]
                 found = answer.content.decode("ascii", "replace").strip()
                 self._move("redirected" if found else "unknown")
-                note.detail = found or "nobody's unit"
+                note.detail = _shown_answer(found)
         except (ResyncError, RuleError):
             return False
         if not found:
@@ -473,3 +473,14 @@ class Unit:
         # It may not have been followed yet, so that its key is not among those known.
         names = self._family.profile_rules[:1]
         return self._memory.hide(next((shown(name, self._parameters.get(name, "")) for name in names), ""))
+
+
+def _shown_answer(text: str) -> str:
+    """Return what a remote customization service has answered, as it may be shown: a rule without its keys, or no more than that."""
+    if not text:
+        return "nobody's unit"
+    try:
+        rule = parse_rule(text)
+    except RuleError:
+        return "what is no rule"
+    return shown("Profile_Rule", str(rule))

@@ -41,7 +41,7 @@ _LOGINS: Mapping[int, tuple[str, str]] = {
 }
 _NO_SERVER = ("refused", "timeout", "unreachable")
 """Failures after which the next address is tried."""
-_CODES: Mapping[str, str] = {"protocol": "no_answer", "unreachable": "no_answer", "tftp": "forbidden"}
+_CODES: Mapping[str, str] = {"protocol": "no_answer", "unreachable": "no_answer", "tftp": "forbidden", "certificate": "chain"}
 """Failure of an answer -> code of a report, where that is another word."""
 
 

@@ -335,6 +335,12 @@ def test_customization(options, files, state, preprovisioned, states):
     assert KEY not in json.dumps(report)
 
 
+def test_an_answer_that_is_no_rule_is_not_told():
+    report = power_up(Bench({ASKED: profile(Password_1_="secret-password")}, {}), unit(customization=SERVICE))
+    assert (report["customization"], report["failure"]["code"]) == (CUSTOM_PENDING, "no_option")
+    assert "secret-password" not in json.dumps(report)
+
+
 def test_without_an_address_nobody_is_asked():
     bench = Bench({ASKED: b"http://h/sp"}, None)
     assert power_up(bench, unit(customization=SERVICE))["customization"] == OPEN
@@ -870,6 +876,7 @@ def test_a_reason_from_outside():
 # -- any network
 
 SECRETS = ("secret-gpp-sa", "secret-password", "0123456789abcdef0123456789abcdef", "secret-ikm-value", "secret-pwd")
+RULE_NAMES = ("Profile_Rule", "Profile_Rule_B", "Profile_Rule_C", "Profile_Rule_D", "Upgrade_Rule", "Report_Rule")
 RULES = st.sampled_from(
     [
         "",
