@@ -476,7 +476,7 @@ class Unit:
 
 
 def _shown_answer(text: str) -> str:
-    """Return what a remote customization service has answered, as it may be shown: a rule without its keys, or no more than that."""
+    """Return what a remote customization service has answered, as it may be shown: a rule without its keys, or nothing of it."""
     if not text:
         return "nobody's unit"
     try:
