@@ -93,7 +93,7 @@ class Unit:
     @property
     def cause(self) -> str:
         """Why the unit is not preprovisioned, in one sentence; empty while nothing has failed."""
-        return self._memory.hide(self._diary.failure.what) if self._diary.failure else ""
+        return self._memory.hider()(self._diary.failure.what) if self._diary.failure else ""
 
     # -- what can happen to it
 
@@ -398,7 +398,8 @@ class Unit:
     def report(self) -> dict[str, Any]:
         """Tell what happened. No secret is in it."""
         memory, diary = self._memory, self._diary
-        failure = plain_failure(diary.failure, memory.hide) if diary.failure else self._shortcoming()
+        hide = memory.hider()
+        failure = plain_failure(diary.failure, hide) if diary.failure else self._shortcoming()
         cause = failure["what"]
         lease = memory.lease
         return {
@@ -407,7 +408,7 @@ class Unit:
             "model": memory.phone.model.name,
             "address": lease.address if lease else "",
             "dhcp_options": {str(code): value for code, value in sorted(lease.options.items())} if lease else {},
-            **diary.plain(memory.hide),
+            **diary.plain(hide),
             "state": "failed" if cause else "preprovisioned",
             "cause": cause,
             "failure": failure,
@@ -472,7 +473,7 @@ class Unit:
     def _shown_rule(self) -> str:
         # It may not have been followed yet, so that its key is not among those known.
         names = self._family.profile_rules[:1]
-        return self._memory.hide(next((shown(name, self._parameters.get(name, "")) for name in names), ""))
+        return self._memory.hider()(next((shown(name, self._parameters.get(name, "")) for name in names), ""))
 
 
 def _shown_answer(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .phone_network import Clock
@@ -126,7 +126,7 @@ class Diary:
     def corrupt(self) -> None:
         """The last file was of no use."""
         last = self.requests.pop()
-        self.requests.append(Request(**{**asdict(last), "behaviour": "B"}))
+        self.requests.append(replace(last, behaviour="B"))
 
     def fail(self, code: str, step: str, why: str, facts: Mapping[str, Any]) -> None:
         """Write down what ended this resync; what fails after that follows from it."""
@@ -136,9 +136,9 @@ class Diary:
     def plain(self, hide: Callable[[str], str]) -> dict[str, Any]:
         """Return requests, messages and steps, with their texts as *hide* returns them."""
         return {
-            "requests": [{**asdict(request), "url": hide(request.url)} for request in self.requests],
-            "messages": [{**asdict(message), "text": hide(message.text)} for message in self.messages],
-            "steps": [{**asdict(step), "what": hide(step.what), "detail": hide(step.detail)} for step in self.steps],
+            "requests": [{**vars(request), "url": hide(request.url)} for request in self.requests],
+            "messages": [{**vars(message), "text": hide(message.text)} for message in self.messages],
+            "steps": [{**vars(step), "what": hide(step.what), "detail": hide(step.detail)} for step in self.steps],
         }
 
 

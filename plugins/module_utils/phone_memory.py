@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .firmware_loads import agent_version
@@ -100,10 +101,15 @@ class Memory:
         named = (*self.family.hidden, self.family.key_parameter, self.family.ikm_parameter)
         return {value for name, value in self.parameters.items() if is_secret(name) or name in named}
 
-    def hide(self, text: str) -> str:
-        """Return *text* without the secrets that the unit has met."""
-        text = shown_urls(text)
-        for secret in sorted(self.keys | self._secret_values(), key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
+    def hider(self) -> Callable[[str], str]:
+        """Return what takes the secrets that the unit has met so far out of a text."""
+        known = sorted(self.keys | self._secret_values(), key=len, reverse=True)
+        long = [secret for secret in known if len(secret) >= _SHORTEST_SECRET]
+
+        def hide(text: str) -> str:
+            text = shown_urls(text)
+            for secret in long:
                 text = text.replace(secret, HIDDEN)
-        return text
+            return text
+
+        return hide

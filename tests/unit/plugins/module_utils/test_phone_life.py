@@ -365,12 +365,7 @@ def test_what_of_dhcp_ends_it(aborted_by, files, state):
 @pytest.mark.parametrize(("version", "host"), [("11-1-0MPP-16", "webapps.cisco.com"), ("11-2-1MPP0001-006", "activate.cisco.com")])
 def test_the_makers_own_service(version, host):
     bench = Bench({}, {})
-    phone = unit(family={"firmware": version}, customization=VENDOR)
-    phone.set_up_by_hand({"Custom_CA_URL": "http://h/ca"})
-    phone.factory_reset()
-    phone.set_up_by_hand({})
-    phone.factory_reset()
-    phone._memory.roots = ROOTS
+    phone = unit(family={"firmware": version, "custom_ca": None}, customization=VENDOR, roots=ROOTS)
     power_up(bench, phone)
     assert bench.asked == [f"https://{host}/customization?mac=00005E005301&model=ATA192-MPP"]
 
