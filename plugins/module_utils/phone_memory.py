@@ -89,7 +89,7 @@ class Memory:
             "CCERT": "Installed" if self.has_certificate else "Not Installed",
             "IP": self.lease.address if self.lease else "",
             "SWVER": self.version,
-            "HWVER": _HARDWARE,
+            "HWVER": self.phone.firmware.hardware or _HARDWARE,
             **self.counters,
         }
 

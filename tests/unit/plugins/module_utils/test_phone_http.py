@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
 import hashlib
 import http.client
+import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +24,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phone import Pho
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import Unit
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_network import Answer, Ask, Lease
 from ansible_collections.voip.preprovision.plugins.module_utils.profile import build, read_parameters
+from ansible_collections.voip.preprovision.plugins.module_utils.wire_http import fetch
 
 MAC = "00005e005301"
 USER, PASSWORD = "desk", "open sesame"
@@ -41,7 +46,7 @@ class Script:
 
 
 @contextlib.contextmanager
-def serving(pages) -> Iterator[tuple[Script, int]]:
+def serving(pages, context=None) -> Iterator[tuple[Script, int]]:
     script = Script(pages)
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,6 +70,10 @@ def serving(pages) -> Iterator[tuple[Script, int]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            # What a client breaks off is no news here
+            server.handle_error = lambda *_arguments: None
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
@@ -84,8 +93,8 @@ class Loopback:
     def lease(self, _vendor_class):
         return Lease("192.0.2.20", {66: "192.0.2.1"})
 
-    def addresses(self, _name):
-        return ("127.0.0.1",)
+    def addresses(self, name):
+        return ("127.0.0.2",) if name == "other.example.net" else ("127.0.0.1",)
 
     def log(self, _server, text):
         self.logged.append(text)
@@ -95,6 +104,8 @@ class Loopback:
         if ask.target.scheme == "tftp":
             content = self.tftp.get(ask.target.path)
             return Answer(404) if content is None else Answer(200, content)
+        if ask.target.scheme == "https":
+            return fetch(ask, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM), time.monotonic() + 10)
         connection = http.client.HTTPConnection(ask.address, ask.target.port, timeout=10)
         try:
             connection.request(ask.method, ask.target.path, ask.body or None, dict(ask.headers))
@@ -311,3 +322,46 @@ def test_content_is_limited():
     with serving({"/a": (200, {}, b"x" * (17 * 1024 * 1024))}) as (_script, port):
         report, _network = power_up(port)
     assert report["failure"]["code"] == "too_large"
+
+
+# -- HTTPS, by the client that emulated phones have, against OpenSSL
+
+
+def secured(tiny_ca, folder, path="/a", name="prov.example.net", root=None, **issued):
+    """Let a unit fetch its profile from a server with such a certificate; return its report, and what the server was asked."""
+    own = tiny_ca.issue(now=datetime.datetime.now(datetime.UTC), **issued)
+    certificate, key = folder / "server.pem", folder / "server.key"
+    certificate.write_text(own.pem + tiny_ca.intermediate.pem)
+    key.write_text(own.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving({"/a": (200, {}, GOOD)}, context) as (script, port):
+        first = profile(Profile_Rule_B=f"https://{name}:{port}{path}", Custom_CA_URL="tftp://192.0.2.1/ca.pem")
+        network = Loopback({"/ata192.cfg": first, "/ca.pem": (root or tiny_ca.root).pem.encode()})
+        unit = Unit(Phone("desk", Mac(MAC), BUILTIN.find_model("ATA192"), serial="FCH0000D001"))
+        unit.power_up(network)
+        return unit.report(), script.asked
+
+
+@pytest.mark.parametrize(
+    ("issued", "code"),
+    [
+        ({}, ""),
+        ({"cn": "prov.example.net/info@example.net"}, ""),
+        ({"cn": "other.example.net"}, "certificate_name"),
+        ({"san": ["other.example.net"]}, "certificate_name"),
+        ({"days": (-9, -1)}, "certificate_time"),
+        ({"days": (1, 9)}, "certificate_time"),
+        ({"cn": "other.example.net", "san": ["127.0.0.1"], "name": "127.0.0.1"}, "certificate_address"),
+    ],
+)
+def test_certificates(tiny_ca, tmp_path, issued, code):
+    report, asked = secured(tiny_ca, tmp_path, **issued)
+    assert report["failure"]["code"] == code
+    # A server that is refused never hears what is wanted of it
+    assert len(asked) == (0 if code else 1)
+
+
+def test_a_chain_of_another_root(tiny_ca, tmp_path):
+    report, asked = secured(tiny_ca, tmp_path, root=tiny_ca.other_root)
+    assert (report["failure"]["code"], asked) == ("chain", [])
