@@ -45,37 +45,6 @@ options:
       - Where single phones are sent to instead, as URL by MAC address.
     type: dict
     default: {}
-  phones:
-    description:
-      - Names of the inventory hosts that are phones.
-    type: list
-    elements: str
-    default: []
-  rows:
-    description:
-      - File on the controller whose rows are phones, instead of O(phones).
-    type: path
-  query:
-    description:
-      - Query that yields the rows of a SQLite file. Without it those of its table C(phones).
-    type: str
-  groups:
-    description:
-      - What rows share, see M(voip.preprovision.profiles).
-    type: dict
-    default: {}
-  families:
-    description:
-      - Product families of your own, or corrections of known ones, by name.
-    type: dict
-    default: {}
-  complete:
-    description:
-      - Kinds of profile that carry all parameters.
-    type: list
-    elements: str
-    default: [service]
-    choices: [bootstrap, preprovision, service]
   bench_url:
     description:
       - URL of a phone's preprovision profile on the bench, with macros.
@@ -86,72 +55,8 @@ options:
       - URL of a phone's service profile at the customer's, with macros.
     type: str
     required: true
-  ca_url:
-    description:
-      - URL of the root certificate behind the bench's server certificate.
-    type: str
-    default: ""
-  remote_ca_url:
-    description:
-      - URL of the root certificate behind the customer's server certificate.
-    type: str
-    default: ""
-  syslog_server:
-    description:
-      - Address that phones log to while they are on the bench.
-    type: str
-    default: ""
-  remote_syslog_server:
-    description:
-      - Address that phones log to at the customer's.
-    type: str
-    default: ""
-  firmware_images:
-    description:
-      - Images that phones can have, as role C(firmware) documents them. C(phone_firmware) chooses among
-        these; a phone that cannot have what it names stops the task.
-    type: list
-    elements: dict
-    default: []
-  firmware_url:
-    description:
-      - URL of the folder of images on the bench, with C(/) at its end, to which C(Upgrade_Rule) in preprovision profiles leads.
-    type: str
-    default: ""
-  remote_firmware_url:
-    description:
-      - The same at the customer's, for service profiles. Empty clears the rule of the bench there.
-    type: str
-    default: ""
-  bootstrap_parameters:
-    description:
-      - Parameters of all bootstrap profiles. The service makes none, and checks these.
-    type: dict
-    default: {}
-  preprovision_parameters:
-    description:
-      - Parameters of all preprovision profiles; a phone's own parameters win over them.
-    type: dict
-    default: {}
-  unknown_parameters:
-    description:
-      - What to do about a parameter that the phone's family does not know.
-    type: str
-    default: warn
-    choices: [warn, error, ignore]
-  plaintext_secrets:
-    description:
-      - Whether a profile that is not sealed may hold a password.
-    type: bool
-    default: false
-  master_key:
-    description:
-      - Secret from which the profile key of each phone without C(phone_profile_key) is derived. It stays on the controller.
-    type: str
-  previous_master_key:
-    description:
-      - The master key of the keys that phones still hold.
-    type: str
+extends_documentation_fragment:
+  - voip.preprovision.phones
 attributes:
   check_mode:
     support: full

@@ -35,50 +35,12 @@ options:
     type: str
     default: present
     choices: [present, checked, previous]
-  phones:
-    description:
-      - Names of the inventory hosts that are phones.
-    type: list
-    elements: str
-    default: []
-  rows:
-    description:
-      - File on the controller whose rows are phones, instead of O(phones). CSV (C(.csv), C(.tsv)), JSON Lines
-        (C(.jsonl)) or SQLite (C(.db), C(.sqlite)). A column is a phone variable; a dot goes into it, as in
-        C(phone_lines.1.user_id).
-      - CSV and JSON Lines may be encrypted with Ansible Vault.
-    type: path
-  query:
-    description:
-      - Query that yields the rows of a SQLite file. Without it those of its table C(phones).
-    type: str
-  groups:
-    description:
-      - What rows share. Keys are C(all), or what follows C(phone_) in a variable, such as C(customer), C(site),
-        C(model); below these, a value of that variable and the phone variables of all rows that have it. Later keys
-        win, and a row wins over all.
-    type: dict
-    default: {}
-  families:
-    description:
-      - Product families of your own, or corrections of known ones, by name. C(based_on) names the family that one resembles.
-    type: dict
-    default: {}
   kinds:
     description:
       - Kinds of profile to publish; files of other kinds stay as they are.
     type: list
     elements: str
     default: [bootstrap, preprovision, service]
-    choices: [bootstrap, preprovision, service]
-  complete:
-    description:
-      - Kinds that carry all parameters. The others are limited to what keeps a phone in touch with its server (rules,
-        certificates, timers, logs, passwords of the web page).
-      - A complete bootstrap profile has what all phones of its model share and what is not secret.
-    type: list
-    elements: str
-    default: [service]
     choices: [bootstrap, preprovision, service]
   purge:
     description:
@@ -100,75 +62,6 @@ options:
       - C({key_id}) in it becomes eight digits that tell one key of a phone from another; it must be there to change
         keys. Required unless O(state=previous).
     type: str
-  ca_url:
-    description:
-      - URL of the root certificate behind the bench's server certificate, for families that take one. Empty leaves the phone to
-        its own roots.
-    type: str
-    default: ""
-  remote_ca_url:
-    description:
-      - URL of the root certificate behind the customer's server certificate, for families that take one. Empty clears that of
-        O(ca_url), whose maker nobody at the customer's need trust; not where O(remote_url) is HTTPS on the server of O(bench_url).
-    type: str
-    default: ""
-  syslog_server:
-    description:
-      - Address that phones log to while they are on the bench. Empty leaves both syslog settings alone.
-    type: str
-    default: ""
-  remote_syslog_server:
-    description:
-      - Address that phones log to at the customer's. Empty clears the bench's address, which would mean another machine there.
-    type: str
-    default: ""
-  firmware_images:
-    description:
-      - Images that phones can have, as role C(firmware) documents them. C(phone_firmware) chooses among
-        these; a phone that cannot have what it names stops the task.
-    type: list
-    elements: dict
-    default: []
-  firmware_url:
-    description:
-      - URL of the folder of images on the bench, with C(/) at its end, to which C(Upgrade_Rule) in preprovision profiles leads.
-    type: str
-    default: ""
-  remote_firmware_url:
-    description:
-      - The same at the customer's, for service profiles. Empty clears the rule of the bench there.
-    type: str
-    default: ""
-  bootstrap_parameters:
-    description:
-      - Parameters of all bootstrap profiles of families with profile rules, beside those rules. They must not be secret.
-    type: dict
-    default: {}
-  preprovision_parameters:
-    description:
-      - Parameters of all preprovision profiles; a phone's own parameters win over them.
-    type: dict
-    default: {}
-  unknown_parameters:
-    description:
-      - What to do about a parameter that the phone's family does not know and so would ignore in silence.
-    type: str
-    default: warn
-    choices: [warn, error, ignore]
-  plaintext_secrets:
-    description:
-      - Whether a file that anybody may read may hold a password, for families that cannot decrypt. Only for a closed bench.
-    type: bool
-    default: false
-  master_key:
-    description:
-      - Secret from which the profile key of each phone without C(phone_profile_key) is derived, with HKDF and its MAC.
-    type: str
-  previous_master_key:
-    description:
-      - The master key of the keys that phones still hold, while they are led to those of O(master_key). Each phone's
-        service profile is then published twice, and what it fetches with the old key names the new one.
-    type: str
   device_group:
     description:
       - Group of the web server's workers, which alone may read the device profiles.
@@ -179,6 +72,8 @@ options:
       - How many earlier generations stay on the target.
     type: int
     default: 2
+extends_documentation_fragment:
+  - voip.preprovision.phones
 notes:
   - Keys and passwords are masked in results, diffs, warnings and errors, whatever C(preprovision_no_log) says. What a parameter is
     called tells whether it is one; so do options of rules, and the passwords and tokens of URLs.

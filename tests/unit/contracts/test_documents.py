@@ -25,6 +25,7 @@ PLUGINS = {
     for kind in ("modules/*.py", "filter/*.yml", "inventory/*.py", "callback/*.py")
     for path in ROOT.glob(f"plugins/{kind}")
 }
+FRAGMENTS = {path.stem for path in ROOT.glob("plugins/doc_fragments/*.py")}
 FILES = [
     *(ROOT / name for name in ("Makefile", "galaxy.yml", *DOCUMENTS)),
     *(
@@ -93,7 +94,7 @@ def test_the_readme_names_every_role():
 @pytest.mark.parametrize("path", NAMING)
 def test_names_of_the_collection_exist(path):
     names = set(re.findall(r"(?<!ansible_collections\.)\bvoip\.preprovision\.([a-z_0-9]+)", (ROOT / path).read_text()))
-    assert names <= ROLES | PLAYBOOKS | PLUGINS
+    assert names <= ROLES | PLAYBOOKS | PLUGINS | FRAGMENTS
 
 
 def test_there_is_something_to_check():

@@ -35,6 +35,18 @@ def module_text(name: str, constant: str) -> Any:
     return yaml.safe_load(texts[0])
 
 
+def documented_options(name: str) -> dict[str, Any]:
+    """A module's own options, and those of the fragments that it names."""
+    documentation = module_text(name, "DOCUMENTATION")
+    options = documentation["options"]
+    for fragment in documentation.get("extends_documentation_fragment", ()):
+        shared = importlib.import_module(f"{PACKAGE}.doc_fragments.{fragment.removeprefix('voip.preprovision.')}")
+        more = yaml.safe_load(shared.ModuleDocFragment.DOCUMENTATION)["options"]
+        assert not set(more) & set(options), "each option is documented once"
+        options = {**options, **more}
+    return options
+
+
 def argument_spec(name: str) -> dict[str, Any]:
     """The specification is where the code runs: in the action plugin, if there is one."""
     kind = "action" if name in ACTIONS else "modules"
@@ -66,20 +78,20 @@ def test_there_are_plugins():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_documented_options_of_a_module_are_its_arguments(name):
-    documented = comparable(module_text(name, "DOCUMENTATION")["options"], "suboptions")
+    documented = comparable(documented_options(name), "suboptions")
     # As JSON, since 0 == False
     assert json.dumps(documented, sort_keys=True) == json.dumps(comparable(argument_spec(name), "options"), sort_keys=True)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_a_module_use_its_options(name):
-    documentation = module_text(name, "DOCUMENTATION")
-    assert documentation["module"] == name
+    options = documented_options(name)
+    assert module_text(name, "DOCUMENTATION")["module"] == name
     uses = [task[key] for task in module_text(name, "EXAMPLES") for key in task if key == f"voip.preprovision.{name}"]
     assert uses
     for arguments in uses:
-        assert set(arguments) <= set(documentation["options"])
-        assert {option for option, value in documentation["options"].items() if value.get("required")} <= set(arguments)
+        assert set(arguments) <= set(options)
+        assert {option for option, value in options.items() if value.get("required")} <= set(arguments)
 
 
 @pytest.mark.parametrize("name", MODULES)
