@@ -105,11 +105,7 @@ class Unit:
         self._diary.failure = None
         self._timers.clear()
         self._successes = self._failures = 0
-        try:
-            if self._get_lease(network):
-                self._boot(network)
-        except ResyncError as error:
-            self._diary.fail(error.code, error.step or "lease", str(error), error.facts)
+        self._start(network)
         self._diary.seconds += max(0.0, self._clock.now() - begun)
 
     def run(self, network: Network, clock: Clock, until: float) -> None:
@@ -139,6 +135,7 @@ class Unit:
     def send_report(self, network: Network, clock: Clock | None = None) -> bool:
         """Report once, as a SIP NOTIFY asks for; tell whether all servers took it. There is no second attempt."""
         self._use(clock)
+        self._fetcher.left = MOST_REQUESTS
         try:
             for parameter in self._family.report_rules:
                 self._report_as(parameter, network)
@@ -170,13 +167,22 @@ class Unit:
         self._clock = clock or self._clock
         self._diary.clock = self._clock
 
-    def _get_lease(self, network: Network) -> bool:
+    def _start(self, network: Network) -> None:
+        try:
+            self._get_lease(network)
+            self._boot(network)
+        except ResyncError as error:
+            self._diary.fail(error.code, error.step or "apply", str(error), error.facts)
+            if error.code == "no_lease":
+                # When DHCP is asked again is a guess.
+                self._set_resync_timer(succeeded=False)
+
+    def _get_lease(self, network: Network) -> None:
         with self._diary.step("lease", "DHCP") as note:
             self._memory.lease = network.lease(self._memory.phone.model.vendor_class)
             if self._memory.lease is None:
                 raise ResyncError("no_lease", "no DHCP server gave it an address")
             note.detail = self._memory.lease.address
-        return True
 
     def _boot(self, network: Network) -> None:
         for parameter in ("Provision_Enable", "Resync_On_Reset"):
@@ -190,6 +196,7 @@ class Unit:
 
     def _is_blocked(self) -> bool:
         """Tell whether a trigger keeps the unit from resyncing, in families where they do."""
+        self._count()
         texts = [self._parameters.get(name, "").strip() for name in self._family.triggers]
         if not self._family.trigger_blocks or not any(texts):
             return False
@@ -201,6 +208,12 @@ class Unit:
         except RuleError:
             return False
 
+    def _count(self) -> None:
+        """Bring the macros up to date that count seconds."""
+        since = {"PRVTMR": self._last_resync, "UPGTMR": self._upgrader.last}
+        now = self._clock.now()
+        self._memory.counters |= {name: str(int(now - last)) for name, last in since.items() if last is not None}
+
     # -- timers
 
     def _wake(self, timer: Timer, network: Network) -> None:
@@ -208,8 +221,13 @@ class Unit:
         del self._timers[kind]
         begun = self._clock.now()
         if kind == "upgrade":
+            self._forget("upgrade")
             self._upgrade(network)
+        elif self._memory.lease is None:
+            self._diary.failure = None
+            self._start(network)
         elif kind == "report":
+            self._forget("report")
             self.send_report(network)
             self._set_report_timer()
         elif self._is_blocked() or self._memory.is_no("Provision_Enable"):
@@ -220,6 +238,11 @@ class Unit:
             if "upgrade" not in self._timers:
                 self._upgrade(network)
         self._diary.seconds += max(0.0, self._clock.now() - begun)
+
+    def _forget(self, code: str) -> None:
+        """Forget a failure that is now tried again."""
+        if self._diary.failure and self._diary.failure.code == code:
+            self._diary.failure = None
 
     def _forced_delay(self, timer: Timer) -> float:
         """Return how much longer the unit waits when its lines are in use."""
@@ -266,10 +289,9 @@ class Unit:
     # -- one resync, with remote customization where DHCP does not help
 
     def _resync(self, network: Network, why: str, rule: str = "") -> bool:
-        memory, now = self._memory, self._clock.now()
-        since = int(now - self._last_resync) if self._last_resync is not None else 0
-        memory.counters |= {"PRVST": why, "PRVTMR": str(since)}
-        self._last_resync = now
+        self._count()
+        self._memory.counters["PRVST"] = why
+        self._last_resync = self._clock.now()
         self._fetcher.left = MOST_REQUESTS
         self._diary.failure = None
         self._follower.led_by_dhcp = False
@@ -297,7 +319,7 @@ class Unit:
         try:
             self._follower.follow(parameter, text, network)
         except ResyncError as error:
-            self._diary.fail(error.code, error.step, f"{parameter}: {error}", {"parameter": parameter, **error.facts})
+            self._diary.fail(error.code, error.step or "apply", f"{parameter}: {error}", {"parameter": parameter, **error.facts})
             return False
         return True
 
@@ -354,6 +376,7 @@ class Unit:
     def _upgrade(self, network: Network) -> None:
         """Follow the upgrade rule; each upgrade ends with a reboot, and the resync after it may lead on to the next."""
         self._timers.pop("upgrade", None)
+        self._fetcher.left = MOST_REQUESTS
         seen = {self._memory.version}
         for _number in range(MOST_UPGRADES):
             try:

@@ -72,6 +72,7 @@ class Follower:
         try:
             choice = evaluate(text, memory.macros(), memory.secret_macros())
         except RuleError as error:
+            self._diary.tell("apply", parameter, str(error), FAILED)
             raise ResyncError("rule", str(error), column=error.column) from error
         if choice is None:
             if text.strip():

@@ -35,6 +35,8 @@ class Upgrader:
     """Rule, as typed, and URL of the last upgrade."""
     failures: int = 0
     """How many attempts have failed one after the other."""
+    last: float | None = None
+    """When it tried last."""
 
     def follow(self, parameter: str, network: Network) -> bool:
         """Follow the rule in *parameter*; tell whether other firmware runs now. Raise ResyncError."""
@@ -48,6 +50,7 @@ class Upgrader:
             target = self._choose(parameter, text)
             if target is None:
                 return False
+            self.last = self.diary.clock.now()
             with self.diary.step("upgrade", format_url(target)) as note:
                 self.fetcher.log(server, "upgrade request", network, target)
                 note.detail = self._install(parameter, target, network)

@@ -162,7 +162,7 @@ def test_the_steps_of_a_good_trip():
         ({66: "192.0.2.1"}, {FACTORY: Answer(0, failure="tftp")}, "forbidden", "fetch"),
         ({66: "192.0.2.1"}, {FACTORY: b"rubbish"}, "corrupt", "open"),
         ({66: "192.0.2.1"}, {FACTORY: b"Salted__12345678"}, "key_missing", "open"),
-        ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule_B="ftp://h/a")}, "rule", "fetch"),
+        ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule_B="ftp://h/a")}, "rule", "apply"),
         ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule_B="https://h/a")}, "no_root", "fetch"),
         ({66: "192.0.2.1"}, {FACTORY: profile(Proxy_1_="x")}, "no_own_file", "apply"),
         ({66: "192.0.2.1"}, {FACTORY: profile(Profile_Rule="http://h/all.cfg")}, "no_own_file", "apply"),
@@ -173,8 +173,8 @@ def test_failures_have_names(options, files, code, step):
     failure = report["failure"]
     assert failure["code"] == code
     assert failure["what"] == report["cause"]
-    assert code == "rule" or failure["step"] == step
-    if code not in ("no_own_file", "rule"):
+    assert failure["step"] == step
+    if code != "no_own_file":
         assert [entry["outcome"] for entry in report["steps"] if entry["step"] == step][-1] == "failed"
 
 
@@ -433,6 +433,17 @@ def test_the_first_contact_is_delayed():
     assert idle.asked == []
 
 
+def test_dhcp_is_asked_again():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE)}, None)
+    leases = iter([None, None, Lease("192.0.2.20", {66: "192.0.2.1"})])
+    bench.lease = lambda _vendor_class: next(leases)
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0", "Resync_Error_Retry_Delay": "30,600"})
+    phone.run(bench, bench.clock, NOON + 700)
+    assert (bench.asked, bench.times) == ([FACTORY], [630])
+    assert phone.report()["state"] == "preprovisioned"
+
+
 @pytest.mark.parametrize(
     ("first", "times"),
     [
@@ -526,6 +537,16 @@ def test_macros_know_why_and_when():
     phone.run(bench, bench.clock, NOON + 3660)
     phone.resync(bench)
     assert bench.asked[1:] == [f"http://h/{MAC}?why={why}&since={since}" for why, since in ((1, 3600), (2, 60), (-1, 0))]
+
+
+def test_triggers_count_the_seconds():
+    factory = "tftp://192.0.2.1/8851-3PCC.xml"
+    first = {"Profile_Rule": RULE, "Resync_Trigger_1": "$PRVTMR ge 1000", "Resync_Periodic": "600"}
+    bench = Bench({factory: profile(**first), OWN: profile()})
+    phone = unit("CP-8851-3PCC")
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 3600)
+    assert bench.times == [0, 1200, 2400, 3600]
 
 
 @pytest.mark.parametrize(("trigger", "asks"), [("1 eq 1", True), ("1 eq 2", False), ("nonsense", False), ("", True)])
