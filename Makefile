@@ -60,7 +60,7 @@ station: $(READY) ## run the main job: a station in a container, three emulated 
 	$(MACHINE) prepare
 	$(MACHINE) up preprovision-station bookworm
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.site
-	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check
+	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check -e "check_phones={{ groups['phones'] }}"
 
 test: $(READY) ## pass all tests: lint, unit, sanity, molecule
 	@table= passed=0 failed=0; \

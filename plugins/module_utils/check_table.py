@@ -38,8 +38,8 @@ def walk(report: Mapping[str, Any], seen: Mapping[str, Any]) -> list[Step]:
     *report*: of phone_behaviour.Unit; *seen*: ``station`` and ``phones`` of the module phone_facts.
     """
     told = _of_phone(report, seen)
-    station = {**seen.get("station", {}), **{name: told[name] for name in ("events", "files", "generation") if name in told}}
-    failure = report["failure"]
+    station = {**seen.get("station", {}), **{name: told[name] for name in ("events", "files", "generation", "own") if name in told}}
+    failure = _with_address(report)
     place = _place(report, failure) if report["cause"] else ""
     facts = _Walked(report, told)
     rows = []
@@ -77,6 +77,15 @@ def format_check(reports: Iterable[Mapping[str, Any]], seen: Mapping[str, Any], 
                 notes.append(f"{f'{label}, {step.name}:' if rank == 0 else '  or:'} {cause} {remedy}")
     notes += [f"not cleared away: {sentence}" for sentence in left]
     return "\n".join([*align(_HEADINGS, lines), *([""] if notes else []), *notes])
+
+
+def _with_address(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the failure with the address that the server's name led to, which the phone notes as a step."""
+    failure = report["failure"]
+    server = failure["facts"].get("server", "")
+    found = [step["detail"] for step in report["steps"] if step["step"] == "name" and step["what"] == server]
+    address = found[-1].partition(",")[0] if server and found else ""
+    return {**failure, "facts": {"address": address, **failure["facts"]}} if address else failure
 
 
 def _of_phone(report: Mapping[str, Any], seen: Mapping[str, Any]) -> Mapping[str, Any]:

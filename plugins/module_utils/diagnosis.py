@@ -144,7 +144,10 @@ def span(seconds: float) -> str:
 
 
 def _sentence(clause: str) -> str:
-    return f"{clause[:1].upper()}{clause[1:]}."
+    first = clause.partition(" ")[0]
+    # A name or a URL stays as it is
+    begins = clause if any(sign in first for sign in ".:/_") else f"{clause[:1].upper()}{clause[1:]}"
+    return f"{begins}."
 
 
 def _file(case: _Case) -> str:
@@ -225,8 +228,9 @@ def _too_large(case: _Case) -> Iterator[Clause]:
 
 
 def _loop(case: _Case) -> Iterator[Clause]:
+    rule = case.told.get("profile_rule")
     yield (
-        f"{_file(case)} leads back to itself",
+        f"its Profile_Rule '{rule}' leads back to itself" if rule else f"{_file(case)} leads back to itself",
         "look at Profile_Rule in that profile, and at who redirects; it must lead on to the phone's own file, once",
     )
 
@@ -264,6 +268,12 @@ def _near(name: str, files: Iterable[str]) -> str:
 
 def _forbidden(case: _Case) -> Iterator[Clause]:
     words = case.refusal()
+    unreadable = [file["path"] for file in case.station.get("own") or () if not file.get("readable", True)]
+    if not words and any(f"/{path}".endswith(case.path) for path in unreadable):
+        yield (
+            f"the web server may not read {case.path}, whose mode or group somebody has changed",
+            f"{_PUBLISH}, which puts it right",
+        )
     cause, remedy = explain(words or "403 forbidden")
     yield (f"the web server refused {_file(case)}: {cause}", remedy)
 
@@ -300,6 +310,8 @@ def _of_server(case: _Case, *codes: str) -> Iterator[Clause]:
 
 def _chain(case: _Case) -> Iterator[Clause]:
     yield from case.clock()
+    if any(problem["code"] == "name_mismatch" for problem in (case.station.get("certificate") or {}).get("problems", ())):
+        yield from _certificate_name(case)
     yield from _of_server(case)
     yield (
         "the server's certificate is not signed by the root that the phone trusts",
@@ -308,7 +320,7 @@ def _chain(case: _Case) -> Iterator[Clause]:
 
 
 def _certificate_name(case: _Case) -> Iterator[Clause]:
-    names = case.told.get("names") or case.told.get("subject") or ()
+    names = case.told.get("names") or (case.station.get("certificate") or {}).get("names") or ()
     shown = ", ".join(map(str, names)) if isinstance(names, list | tuple) else str(names)
     of = f" (it is for {shown})" if shown else ""
     yield (

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .diagnosis import explain_state, span
-from .events import Event
+from .events import Event, mac_of
 from .mac import parse_mac
 from .profile import shown
 from .progress import PATIENCE, Diagnosis, Facts, Position, diagnose, judge, learn
@@ -18,6 +18,8 @@ from .tables import align
 
 _MOST_EVENTS = 25
 _MOST_LINES = 10
+# Seconds that asking takes
+_SAME = 5
 _DONE = ("resynced", "reported", "packed")
 _STATES = {
     "expected": "nothing is heard of it",
@@ -63,6 +65,8 @@ def format_page(
 
 
 def _unknown(who: str, names: Sequence[str]) -> str:
+    if mac_of(who):
+        return f"No phone {who}: neither the inventory nor the station knows it, and no line of a log names it."
     near = difflib.get_close_matches(who, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; give its MAC address, serial number or name."
     return f"No phone {who}: neither the inventory nor the station knows it{hint}"
@@ -178,7 +182,8 @@ def _station(station: Mapping[str, Any]) -> Sequence[str]:
     lines = [f"{state}: {', '.join(names)}" for state, names in states.items()]
     lines.append(f"bridge {bridge.get('name', '')}: {bridge.get('state', 'not known')} {bridge.get('address', '')}".rstrip())
     if off is not None:
-        lines.append(f"clock: {span(abs(off))} {'ahead of' if off > 0 else 'behind'} the controller's" if off else "clock: as here")
+        how = f"{span(abs(off))} {'ahead of' if off > 0 else 'behind'}" if abs(off) > _SAME else "as"
+        lines.append(f"clock: {how} the controller's")
     return lines
 
 

@@ -12,6 +12,7 @@ import datetime
 import json
 import os
 import re
+import stat
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,13 +122,25 @@ def read_files(root: str, names: Sequence[str]) -> dict[str, Any]:
         return {"generation": "", "files": [], "own": []}
     folder = Path(tree.generations, generation)
     marks = _marks(folder / "manifest.jsonl", names)
-    own = [{"path": path, **marks.get(path, {"owner": "", "kind": "", "fingerprint": ""})} for path in _files_of(folder, names)]
+    own = [
+        {"path": path, "readable": _is_readable(folder / path), **marks.get(path, {"owner": "", "kind": "", "fingerprint": ""})}
+        for path in _files_of(folder, names)
+    ]
     missing = [{"path": path, **mark, "missing": True} for path, mark in marks.items() if not (folder / path).is_file()]
     try:
         everybody = sorted(f"/{entry.name}" for entry in os.scandir(folder / "open") if entry.is_file(follow_symlinks=False))
     except OSError:
         everybody = []
     return {"generation": generation, "files": everybody, "own": [*own, *missing]}
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether the web server may read a file: all may, or its folder's group, which is the web server's."""
+    try:
+        status, folder = path.stat(), path.parent.stat()
+    except OSError:
+        return False
+    return bool(status.st_mode & stat.S_IROTH) or (bool(status.st_mode & stat.S_IRGRP) and status.st_gid == folder.st_gid)
 
 
 def _marks(manifest: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -214,15 +227,18 @@ def any_spelling(mac: str) -> str:
     return "[-:.]?".join(mac[number : number + 2] for number in range(0, 12, 2))
 
 
-def read_journal(patterns: Sequence[str], since: str = "-14d") -> list[Event]:
-    """Return what the services' lines in the journal that match one of *patterns* say of phones, the latest last."""
+def read_journal(patterns: Sequence[str], since: int = 0) -> list[Event]:
+    """Return what the services' lines in the journal that match one of *patterns* say of phones, the latest last.
+
+    *since*: seconds since 1970; 0 for the last two weeks.
+    """
     units = [word for unit in WRITERS for word in ("--unit", unit)]
     # Lower case alone makes the search blind for it
     told = run(
         "journalctl",
         "--output=json",
         f"--lines={_MOST_LINES}",
-        f"--since={since}",
+        f"--since={f'@{since}' if since else '-14d'}",
         f"--grep={'|'.join(patterns)}",
         *units,
         seconds=2 * _SECONDS,
@@ -261,17 +277,15 @@ def read_phone_log(folder: str, addresses: Iterable[str], mac: str) -> list[str]
     return sorted(lines)[-_MOST_SHOWN:]
 
 
-def of_phone_log(lines: Iterable[str]) -> Iterator[Event]:
-    """Yield what lines of read_phone_log() say."""
+def of_phone_log(lines: Iterable[str]) -> Iterator[tuple[str, int, Event | None]]:
+    """Yield each line of read_phone_log() with its time in milliseconds, and what it says."""
     for number, text in enumerate(lines):
         found = _LOGGED.fullmatch(text)
         try:
             moment = round(datetime.datetime.fromisoformat(found[1]).timestamp() * 1000) if found else 0
         except ValueError:
             continue
-        event = parse(Line("phone", moment, found[3], f"{number:09}", found[2])) if found else None
-        if event:
-            yield event
+        yield text, moment, parse(Line("phone", moment, found[3], f"{number:09}", found[2])) if found else None
 
 
 # -- all of it
@@ -324,22 +338,33 @@ def read_phone(
     """Return what the station says of one phone."""
     own = [lease for lease in leases if lease["mac"] == mac]
     reservation = read_reservation(parameters["dhcp_configuration"], mac)
-    addresses = {*(lease["address"] for lease in own), reservation.get("address", "")} - {""}
+    named = read_journal([any_spelling(mac)], parameters["since"])
+    addresses = {*(lease["address"] for lease in own), reservation.get("address", ""), *_leased(named)}
     if kept:
-        addresses |= {event["address"] for event in kept["events"] if event["address"]}
-    lines = read_phone_log(parameters["logs"], sorted(addresses), mac)
+        addresses |= {event["address"] for event in kept["events"]}
+    places = sorted(addresses - {""})
     # Of what comes from an address alone, what was said while the phone had it
-    patterns = [any_spelling(mac), *(rf"(?<![0-9.]){re.escape(address)}(?![0-9.])" for address in sorted(addresses))]
-    found = [*_owned(read_journal(patterns), mac), *of_phone_log(lines)]
+    nameless = (
+        read_journal([rf"(?<![0-9.]){re.escape(address)}(?![0-9.])" for address in places], parameters["since"]) if places else []
+    )
+    since = parameters["since"] * 1000
+    told = list(of_phone_log(read_phone_log(parameters["logs"], places, mac)))
+    found = [*_owned({event.key: event for event in (*named, *nameless)}.values(), mac)]
+    found += [event for _text, _time, event in told if event]
     found.sort(key=lambda event: (event.time, event.key))
     return {
         "lease": own[-1] if own else {},
         "reservation": reservation,
-        "events": [as_plain(event) for event in found],
-        "log": lines,
-        "database": dict(kept) if kept else None,
+        "events": [as_plain(event) for event in found if event.time >= since],
+        "log": [text for text, moment, _event in told if moment >= since],
+        "database": {**kept, "events": [event for event in kept["events"] if event["time"] >= since]} if kept else None,
         **read_files(parameters["path"], [text.lower() for text in (mac, name) if text]),
     }
+
+
+def _leased(events: Iterable[Event]) -> Iterator[str]:
+    """The addresses that DHCP has given: what others say of a phone may come from anywhere."""
+    return (event.address for event in events if event.kind == "lease")
 
 
 def _owned(events: Iterable[Event], mac: str) -> Iterator[Event]:

@@ -35,6 +35,11 @@ options:
       - Seconds to wait at most until the database has heard that the last lease of each phone was given back.
     type: float
     default: 0
+  since:
+    description:
+      - Of log lines and events, those from then on, in seconds since 1970 by the target's clock.
+    type: int
+    default: 0
   controller_time:
     description:
       - Seconds since 1970 by another clock, to judge the station's; V(0) for none.
@@ -184,6 +189,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "phones": {"type": "list", "elements": "str", "default": []},
     "name": {"type": "str", "required": True},
     "wait": {"type": "float", "default": 0},
+    "since": {"type": "int", "default": 0},
     "controller_time": {"type": "int", "default": 0},
     "bridge": {"type": "str", "default": "bench0"},
     "path": {"type": "path", "default": "/srv/preprovision"},

@@ -148,6 +148,10 @@ phones:
   returned: when O(state=present)
   type: list
   elements: dict
+time:
+  description: The target's clock when all was in place, in seconds since 1970.
+  returned: when O(state=present)
+  type: int
 left:
   description: What is still there of these phones, one sentence each.
   returned: when O(state=absent)

@@ -112,6 +112,10 @@ certificates:
   type: dict
   sample:
     02005e005300: /run/preprovision-check/02005e005300.pem
+time:
+  description: The target's clock when all was in place, in seconds since 1970.
+  returned: when O(state=present)
+  type: int
 removed:
   description: Files that were taken away.
   returned: success
@@ -129,6 +133,7 @@ import binascii
 import os
 import shutil
 import subprocess
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -195,7 +200,7 @@ def put_in_place(parameters: dict[str, Any]) -> dict[str, Any]:
     authority = parameters["authority"]
     key = f"{os.path.splitext(authority)[0]}.key"
     certificates = issue(parameters["devices"], authority, key, parameters["folder"])
-    return {"changed": True, "removed": removed, "certificates": certificates}
+    return {"changed": True, "removed": removed, "certificates": certificates, "time": int(time.time())}
 
 
 def main() -> None:
@@ -203,7 +208,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     if module.check_mode:
         module.exit_json(
-            changed=False, removed=[], left=[], certificates={}, skipped=True, msg="nothing is put in place in check mode"
+            changed=False, removed=[], left=[], certificates={}, time=0, skipped=True, msg="nothing is put in place in check mode"
         )
     try:
         present = module.params["state"] == "present"

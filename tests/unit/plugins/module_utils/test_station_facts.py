@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a station says of itself and of phones, from its files and the lines of its services."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.voip.preprovision.plugins.module_utils import station_facts
+from ansible_collections.voip.preprovision.plugins.module_utils.station_facts import (
+    find_mac,
+    read_bridge,
+    read_files,
+    read_leases,
+    read_offered,
+    read_phone,
+    read_reservation,
+    read_services,
+)
+
+MAC = "00005e005301"
+LEASES = """
+lease 192.0.2.101 {
+  starts 2 2026/11/24 16:00:00;
+  ends 2 2026/11/24 17:00:00;
+  binding state active;
+  hardware ethernet 00:00:5e:00:53:01;
+  set vendor-class-identifier = "CISCO ATA192";
+}
+lease 192.0.2.102 {
+  binding state active;
+  hardware ethernet 00:00:5e:00:53:02;
+}
+lease 192.0.2.101 {
+  starts 2 2026/11/24 16:05:00;
+  ends 2 2026/11/24 16:06:00;
+  binding state free;
+  hardware ethernet 00:00:5e:00:53:01;
+}
+"""
+CONFIGURATION = """
+class "ata" {
+  option tftp-server-name "other";
+}
+
+subnet 192.0.2.0 netmask 255.255.255.0 {
+  option tftp-server-name "192.0.2.1";
+  pool { range 192.0.2.100 192.0.2.199; }
+}
+
+host desk-1 { hardware ethernet 00:00:5e:00:53:01; fixed-address 192.0.2.20; }
+host desk-2 { hardware ethernet 00:00:5e:00:53:02; }
+"""
+LINES = [
+    ("isc-dhcp-server.service", 1, "DHCPACK on 192.0.2.101 to 00:00:5e:00:53:01 via bench0"),
+    ("preprovision-tftp.service", 2, "sent /srv/preprovision/current/open/ata192.cfg to 192.0.2.101"),
+    ("isc-dhcp-server.service", 3, "DHCPACK on 192.0.2.101 to 00:00:5e:00:53:02 via bench0"),
+    ("preprovision-tftp.service", 4, "sent /srv/preprovision/current/open/spa504G.cfg to 192.0.2.101"),
+    ("unheard.service", 5, "sent nothing to 192.0.2.101"),
+]
+
+
+@pytest.fixture
+def parameters(tmp_path):
+    """Where everything is, with a phone that has logged and one generation."""
+    (tmp_path / "leases").write_text(LEASES)
+    (tmp_path / "dhcpd.conf").write_text(CONFIGURATION)
+    folder = tmp_path / "generations" / "000007"
+    for path in (f"device/{MAC}.cfg", "open/ata192.cfg", f"open/service/{MAC}-0a.cfg"):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch(0o644)
+    entries = [
+        ["device/00005e005301.cfg", "d", "f00", "desk-1", "preprovision"],
+        ["device/gone-desk-1.cfg", "d", "f", "desk-1", "x"],
+    ]
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, [{"salt": "", "base": ""}, *entries])))
+    (tmp_path / "current").symlink_to("generations/000007")
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "192.0.2.101.log").write_text(
+        "2026-11-24T16:00:01+00:00 192.0.2.101 local0.info ATA192 00:00:5e:00:53:01 -- Requesting resync http://192.0.2.1/x\n"
+        "2026-11-24T16:00:02+00:00 192.0.2.101 local0.info ATA192 00:00:5e:00:53:02 -- of another\n"
+    )
+    places = {"leases": "leases", "dhcp_configuration": "dhcpd.conf", "logs": "logs", "path": ""}
+    return {"since": 0, **{name: str(tmp_path / place) for name, place in places.items()}}
+
+
+@pytest.fixture
+def journal(monkeypatch):
+    """What journalctl says."""
+
+    def run(*_command, **_options):
+        records = [
+            {"_SYSTEMD_UNIT": unit, "__REALTIME_TIMESTAMP": str(second * 10**6), "MESSAGE": text, "__CURSOR": str(second)}
+            for unit, second, text in LINES
+        ]
+        return "\n".join([*map(json.dumps, records), "no json", "{}"])
+
+    monkeypatch.setattr(station_facts, "run", run)
+
+
+def test_the_last_that_is_written_of_a_lease_counts(parameters):
+    first, second = read_leases(parameters["leases"])
+    assert (first["address"], first["mac"], first["state"], first["ends"]) == ("192.0.2.101", MAC, "free", "2026/11/24 16:06:00")
+    assert (second["state"], second["class"]) == ("active", "")
+
+
+@pytest.mark.parametrize(
+    ("mac", "found"),
+    [
+        (MAC, {"name": "desk-1", "address": "192.0.2.20"}),
+        ("00005e005302", {"name": "desk-2", "address": ""}),
+        ("00005e005303", {}),
+    ],
+)
+def test_a_reservation_may_have_no_address(parameters, mac, found):
+    assert read_reservation(parameters["dhcp_configuration"], mac) == found
+
+
+def test_the_options_are_those_of_everybody(parameters):
+    assert read_offered(parameters["dhcp_configuration"]) == {"tftp-server-name": '"192.0.2.1"'}
+
+
+@pytest.mark.parametrize(
+    ("who", "kept", "mac"),
+    [
+        ("00-00-5E-00-53-09", None, "00005e005309"),
+        ("S1", {"phone": {"mac": MAC}}, MAC),
+        ("desk-2", {"phone": {}}, "00005e005302"),
+        ("nobody", None, ""),
+    ],
+)
+def test_a_phone_is_found_by_whoever_knows_it(parameters, who, kept, mac):
+    assert find_mac(who, kept, parameters) == mac
+
+
+def test_a_phones_files_are_told_with_what_the_manifest_says(parameters):
+    told = read_files(parameters["path"], [MAC, "desk-1"])
+    assert told["generation"] == "000007"
+    assert told["files"] == ["/ata192.cfg"]
+    assert [(file["path"], file["kind"], file.get("missing", False)) for file in told["own"]] == [
+        (f"device/{MAC}.cfg", "preprovision", False),
+        (f"open/service/{MAC}-0a.cfg", "", False),
+        ("device/gone-desk-1.cfg", "x", True),
+    ]
+
+
+def test_events_are_those_of_the_phone_that_had_the_address_then(parameters, journal):
+    told = read_phone(MAC, "desk-1", parameters, None, read_leases(parameters["leases"]))
+    assert [(event["kind"], event["detail"].get("what")) for event in told["events"]] == [
+        ("lease", "ack"),
+        ("tftp", "sent"),
+        ("resync", "request"),
+    ]
+    assert {event["mac"] for event in told["events"][:2]} == {MAC}
+    assert [line.split()[-2] for line in told["log"]] == ["resync"]
+    assert told["lease"]["state"] == "free"
+
+
+def test_what_was_before_is_left_out(parameters, journal):
+    kept = {"phone": {}, "events": [{"time": 1000, "address": ""}, {"time": 9 * 10**12, "address": ""}]}
+    told = read_phone(MAC, "", {**parameters, "since": 2}, kept, [])
+    assert [event["kind"] for event in told["events"]] == ["tftp", "resync"]
+    assert len(told["database"]["events"]) == 1
+
+
+def test_a_station_that_has_nothing_says_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(station_facts, "run", lambda *_command, **_options: "")
+    assert read_services() == {}
+    assert read_leases(str(tmp_path / "none")) == []
+    assert read_files(str(tmp_path), ["x"]) == {"generation": "", "files": [], "own": []}
+    assert read_bridge("nosuchbridge") == {"name": "nosuchbridge", "state": "missing", "address": ""}
+
+
+def test_services_that_are_not_installed_are_left_out(monkeypatch):
+    text = (
+        "Id=nginx.service\nActiveState=failed\nLoadState=loaded\n\nId=chrony.service\nActiveState=inactive\nLoadState=not-found\n"
+    )
+    monkeypatch.setattr(station_facts, "run", lambda *_command, **_options: text)
+    assert read_services() == {"web": "failed"}
