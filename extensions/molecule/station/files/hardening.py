@@ -56,6 +56,7 @@ UNITS = {
 # Judged when named, by those who switch them on
 OFF_BY_DEFAULT = {
     "preprovision-stun.service": Unit(13, ""),
+    "preprovision-capture.service": Unit(13, "NET_RAW"),
 }
 
 
