@@ -267,7 +267,7 @@ def log(server: str, address: str) -> None:
     }
     for number, (what, more) in enumerate(ways.items()):
         status, words = run(
-            "logger", "--server", server, "--port", "514", "--priority", "local0.notice", *more, f"{mark} {number} resync"
+            "logger", "--server", server, "--port", "514", "--priority", "local0.notice", *more, f"{mark} line {number} of four"
         )
         judge(f"logger, {what}: {words!r}", status, 0)
     path = LOGS / f"{address}.log"
@@ -277,7 +277,7 @@ def log(server: str, address: str) -> None:
             break
         time.sleep(0.1)
     for number, what in enumerate(ways):
-        judge(f"logger, {what}: kept", sum(f"{mark} {number} resync" in line for line in lines), 1)
+        judge(f"logger, {what}: kept", sum(f"{mark} line {number} of four" in line for line in lines), 1)
     judge("logger: severity kept", all(" local0.notice " in line for line in lines), True)
 
 
