@@ -190,6 +190,17 @@ def station_dhcp(config: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def dhcp_put_back() -> Iterator[None]:
+    config = Path("/etc/dhcp/dhcpd.conf")
+    before = config.read_bytes()
+    try:
+        yield
+    finally:
+        config.write_bytes(before)
+        run("systemctl", "start", "isc-dhcp-server")
+
+
+@contextlib.contextmanager
 def bare_dhcp() -> Iterator[str]:
     leases = Path("/var/lib/dhcp/bare.leases")
     leases.write_text("")
@@ -373,7 +384,7 @@ def main() -> None:
     parser.add_argument("--transfers", type=int, default=4000)
     parser.add_argument("--file", default="spa504G.cfg")
     options = parser.parse_args()
-    with load_namespace():
+    with load_namespace(), dhcp_put_back():
         print(f"| {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * (len(COLUMNS) - 1)}", flush=True)
         for part in options.parts:
             for line in inside(part, options):
