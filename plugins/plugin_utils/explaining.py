@@ -30,12 +30,14 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
         problems = [str(error)]
     if problems:
         raise PhoneError("\n".join(f"phone {entry.label}: {problem}" for problem in problems))
-    variables = reader.origins(entry.variables)
+    variables = {**_firmware(phone), **reader.origins(entry.variables)}
     secrets = _secrets(phone) if phone.template else set()
     rows = []
     for kind, parameters in publisher.profiles(phone):
         for path in sorted(parameters):
-            variable = variables[path] if phone.parameters.get(path) == parameters[path] else ""
+            # What leads to firmware is no parameter of the phone's, but comes from its variables
+            own = phone.parameters.get(path, parameters[path]) == parameters[path]
+            variable = variables.get(path, "") if own else ""
             value = phone.model.family.shown(path, parameters[path].value)
             if phone.template and kind == SERVICE:
                 variable = "phone_profile_template"
@@ -50,6 +52,13 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
                 }
             )
     return rows
+
+
+def _firmware(phone: Phone) -> dict[str, str]:
+    """Return path -> variable of what the firmware of the phone is told by."""
+    family, wanted = phone.model.family, phone.firmware
+    variable = "phone_firmware_hold" if wanted.held else "phone_firmware"
+    return dict.fromkeys((*family.upgrade_rules[:1], family.upgrade_enable), variable) if wanted.held or wanted.version else {}
 
 
 def _secrets(phone: Phone) -> set[str]:

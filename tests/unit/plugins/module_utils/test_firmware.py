@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -259,3 +262,11 @@ def test_what_is_no_folder(url):
 def test_an_upgrade_without_stones():
     (image,) = images(entry())
     assert Upgrade((image,), True).rule(BASE).count("|") == 0
+
+
+def test_the_example_of_the_guide():
+    text = (Path(__file__).parents[4] / "docs/firmware.md").read_text()
+    variables = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    found = read_catalogue(variables["firmware_images"], BUILTIN)
+    assert gaps(found) == []
+    assert Chooser(found).upgrade("SPA504G", Wanted(variables["phone_firmware"])).rule(BASE) in text

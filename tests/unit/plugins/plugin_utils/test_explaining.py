@@ -59,6 +59,18 @@ def test_each_parameter_is_told_with_variable_and_origin():
     ]
 
 
+def test_firmware_comes_from_its_variables():
+    found = rows({"phone_firmware_hold": "group all"}, ("service",), phone_firmware_hold=True)
+    assert table(found)[1:] == [
+        ("service", "Upgrade_Enable", "No", "phone_firmware_hold", "group all"),
+        ("service", "Upgrade_Rule", "", "phone_firmware_hold", "group all"),
+    ]
+    own = rows(
+        {"phone_parameters": "host desk"}, ("service",), phone_firmware_hold=True, phone_parameters={"Upgrade_Enable": "Yes"}
+    )
+    assert table(own)[1] == ("service", "Upgrade_Enable", "Yes", "phone_parameters", "host desk")
+
+
 def test_a_parameter_of_the_phone_that_the_publication_gives_too_is_the_phones():
     found = rows({"phone_parameters": "host desk"}, ("preprovision",), phone_parameters={"Profile_Rule": "/own.cfg"})
     assert table(found)[0] == ("preprovision", "Profile_Rule", "/own.cfg", "phone_parameters", "host desk")
