@@ -222,13 +222,26 @@ BELONGINGS: Mapping[str, Belongings] = {
         state=("/var/lib/dhcp/dhcpd.leases",),
         holders=("preprovision-dhcp-watch.service", "isc-dhcp-server.service"),
     ),
+    "packet_capture": Belongings(
+        on_request=("ssldump", "tshark", "wireshark-common"),
+        units=("preprovision-capture.service",),
+        paths=("/var/lib/preprovision-capture",),
+        leftovers=("/etc/wireshark",),
+        users=("preprovision-capture",),
+        package_users=("wireshark",),
+        secret=("/var/lib/preprovision-capture",),
+        no_state={"/var/lib/preprovision-capture": LOGS},
+    ),
     "playbooks": Belongings(
-        packages=("curl", "iproute2", "python3-cryptography", "udhcpc"),
-        paths=("/var/lib/preprovision",),
+        packages=("iproute2", "python3-cryptography"),
+        paths=("/var/cache/preprovision-bundle", "/var/lib/preprovision"),
         no_state={"/var/lib/preprovision": "what this machine was before it became a station"},
     ),
 }
 """By role, in the order in which site sets them up; what is no role comes last."""
+
+ELSEWHERE = {"bench_clients": "installs packages on a machine that is no station, and nothing else"}
+"""Roles that put nothing on a station, and why."""
 
 
 def each(part: str) -> Iterator[str]:

@@ -13,9 +13,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .before import describe, is_station, output, packages, parents, read, units
 from .belongings import BEFORE, each
@@ -23,218 +23,201 @@ from .shredding import remove, shred
 
 _UNITS = "/etc/systemd/system"
 _BENCH = "/sys/class/net/bench0"
+_STATES = "/var/lib/apt/extended_states"
 
 
 class TeardownError(ValueError):
     """Something could not be taken away; the message says what, and what to do."""
 
 
-class Teardown:
-    """Takes away what the roles have put here. In check mode, *only_look*, it tells the same and does nothing."""
+class Step(NamedTuple):
+    """One thing to do, which finds nothing to do where it was done already."""
 
-    def __init__(self, only_look: bool) -> None:
+    told: str
+    """In words; empty for what goes without saying."""
+    action: Callable[[], object]
+
+
+class Teardown:
+    """Takes away what the roles have put here: looks at everything first, and only then changes something."""
+
+    def __init__(self, also: Iterable[str] = ()) -> None:
+        """Look at what there is; *also* are paths that roles were told to use instead of their own."""
         try:
             known = read(BEFORE)
         except ValueError as error:
             raise TeardownError(str(error)) from error
         if known is None and not is_station():
             raise TeardownError("is no station: nothing that the roles make is here; nothing was done")
-        self._only_look = only_look
         self._known = known is not None and not known["late"]
         self._before: Mapping[str, Any] = known or {}
-        self._ports = self._bench_ports()
-        self.removed: list[str] = []
-        """What goes, in words, in that order."""
+        self._also = [path for path in also if path and path not in each("paths")]
         self.stays: list[str] = []
-        """What does not, and why."""
+        """What stays, and why."""
+        self._steps = list(self._plan())
+
+    def told(self) -> list[str]:
+        """Return what goes, in words, in that order."""
+        return [step.told for step in self._steps if step.told]
 
     def run(self) -> None:
         """Do it all."""
-        if not self._known:
-            self.stays.append("all packages and their configuration: nobody wrote down what was here before it became a station")
-        self._stop_units()
-        self._shred()
-        self._purge_packages()
-        self._remove_paths()
-        self._reinstall()
-        self._put_back()
-        self._mark()
-        self._remove_users()
-        self._restore_units()
-        self._restore_links()
-        self._forget()
+        for step in self._steps:
+            step.action()
 
-    def _do(self, told: str, action: Callable[[], object]) -> None:
-        self.removed.append(told)
-        if not self._only_look:
-            action()
+    def _plan(self) -> Iterator[Step]:
+        # Before packages are gone nobody knows what they leave
+        after = [*self._leftovers(), *self._links()]
+        yield from self._units()
+        yield from self._files("secret", "shredded", shred)
+        yield from (Step(f"shredded {path}", partial(shred, path)) for path in self._also if os.path.lexists(path))
+        yield from self._files("paths", "file", remove, set(each("secret")))
+        yield Step("", partial(self._reload, [f"{_UNITS}/{unit}" for unit in each("units")]))
+        if self._known:
+            yield from self._packages()
+        else:
+            self.stays.append("all packages and their configuration: nobody wrote down what was here before it became a station")
+        yield from after
+        yield from self._users()
+        if self._known:
+            yield Step("", self._restore_units)
+        yield Step("", partial(remove, os.path.dirname(BEFORE)))
 
     # -- units
 
-    def _stop_units(self) -> None:
+    def _units(self) -> Iterator[Step]:
         for unit in each("units"):
             if os.path.lexists(f"{_UNITS}/{unit}"):
-                self._do(f"unit {unit}", partial(_systemctl, "disable", "--now", unit))
-        if self._known and not self._only_look:
-            # Whatever their packages leave, links to them do not stay
+                yield Step(f"unit {unit}", partial(_systemctl, "disable", "--now", unit))
+        if self._known:
+            # Their packages would leave links to them
             for unit in units().keys() - self._before["units"].keys():
-                _systemctl("disable", "--now", unit)
+                yield Step("", partial(_systemctl, "disable", "--now", unit))
         if os.path.exists(_BENCH):
-            # In check mode, or where its unit has failed
-            self._do("bridge bench0", partial(output, "ip", "link", "delete", "dev", "bench0"))
+            # Gone with its unit, unless that has failed
+            yield Step("bridge bench0", partial(output, "ip", "link", "delete", "dev", "bench0"))
+
+    @staticmethod
+    def _reload(files: Iterable[str]) -> None:
+        for path in files:
+            remove(path)
+        _systemctl("daemon-reload")
+        _systemctl("reset-failed", *each("units"))
+
+    def _restore_units(self) -> None:
+        if os.path.isdir("/run/NetworkManager"):
+            _systemctl("reload", "NetworkManager.service")
+        now, was = units(), self._before["units"]
+        for unit in now.keys() & was.keys():
+            enabled, active = was[unit]
+            if enabled != now[unit][0] and enabled in ("enabled", "disabled"):
+                _systemctl("enable" if enabled == "enabled" else "disable", unit)
+            _systemctl("restart" if active == "active" else "stop", unit)
+        for unit in now.keys() - was.keys():
+            _systemctl("stop", unit)
 
     # -- files
 
     def _was(self, path: str) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = self._before.get("paths", {}).get(path)
-        return found if self._known else None
+        found: Mapping[str, Any] | None = self._before["paths"].get(path) if self._known else None
+        return found
 
-    def _shred(self) -> None:
-        for path in each("secret"):
-            if os.path.lexists(path) and self._was(path) is None:
-                self._do(f"shredded {path}", partial(shred, path))
+    def _files(self, part: str, word: str, action: Callable[[str], object], but: Iterable[str] = ()) -> Iterator[Step]:
+        for path in each(part):
+            if os.path.lexists(path) and self._was(path) is None and path not in (*but, os.path.dirname(BEFORE)):
+                yield Step(f"{word} {path}", partial(action, path))
 
-    def _remove_paths(self) -> None:
-        # In check mode these are still there, and told already
-        told = {*each("secret"), os.path.dirname(BEFORE)}
-        for path in (*each("paths"), *(each("leftovers") if self._known else ())):
-            if os.path.lexists(path) and self._was(path) is None and path not in told:
-                self._do(f"file {path}", partial(remove, path))
-        if self._only_look:
+    def _leftovers(self) -> Iterator[Step]:
+        """What packages leave behind, and what they had before a role wrote over it."""
+        if not self._known:
             return
-        for unit in each("units"):
-            remove(f"{_UNITS}/{unit}")
-        for folder in sorted(parents(), reverse=True):
-            if self._known and folder not in self._before["folders"] and os.path.isdir(folder) and not os.listdir(folder):
-                os.rmdir(folder)
-        _systemctl("daemon-reload")
-        _systemctl("reset-failed", *each("units"))
-
-    def _put_back(self) -> None:
+        yield from self._files("leftovers", "file", remove)
+        yield Step("", partial(_remove_empty, parents() - set(self._before["folders"])))
         for path in (*each("replaced"), *each("paths"), *each("leftovers")):
             was = self._was(path)
-            if was is None or was["kind"] == "folder" or describe(path) == was:
-                continue
-            if was["kind"] == "file" and "content" not in was:
-                continue
-            self._do(f"put back {path}", partial(_put, path, was))
+            kept = was is not None and (was["kind"] == "link" or "content" in was)
+            if was is not None and kept and describe(path) != was:
+                yield Step(f"put back {path}", partial(_put, path, was))
 
     # -- packages
 
-    def _purge_packages(self) -> None:
-        names = self._superfluous()
-        for name in names:
-            self._do(f"package {name}", bool)
-        wanted = {name for part in ("packages", "on_request") for name in each(part)} - self._before.get("packages", {}).keys()
-        for name in sorted((wanted & packages().keys()) - set(names)) if self._known else ():
+    def _packages(self) -> Iterator[Step]:
+        own = {name for part in ("packages", "on_request") for name in each(part)}
+        now, was = packages().keys(), self._before["packages"].keys()
+        names = self._superfluous(now - was, own)
+        yield from (Step(f"package {name}", bool) for name in names)
+        if names:
+            yield Step("", partial(_apt, "purge", *names))
+        for name in sorted((own - was) & now - set(names)):
             self.stays.append(f"package {name}: something else that was installed since needs it")
-        if names and not self._only_look:
-            _apt("purge", *names)
+        gone = sorted(set(each("displaced")) & was - now)
+        yield from (Step(f"installed again {name}", bool) for name in gone)
+        if gone:
+            yield Step("", partial(_apt, "install", "--no-install-recommends", *gone))
+        # One that was drawn in before counts as wanted since a role has asked for it
+        marked = sorted(own & set(self._before["automatic"]))
+        if marked:
+            yield Step("", partial(_check, ["apt-mark", "auto", *marked]))
 
-    def _superfluous(self) -> list[str]:
-        """Return the packages that nobody needs once nobody wants those of the roles, but for those that were there before."""
-        if not self._known:
-            return []
-        now = packages()
-        new = now.keys() - self._before["packages"].keys()
-        wanted = sorted(new & {name for part in ("packages", "on_request") for name in each(part)})
+    @staticmethod
+    def _superfluous(new: Set[str], own: Set[str]) -> list[str]:
+        """Return those of the *new* packages that nobody needs once nobody wants a role's *own*."""
         with tempfile.TemporaryDirectory() as folder:
             states = os.path.join(folder, "states")
-            if os.path.exists("/var/lib/apt/extended_states"):
-                shutil.copy("/var/lib/apt/extended_states", states)
+            if os.path.exists(_STATES):
+                shutil.copy(_STATES, states)
             option = f"Dir::State::extended_states={states}"
-            if wanted:
-                _check(["apt-mark", "-o", option, "auto", *wanted])
+            if own & new:
+                _check(["apt-mark", "-o", option, "auto", *sorted(own & new)])
             weak = ["-o", "APT::AutoRemove::RecommendsImportant=false", "-o", "APT::AutoRemove::SuggestsImportant=false"]
             told = _check(["apt-get", "--simulate", "-o", option, *weak, "autoremove"])
         unneeded = {name.partition(":")[0] for name in re.findall(r"^Remv (\S+)", told, re.MULTILINE)}
-        return sorted(unneeded & new & self._of_roles(now))
-
-    def _of_roles(self, now: Iterable[str]) -> set[str]:
-        """Return what the roles' packages are, and what they have drawn in."""
-        names = [name for part in ("packages", "on_request") for name in each(part)]
-        told = output(
-            *("apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests", "--no-enhances", "--no-conflicts"),
-            *("--no-breaks", "--no-replaces", *names),
-        )
-        return {name.partition(":")[0] for name in re.findall(r"^\S+$|(?<=: )\S+$", told, re.MULTILINE)} & set(now)
-
-    def _reinstall(self) -> None:
-        if not self._known:
-            return
-        gone = sorted(set(each("displaced")) & self._before["packages"].keys() - packages().keys())
-        for name in gone:
-            self._do(f"installed again {name}", bool)
-        if gone and not self._only_look:
-            try:
-                _apt("install", "--no-install-recommends", *gone)
-            except TeardownError as error:
-                raise TeardownError(
-                    f"{error}; {', '.join(gone)} was here before, and comes from the machine's package server"
-                ) from error
-
-    def _mark(self) -> None:
-        if self._only_look or not self._known:
-            return
-        # Asked for by a role, one that was drawn in before counts as wanted
-        wanted = set(self._before["automatic"]) & {name for part in ("packages", "on_request") for name in each(part)}
-        if wanted:
-            _check(["apt-mark", "auto", *sorted(wanted)])
+        # What somebody has installed since, and no longer needs, is not ours
+        return sorted(unneeded & new & _with_dependencies(own))
 
     # -- users
 
-    def _remove_users(self) -> None:
-        users = [*each("users"), *(each("package_users") if self._known else ())]
-        for name in users:
-            if name in self._before.get("users", ()) and self._known:
-                continue
-            if name in {entry.pw_name for entry in pwd.getpwall()}:
-                self._do(f"user {name}", partial(_check, ["userdel", name]))
-            if name in {entry.gr_name for entry in grp.getgrall()} and name not in self._before.get("groups", ()):
-                self._do(f"group {name}", partial(_check, ["groupdel", name]))
+    def _users(self) -> Iterator[Step]:
+        there = {entry.pw_name for entry in pwd.getpwall()}, {entry.gr_name for entry in grp.getgrall()}
+        for name in (*each("users"), *(each("package_users") if self._known else ())):
+            for kind, part, names in (("user", "users", there[0]), ("group", "groups", there[1])):
+                if name in names and not (self._known and name in self._before[part]):
+                    yield Step(f"{kind} {name}", partial(_remove_account, kind, name))
 
-    # -- what runs, and the network
+    # -- the network
 
-    def _restore_units(self) -> None:
-        if self._only_look:
-            return
-        if os.path.isdir("/run/NetworkManager"):
-            _systemctl("reload", "NetworkManager.service")
-        now = units()
-        was = self._before.get("units", {}) if self._known else {}
-        for unit, (enabled, active) in was.items():
-            if unit not in now:
-                continue
-            if enabled != now[unit][0] and enabled in ("enabled", "disabled"):
-                _systemctl("enable" if enabled == "enabled" else "disable", unit)
-            _systemctl("restart" if active == "active" else "stop", unit)
-        for unit in now.keys() - was.keys() if self._known else ():
-            _systemctl("stop", unit)
-
-    @staticmethod
-    def _bench_ports() -> list[str]:
+    def _links(self) -> Iterator[Step]:
+        """Give the bench's ports back the addresses that they had."""
         try:
-            links = json.loads(output("ip", "-json", "link", "show", "master", "bench0") or "[]")
+            ports = json.loads(output("ip", "-json", "link", "show", "master", "bench0") or "[]")
         except ValueError:
-            return []
-        # Those of emulated phones go by themselves
-        return [link["ifname"] for link in links if "link_index" not in link]
+            ports = []
+        for port in ports:
+            name = port["ifname"]
+            was = self._before["links"].get(name) if self._known else None
+            for address in was["addresses"] if was else ():
+                yield Step(f"address {address} back on {name}", partial(output, "ip", "address", "replace", address, "dev", name))
+            if was:
+                yield Step("", partial(output, "ip", "link", "set", "dev", name, "up" if was["up"] else "down"))
 
-    def _restore_links(self) -> None:
-        links = self._before.get("links", {}) if self._known else {}
-        for name in self._ports:
-            was = links.get(name)
-            if was is None:
-                continue
-            for address in was["addresses"]:
-                self._do(f"address {address} back on {name}", partial(output, "ip", "address", "replace", address, "dev", name))
-            if not self._only_look:
-                output("ip", "link", "set", "dev", name, "up" if was["up"] else "down")
 
-    def _forget(self) -> None:
-        folder = os.path.dirname(BEFORE)
-        if os.path.exists(folder):
-            self._do(f"file {folder}", partial(remove, folder))
+def _with_dependencies(names: Iterable[str]) -> set[str]:
+    """Return *names* and what they draw in, of the packages that apt knows."""
+    weak = ("recommends", "suggests", "enhances", "conflicts", "breaks", "replaces")
+    told = output("apt-cache", "depends", "--recurse", *(f"--no-{word}" for word in weak), *names)
+    return {name.partition(":")[0] for name in re.findall(r"^\S+$|(?<=: )\S+$", told, re.MULTILINE)}
+
+
+def _remove_account(kind: str, name: str) -> None:
+    """Remove a user or a group; the script of a package, or the end of its user, may have done that."""
+    if name in ({entry.pw_name for entry in pwd.getpwall()} if kind == "user" else {entry.gr_name for entry in grp.getgrall()}):
+        _check([f"{kind}del", name])
+
+
+def _remove_empty(folders: Iterable[str]) -> None:
+    for folder in sorted(folders, reverse=True):
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
 
 
 def _put(path: str, was: Mapping[str, Any]) -> None:

@@ -16,7 +16,13 @@ description:
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
-options: {}
+options:
+  also:
+    description:
+      - Files and folders that the inventory has put elsewhere. They are written over and removed, too.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     support: full
@@ -50,23 +56,25 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.teardown import Teardown, TeardownError
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "also": {"type": "list", "elements": "path", "default": []},
+}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    told: list[str] = []
     try:
-        teardown = Teardown(module.check_mode)
+        teardown = Teardown(module.params["also"])
+        told = teardown.told()
+        if not module.check_mode:
+            teardown.run()
     except TeardownError as error:
-        module.fail_json(msg=str(error), removed=[])
-    try:
-        teardown.run()
-    except TeardownError as error:
-        module.fail_json(msg=f"{error}; run it again when that is mended", removed=teardown.removed)
+        module.fail_json(msg=f"{error}; run it again when that is mended" if told else str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename}: {error.strerror}; run it again when that is mended", removed=teardown.removed)
-    module.exit_json(changed=bool(teardown.removed), removed=teardown.removed, stays=teardown.stays)
+        module.fail_json(msg=f"{error.filename}: {error.strerror}; run it again when that is mended")
+    module.exit_json(changed=True, removed=told, stays=teardown.stays)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.voip.preprovision.plugins.module_utils.belongings import BELONGINGS, Belongings, each, is_of_state
+from ansible_collections.voip.preprovision.plugins.module_utils.belongings import (
+    BELONGINGS,
+    ELSEWHERE,
+    Belongings,
+    each,
+    is_of_state,
+)
 
 ROOT = Path(__file__).parents[3]
-ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir() and path.name not in ELSEWHERE)
 UNITS = (".service", ".socket", ".timer")
 # Of the machine, whatever is installed
 EVERYWHERE = ("/run/NetworkManager", "/usr/sbin/nologin", "/run/systemd")
@@ -108,6 +114,14 @@ def where(belongings: Belongings) -> tuple[str, ...]:
 
 def test_every_role_is_in_the_table():
     assert set(ROLES) == set(BELONGINGS) - {"playbooks"}
+
+
+@pytest.mark.parametrize("role", ELSEWHERE)
+def test_a_role_that_is_not_in_it_puts_nothing_on_a_station(role):
+    assert role not in BELONGINGS
+    assert ELSEWHERE[role]
+    modules = {module for mapping in documents(f"roles/{role}") for module in mapping if module.startswith("ansible.builtin.")}
+    assert modules <= {"ansible.builtin.apt", "ansible.builtin.assert", "ansible.builtin.import_tasks"}
 
 
 def test_there_is_something_to_compare():

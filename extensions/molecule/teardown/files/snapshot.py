@@ -31,6 +31,8 @@ IGNORED = {
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)$": "told user by user instead",
     r"/var/lib/systemd/(deb-systemd-(user-)?helper-(enabled|masked)|timers|random-seed)(/|$)": "states of systemd",
     r"/var/lib/(ucf|pam)(/|$)": "registries of package scripts",
+    r"/run/netns$": "iproute2 made it for the namespaces of emulated phones; it goes when the machine starts again",
+    r"/run/chrony/chronyd\.pid$|/var/lib/chrony/chrony\.drift$": "the time server that was there goes on",
     r"/__pycache__(/|$)|\.pyc$": "Python compiles what it runs",
 }
 _IGNORED = re.compile("|".join(f"(?:{pattern})" for pattern in IGNORED))
@@ -92,7 +94,8 @@ def settings() -> dict[str, str]:
     """Kernel settings of the network, but for what counts."""
     found = keyed(run("sysctl", "--all"), " = ")
     wanted = {name: value for name, value in found.items() if name.startswith("net.")}
-    return {name: value for name, value in wanted.items() if not re.search(r"nf_conntrack|stat|\.neigh\.|random|\.nr_", name)}
+    changing = re.compile(r"nf_conntrack|stat|\.neigh\.|random|\.nr_|tcp_fastopen_key")
+    return {name: value for name, value in wanted.items() if not changing.search(name)}
 
 
 def snapshot() -> dict[str, dict[str, str]]:
