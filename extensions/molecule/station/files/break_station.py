@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Breaks a station in one way, and mends it again: ``python3 break_station.py break KIND MAC`` and ``... mend``.
 
-What is changed is kept beside, and put back as it was before the next is broken. MAC: twelve hex digits of the phone that will walk.
+``... list PREFIX`` says what is published, and what there is of phones whose MAC addresses begin so.
+
+What is changed is kept beside, and put back as it was before the next is broken. MAC: twelve hex digits of the phone that walks.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +39,11 @@ UNITS = {
     "log": "preprovision-log",
     "events": "preprovision-events",
 }
+COUNTS = (
+    "select count(*) from phones where mac like ?",
+    "select count(*) from events where mac like ?",
+    "select count(*) from leases where mac like ?",
+)
 ENDLESS = """
 import socket, sys, time
 server = socket.create_server(("192.0.2.2", 80))
@@ -278,7 +286,25 @@ def mend() -> None:
     shutil.rmtree(KEPT, ignore_errors=True)
 
 
+def tell(prefix: str) -> None:
+    """Print what a check might have left or changed."""
+    for path in sorted(CURRENT.parent.rglob("*")):
+        status = path.lstat()
+        print(path, status.st_ino, oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns if path.is_file() else "")
+    leases = dict(re.findall(r"^lease (\S+) \{(.*?)^\}", Path("/var/lib/dhcp/dhcpd.leases").read_text(), re.MULTILINE | re.DOTALL))
+    for address, lease in leases.items():
+        if f"ethernet {':'.join(re.findall('..', prefix))}" in lease and "\n  binding state free;" not in lease:
+            print("lease", address)
+    with sqlite3.connect("file:/var/lib/preprovision-service/service.sqlite?mode=ro", uri=True) as database:
+        for query in COUNTS:
+            print(query, database.execute(query, (f"{prefix}%",)).fetchone()[0])
+    print("certificates", Path("/run/preprovision-check").exists())
+
+
 if __name__ == "__main__":
-    mend()
-    if sys.argv[1] == "break":
-        KINDS[sys.argv[2]](sys.argv[3])
+    if sys.argv[1] == "list":
+        tell(sys.argv[2])
+    else:
+        mend()
+        if sys.argv[1] == "break":
+            KINDS[sys.argv[2]](sys.argv[3])
