@@ -190,6 +190,7 @@ class Plug:
             self._namespace.add_route(IPv4Network((given.address, given.prefix), strict=False))
             if given.router:
                 self._namespace.add_route(_ANYWHERE, given.router)
+            self._clients.announce(given)
         return Lease(given.address, given.texts, given.options)
 
     def addresses(self, name: str) -> Sequence[str]:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .mac import MacError, parse_mac
@@ -23,13 +24,14 @@ class SwarmError(ValueError):
 def made_up(count: int, model: str, first_mac: str, certificates: str | None) -> Iterator[dict[str, Any]]:
     """Yield *count* phones with MAC addresses one after the other, as emulated_phone's option ``phones`` has them.
 
-    *certificates*: folder of each phone's ``<MAC>.pem`` and ``<MAC>.key``, on the target.
+    *certificates*: folder of each phone's ``<MAC>.pem`` and ``<MAC>.key``, or ``key.pem`` for all.
     """
     try:
         first = parse_mac(first_mac)
     except MacError as error:
         raise SwarmError(f"first_mac: {error}") from error
     number = int(first.plain, 16)
+    shared = Path(certificates, "key.pem") if certificates else None
     left = _UNITS_OF_ONE_MAKER - number % _UNITS_OF_ONE_MAKER
     if count > left:
         raise SwarmError(
@@ -43,7 +45,7 @@ def made_up(count: int, model: str, first_mac: str, certificates: str | None) ->
             "model": model,
             "serial": mac.upper(),
             "certificate": certificates and f"{certificates}/{mac}.pem",
-            "private_key": certificates and f"{certificates}/{mac}.key",
+            "private_key": certificates and (str(shared) if shared and shared.exists() else f"{certificates}/{mac}.key"),
         }
 
 

@@ -12,6 +12,7 @@ import queue
 import random
 import secrets
 import socket
+import struct
 import threading
 import time
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ _LONGEST_WAIT = 64.0
 _JITTER = 1.0
 _REQUESTS = 3  # then the unit looks for another server
 _LOOK_UP = 0.5
+_ETHERTYPE_ARP = 0x0806
+_SHORTEST_FRAME = 60
 _SO_RCVBUFFORCE = 33  # from asm-generic/socket.h
 _BUFFER = 8 * 1024 * 1024
 
@@ -104,6 +107,16 @@ class DhcpClients:
             del self._waiting[number]
         return None
 
+    def announce(self, given: Given) -> None:
+        """Ask by ARP for the router, or the server, from the new address, as every machine does that is new on a LAN.
+
+        A server that has pinged the address in vain before it offered it would wait a second before it asks again.
+        """
+        own = self._socket.getsockname()[4]
+        wanted = given.router or given.server
+        if wanted:
+            self._socket.send(build_arp(own, given.address, wanted))
+
     def _exchange(
         self,
         question: DhcpPacket,
@@ -151,6 +164,13 @@ class DhcpClients:
         waiting = self._waiting.get(packet.xid)
         if packet.operation == REPLY and waiting is not None:
             waiting.put(packet)
+
+
+def build_arp(mac: bytes, address: str, wanted: str) -> bytes:
+    """Return the frame of an ARP request (RFC 826)."""
+    header = struct.pack("!6s6sH", b"\xff" * 6, mac, _ETHERTYPE_ARP)
+    body = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, mac, IPv4Address(address).packed, b"", IPv4Address(wanted).packed)
+    return (header + body).ljust(_SHORTEST_FRAME, b"\0")
 
 
 def release_message(client: Mac, given: Given) -> bytes:

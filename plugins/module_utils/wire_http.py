@@ -23,7 +23,7 @@ from .phone_network import Answer, Ask
 from .rules import PORTS
 
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_OLDEST = ssl.TLSVersion.TLSv1
+_OLDEST = ssl.TLSVersion.MINIMUM_SUPPORTED
 _CIPHERS = "ALL:@SECLEVEL=0"
 _SHORTEST_WAIT = 0.001
 

@@ -72,7 +72,7 @@ options:
   certificates:
     description:
       - Folder on the target that holds certificates (PEM) of the phones that are made up, C(00005e005301.pem) and
-        C(00005e005301.key) for O(first_mac=00:00:5e:00:53:01). Without it they show none.
+        C(00005e005301.key) for O(first_mac=00:00:5e:00:53:01), or C(key.pem) for all. Without it they show none.
     type: path
   families:
     description:
