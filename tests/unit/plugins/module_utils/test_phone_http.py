@@ -84,10 +84,11 @@ def serving(pages, context=None) -> Iterator[tuple[Script, int]]:
 
 
 class Loopback:
-    """A network whose every name is this machine; files by TFTP come from a table."""
+    """A network whose every name is this machine; files by TFTP come from a table. HTTP is Python's own client, or the wire's."""
 
-    def __init__(self, tftp):
+    def __init__(self, tftp, by_wire=False):
         self.tftp = tftp
+        self.by_wire = by_wire
         self.logged = []
 
     def lease(self, _vendor_class):
@@ -104,7 +105,7 @@ class Loopback:
         if ask.target.scheme == "tftp":
             content = self.tftp.get(ask.target.path)
             return Answer(404) if content is None else Answer(200, content)
-        if ask.target.scheme == "https":
+        if self.by_wire or ask.target.scheme == "https":
             return fetch(ask, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM), time.monotonic() + 10)
         connection = http.client.HTTPConnection(ask.address, ask.target.port, timeout=10)
         try:
@@ -119,10 +120,10 @@ class Loopback:
             connection.close()
 
 
-def power_up(port, path="/a", options="", **more):
+def power_up(port, path="/a", options="", by_wire=False, **more):
     """Let an ATA192 follow a rule that leads to the server; return its report."""
     rule = f"{options}http://127.0.0.1:{port}{path}"
-    network = Loopback({"/ata192.cfg": profile(Profile_Rule_B=rule, Syslog_Server="192.0.2.1", **more)})
+    network = Loopback({"/ata192.cfg": profile(Profile_Rule_B=rule, Syslog_Server="192.0.2.1", **more)}, by_wire)
     unit = Unit(Phone("desk", Mac(MAC), BUILTIN.find_model("ATA192"), serial="FCH0000D001"))
     unit.power_up(network)
     return unit.report(), network
@@ -145,9 +146,10 @@ def letters(report):
         *((status, "C", "http_status") for status in (500, 501, 502, 503, 504, 505, 507, 511, 599)),
     ],
 )
-def test_the_table(status, letter, code):
+@pytest.mark.parametrize("by_wire", [False, True])
+def test_the_table(status, letter, code, by_wire):
     with serving({"/a": (status, {"Location": "/b"}, GOOD)}) as (script, port):
-        report, network = power_up(port)
+        report, network = power_up(port, by_wire=by_wire)
     assert letters(report) == [letter]
     assert report["failure"]["code"] == code
     assert len(script.asked) == 1
@@ -247,7 +249,8 @@ CHALLENGES = {
 )
 @pytest.mark.parametrize("kind", CHALLENGES)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_logins(status, asked, answered, kind, method):
+@pytest.mark.parametrize("by_wire", [False, True])
+def test_logins(status, asked, answered, kind, method, by_wire):
     challenge, accepts = CHALLENGES[kind]
 
     def page(handler):
@@ -255,7 +258,7 @@ def test_logins(status, asked, answered, kind, method):
 
     post = "--post a " if method == "POST" else ""
     with serving({"/a?x=1": page}) as (script, port):
-        report, _network = power_up(port, "/a?x=1", f'[{post}--uid {USER} --pwd "{PASSWORD}"] ', GPP_A="mac=$MA")
+        report, _network = power_up(port, "/a?x=1", f'[{post}--uid {USER} --pwd "{PASSWORD}"] ', by_wire, GPP_A="mac=$MA")
     assert letters(report) == ["", "A"]
     assert [entry[0] for entry in script.asked] == [method, method]
     assert {entry[3] for entry in script.asked} == {b"mac=00005e005301" if post else b""}
