@@ -18,6 +18,7 @@ _FIGURES = ("min", "median", "p99", "max")
 _WIDTH, _HEIGHT = 960, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 40, 50
 _TICKS = 8
+_SHORTEST_AXIS = 0.001
 _STYLE = (
     "text{font:13px sans-serif;fill:#222}.axis{stroke:#222}.grid{stroke:#ddd}"
     ".good{fill:#1769aa;fill-opacity:.6}.bad{stroke:#c62828;stroke-width:2}.level{stroke:#e08600;stroke-dasharray:5 4}"
@@ -137,8 +138,8 @@ def plot(samples: Iterable[Sample]) -> str:
 
 def _ticks(largest: float) -> list[float]:
     """Return round numbers from 0 to *largest* or a little more."""
-    if largest <= 0:
-        return [0.0, 1.0]
+    # An axis of less than a millisecond would show nothing
+    largest = max(largest, _SHORTEST_AXIS)
     rough = largest / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
