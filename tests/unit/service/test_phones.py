@@ -194,3 +194,12 @@ def test_scanned_phones_stay(app: Flask) -> None:
     assert present(sessions).phones == {MACS[0]: "1"}
     with sessions() as session:
         assert session.get(Phone, MACS[0]).state == "leased"
+
+
+def test_firmware_is_told_as_in_published_profiles(app: Flask, put_in: Callable[..., None]) -> None:
+    image = {"file": "ata.img", "sha256": "a" * 64, "version": "11-2-1MPP0001-006", "models": ["ATA192"], "load": "ata.img"}
+    told = {"firmware_images": [image], "firmware_url": "http://prov.example.net/firmware/"}
+    put_in(app, {"desk": {"phone_mac": MACS[0], "phone_model": "ATA192", "phone_firmware": "11.2.1"}}, publication=told)
+    preprovision = next(profile for profile in get(app, Phones(0), MACS[0]) if profile.kind == "preprovision")
+    rule = b"<Upgrade_Rule>($SWVER ne 11-2-1MPP0001-006)? http://prov.example.net/firmware/ata.img</Upgrade_Rule>"
+    assert rule in decompress(preprovision.content)
