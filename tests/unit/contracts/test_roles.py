@@ -109,8 +109,9 @@ def test_every_task_says_what_it_does(role):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_station_is_made_of_every_role(role):
-    plays = yaml.safe_load((ROOT / "playbooks/station.yml").read_text())
+def test_stations_and_clients_are_made_of_every_role(role):
+    playbooks = (ROOT / "playbooks" / f"{name}.yml" for name in ("station", "bench_clients"))
+    plays = [play for playbook in playbooks for play in yaml.safe_load(playbook.read_text())]
     assert f"voip.preprovision.{role}" in [entry["role"] for play in plays for entry in play.get("roles", [])]
 
 
