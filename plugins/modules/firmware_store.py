@@ -108,7 +108,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.firmware_store import Arriving, FirmwareStore, StoreError
+from ansible_collections.voip.preprovision.plugins.module_utils.firmware_store import Arriving, FirmwareStore, StoreError
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
