@@ -80,6 +80,10 @@ lint: $(READY) ## ansible-lint, yamllint, ruff, mypy
 	yamllint --strict .
 	MYPYPATH=.cache/collections mypy $(foreach package,module_utils plugin_utils, \
 	    -p ansible_collections.voip.preprovision.plugins.$(package))
+	@rm -rf build/service && mkdir -p build/service
+	@cp -r roles/profile_service/files/preprovision_service build/service/
+	@cp -r plugins/module_utils build/service/preprovision_service/domain
+	MYPYPATH=build/service mypy -p preprovision_service
 	ansible-lint --strict
 
 unit: $(READY) ## pytest over tests/unit

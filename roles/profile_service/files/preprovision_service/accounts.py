@@ -26,7 +26,7 @@ def set_operators(sessions: sessionmaker[Session], wanted: Mapping[str, str], ke
     A password that is right already keeps its hash, and so whoever is logged in with it.
     """
     with sessions() as session:
-        stored = dict(session.execute(select(Operator.name, Operator.password)).all())
+        stored = {row.name: str(row.password) for row in session.execute(select(Operator.name, Operator.password))}
         changed = [name for name, text in wanted.items() if name not in stored or not check_password_hash(stored[name], text)]
         gone = [name for name in stored if name not in wanted]
         if not keep:

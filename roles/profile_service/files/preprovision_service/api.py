@@ -57,7 +57,7 @@ def _protect(response: Response) -> Response:
 
 
 @blueprint.errorhandler(FilterError)
-def _filter_error(error: FilterError) -> Response:
+def _filter_error(error: FilterError) -> Any:
     return _problem(BadRequest(f"{error}."))
 
 

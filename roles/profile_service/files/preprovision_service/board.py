@@ -6,9 +6,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, Response, current_app, g, make_response, redirect, render_template, request, session, url_for
 from flask.blueprints import BlueprintSetupState
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,7 +19,8 @@ from . import manifest, operators, phone_list, scanning
 from .clock import iso, now
 from .database import Report
 from .domain.mac import parse_mac
-from .phone_list import DONE, MILESTONES, STATES, STUCK, Filter, FilterError
+from .domain.progress import STATES
+from .phone_list import DONE, MILESTONES, STUCK, Filter, FilterError
 from .phones import NotReady
 from .web import asking
 
@@ -42,7 +43,7 @@ blueprint = Blueprint(
 
 @blueprint.record
 def _set_up(state: BlueprintSetupState) -> None:
-    app = state.app
+    app = cast(Flask, state.app)
     app.session_interface = operators.SessionInterface()
     app.config["SESSION_COOKIE_NAME"] = "preprovision_board"
 
@@ -177,7 +178,8 @@ def _live(template: str, **values: object) -> Response:
     """Render a page that the script asks for again and again, and send it only if it has changed."""
     response = make_response(render_template(template, **values))
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def _bar(counts: dict[str, int]) -> list[tuple[str, int, int]]:
@@ -207,7 +209,8 @@ def find() -> Any:
         total, phones = phone_list.page(database, chosen)
     if text and total == 1:
         return redirect(url_for("board.phone", mac=phone_list.plain_mac(phones[0]["mac"])), 303)
-    return redirect(url_for("board.board", **(chosen.arguments() if total else {"unknown": text})), 303)
+    arguments: dict[str, Any] = chosen.arguments() if total else {"unknown": text}
+    return redirect(url_for("board.board", **arguments), 303)
 
 
 @blueprint.get("/phones/<mac>")

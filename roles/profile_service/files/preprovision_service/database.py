@@ -7,11 +7,16 @@ Debian 12, to 2.x.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event, text
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, declarative_base, sessionmaker
 
-Base = declarative_base()
+# SQLAlchemy 2 alone could say what these make
+Base: Any = declarative_base()
+Column: Any = sqlalchemy.Column
 Number = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself in an INTEGER column alone."""
 SCANS = ("scanned", "packed", "returned")
@@ -199,4 +204,5 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
 
 def engine_of(sessions: sessionmaker[Session]) -> Engine:
     """Return the engine behind *sessions*, as migrations and tests need it."""
-    return sessions.kw["bind"]
+    engine: Engine = sessions.kw["bind"]
+    return engine

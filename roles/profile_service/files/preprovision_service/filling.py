@@ -36,7 +36,8 @@ class Present(NamedTuple):
 def present(sessions: sessionmaker[Session]) -> Present:
     """Look at the database. One that was never filled gets a new salt with the first filling."""
     with sessions() as session:
-        settings = dict(session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(("salt", "version")))).all())
+        rows = session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(("salt", "version"))))
+        settings = {row.name: str(row.value) for row in rows}
         found = session.execute(select(Phone.mac, Phone.version).where(Phone.source == INVENTORY)).all()
     salt, version = (settings.get(name, "").strip('"') for name in ("salt", "version"))
     return Present(salt or secrets.token_hex(16), {row.mac: row.version for row in found}, version)
@@ -90,7 +91,7 @@ def _put_in(session: Session, rows: list[dict[str, Any]]) -> None:
     if old:
         # Two phones may have swapped their names
         connection.execute(update(table).where(by_mac).values(name=bindparam("of")), [{"of": row["mac"]} for row in old])
-        changed = {column: bindparam(column) for column in (*COLUMNS[1:], "source")}
+        changed: dict[str, Any] = {column: bindparam(column) for column in (*COLUMNS[1:], "source")}
         values = [{"of": row["mac"], **{column: row[column] for column in changed}} for row in old]
         connection.execute(update(table).where(by_mac).values(changed), values)
     if new:

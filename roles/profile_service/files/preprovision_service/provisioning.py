@@ -12,7 +12,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs
 from xml.parsers import expat
 
@@ -67,7 +67,7 @@ class _KeyConverter(BaseConverter):
 @blueprint.record
 def _set_up(state: BlueprintSetupState) -> None:
     """Listen where the settings say."""
-    app = state.app
+    app = cast(Flask, state.app)
     config = app.config
     app.url_map.converters.update(profile_mac=_MacConverter, profile_key=_KeyConverter)
     app.extensions["phones"] = Phones(int(config["CACHE_SIZE"]))
@@ -161,8 +161,11 @@ class Delivery:
         reason = "it has no such profile"
         try:
             known = self._finder.find(mac)
-            if known is None:
-                return Answer("profile", 404, [], b"", {"reason": "no such phone"})
+        except SQLAlchemyError as error:
+            return _no_database(error)
+        if known is None:
+            return Answer("profile", 404, [], b"", {"reason": "no such phone"})
+        try:
             profiles = self._phones.kept(known, kind)
             if profiles is None:
                 with self._engine.connect() as connection:
@@ -171,7 +174,7 @@ class Delivery:
         except NotReady as error:
             reason = str(error)
         except SQLAlchemyError as error:
-            return Answer("profile", 503, [], b"", {"reason": f"the database does not answer: {type(error).__name__}"})
+            return _no_database(error)
         if made is None and not owner:
             return Answer("profile", 404, [], b"", {"reason": reason})
         if made is not None and not made.sealed and not owner:
@@ -429,6 +432,10 @@ def _same_model(given: str, model: str) -> bool:
 def _owns(who: Asking, mac: str) -> bool:
     """Tell whether the certificate that nginx has verified is that of the phone."""
     return who.verify == "SUCCESS" and _OWNER.match(f"SUCCESS:/device/{mac}.cfg:{who.subject}") is not None
+
+
+def _no_database(error: SQLAlchemyError) -> Answer:
+    return Answer("profile", 503, [], b"", {"reason": f"the database does not answer: {type(error).__name__}"})
 
 
 def _refused(who: Asking) -> Answer:

@@ -192,7 +192,7 @@ def _arrive(database: Session, row: Any, codes: Mapping[str, str], operator: str
         "since": case((Phone.state == "expected", moment), else_=Phone.since),
         **({"serial": serial} if serial and not row.serial else {}),
     }
-    if database.execute(arrived.values(values).execution_options(synchronize_session=False)).rowcount != 1:
+    if _changed(database, arrived.values(values)) != 1:
         raise _refuse("duplicate", "DUPLICATE", f"{row.name} was scanned in on {local(row.arrived or moment)}.", row)
     _note(database, row.mac, "scanned", {"operator": operator, **_named(codes)}, moment)
     database.commit()
@@ -350,13 +350,8 @@ def _pack(
     moment = now()
     kept = (Phone.mac == row.mac, Phone.state.in_(states), Phone.profile_hash == row.profile_hash)
     first = case((Phone.first_packed == 0, moment), else_=Phone.first_packed)
-    changed = database.execute(
-        update(Phone)
-        .where(*kept)
-        .values(state="packed", since=moment, reason="", packed_by=operator, first_packed=first)
-        .execution_options(synchronize_session=False)
-    )
-    if changed.rowcount != 1:
+    packed = {"state": "packed", "since": moment, "reason": "", "packed_by": operator, "first_packed": first}
+    if _changed(database, update(Phone).where(*kept).values(packed)) != 1:
         raise _refuse("refused", "SCAN AGAIN", f"{row.name} has changed just now.", row)
     _note(database, row.mac, "packed", {"operator": operator, "profile_hash": row.profile_hash, **_named(codes)}, moment)
     fetched = read_facts(row.facts).get("profile")
@@ -364,8 +359,8 @@ def _pack(
     shipment = {name: getattr(row, name) for name in same}
     database.add(Shipment(**shipment, time=moment, operator=operator, fetched=fetched.time if fetched else 0))
     database.commit()
-    packed = database.execute(select(*COLUMNS).where(Phone.mac == row.mac)).one()
-    return Outcome("packed", "PACKED", f"{row.name}{_for(row.customer)}. Close the box.", describe(packed), checks)
+    after = database.execute(select(*COLUMNS).where(Phone.mac == row.mac)).one()
+    return Outcome("packed", "PACKED", f"{row.name}{_for(row.customer)}. Close the box.", describe(after), checks)
 
 
 def take_back(database: Session, mac: str, operator: str) -> Outcome:
@@ -382,7 +377,7 @@ def take_back(database: Session, mac: str, operator: str) -> Outcome:
         update(Phone).where(Phone.mac == mac).values(anew),
         update(Shipment).where(Shipment.mac == mac, Shipment.returned == 0).values(returned=moment),
     ):
-        database.execute(change.execution_options(synchronize_session=False))
+        _changed(database, change)
     _note(database, mac, "returned", {"operator": operator, "state": row.state}, moment)
     database.commit()
     after = database.execute(select(*COLUMNS).where(Phone.mac == mac)).one()
@@ -402,6 +397,12 @@ def _named(codes: Mapping[str, str]) -> dict[str, str]:
 
 def _for(customer: str) -> str:
     return f" for {customer}" if customer else ""
+
+
+def _changed(database: Session, change: Any) -> int:
+    """Do an UPDATE; return how many rows it was good for."""
+    result: Any = database.execute(change.execution_options(synchronize_session=False))
+    return int(result.rowcount)
 
 
 def _note(database: Session, mac: str, kind: str, detail: Mapping[str, object], moment: int) -> None:
