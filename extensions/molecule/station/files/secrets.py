@@ -35,11 +35,19 @@ MARK = f"Kq{os.urandom(4).hex()}"
 ODD = ("'\"", "<&>", "\\n$(x)", "%20+", "\u00e9\u00df", ";|`x`", "", "#!~", "</x>&amp;", " :- ")
 # What keys in rules, passwords of HTTP and URLs may be made of
 PLAIN = ("+/=", "%20", "%3c%3E", ";!~", "-._")
+# What the password of a database may be made of, in its URL
+OF_URL = ("%2F", "-._", "%20", "!~")
+# Nothing listens there
+DATABASE = "postgresql://preprovision:{}@127.0.0.1:9/preprovision"
+DRIVER = ("python3-psycopg2", "libpq5")
 # Those of the demo and of the scenario
 PHONES = ["ata192-1", "spa504g-1", "cp7841-1", "acme100-1"]
 
 # Where secrets belong, if others may not read them
-KEEPERS = ("/srv/preprovision/", "/srv/canary/", "/etc/preprovision/certificates/", "/var/lib/preprovision-service/")
+KEEPERS = (
+    *("/srv/preprovision/", "/srv/canary/", "/etc/preprovision/certificates/", "/var/lib/preprovision-service/"),
+    "/etc/preprovision-service.json",
+)
 # The journal is read as journalctl shows it
 NO_FILES = ("/proc", "/sys", "/dev/pts", "/var/log/journal", "/run/log/journal")
 LARGEST = 64 * 1024 * 1024
@@ -50,6 +58,8 @@ TOLD_NGINX = ("/etc/nginx/preprovision.passwords", "/etc/nginx/conf.d/preprovisi
 # What is leaked on purpose, so that no search can come back empty
 CONTROL = "control"
 CONTROL_FILE = "canary-control"
+# Where the service is told it
+IN_SERVICE = "the password of the service's database"
 # What that run shows, and what phones are told
 SHOWN = {
     "phone_lines[].password",
@@ -175,9 +185,17 @@ class Machine:
         self.init = Path(f"/run/preprovision-machine-{name}.pid").read_text().strip()
         self.root = f"/proc/{self.init}/root"
         self._told = {path: Path(self.root + path).read_bytes() for path in TOLD_NGINX}
+        self._had = self._drivers()
+
+    def _drivers(self) -> set[str]:
+        listed = self.run("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n").decode()
+        return {name for name in DRIVER if f"installed {name}\n" in listed}
 
     def restore(self) -> None:
-        """Tell the web server what it was told."""
+        """Tell the web server what it was told, and take the database's driver away."""
+        new = self._drivers() - self._had
+        if new:
+            self.run("apt-get", "purge", "--quiet", "--yes", *sorted(new))
         for path, content in self._told.items():
             Path(self.root + path).write_bytes(content)
         self.run("systemctl", "restart", "nginx.service")
@@ -250,6 +268,7 @@ class Judge:
     def __init__(self, folder: Path, inventories: list[str], machines: list[Machine]) -> None:
         self.folder, self.inventories, self.machines = folder, inventories, machines
         self.secrets = Secrets()
+        self.early: list[Find] = []
         self.runs = 0
         self.bytes = 0
         self.begun = time.time()
@@ -421,6 +440,14 @@ class Judge:
                 },
                 "row-1 (good.csv line 2): phone_web: the key 'admin_pasword' is not known",
             ),
+            "database": (
+                {"profile_service_database": DATABASE.format(plant("a database that is not there", OF_URL))},
+                "the database does not do what it is asked for: OperationalError",
+            ),
+            "database-kind": (
+                {"profile_service_database": f"mysql://me:{plant('a database of another kind', OF_URL)}@db.example.net/x"},
+                "profile_service_database a URL that begins with",
+            ),
             "groups-text": ({"phone_profiles_groups": plant("phone_profiles_groups as text")}, "phone_profiles_groups"),
             "undefined-key": (
                 {"phone_profiles_master_key": plant("a master key beside what is undefined") + "{{ nothing }}"},
@@ -488,6 +515,7 @@ class Judge:
         walk = ("-e", json.dumps({"check_phones": ["ata192-1", "acme100-1"]}))
         self.run("explain and check", [imported("explain", phone="acme100-1"), imported("check")], 2, *walk, inventories=good)
         self.collect()
+        self.database()
         explained = imported("explain", phone="mapping", phone_profiles_hosts=["mapping"])
         self.run("failing explain", [explained], 2, inventories=[bad])
         web = {name for name in failures if name.startswith("web-")}
@@ -522,11 +550,26 @@ class Judge:
                     lines = content.decode().split("-----")[2].split()
                     self.secrets.add(lines[len(lines) // 2], f"the private key {path}")
 
+    def database(self) -> None:
+        """Let the profile service have a database that is not there, and see who may read what it is told of it."""
+        url = DATABASE.format(self.secrets.plant(IN_SERVICE, OF_URL))
+        self.run("failing service", [self.service(profile_service_database=url)], 2, inventories=self.inventories)
+        for machine in self.machines:
+            for path, is_open, content in files(machine.root, "/etc", self.begun):
+                found = self._found(f"{machine.station}: {path}", content)
+                self.early.append(found._replace(belongs=path.startswith(KEEPERS) and not is_open))
+
+    @staticmethod
+    def service(**variables: object) -> dict[str, object]:
+        """Return a play that sets the profile service up."""
+        return {"hosts": "stations", "gather_facts": False, "roles": [f"{COLLECTION}.profile_service"], "vars": variables}
+
     def restore(self) -> None:
         """Publish what the scenario's own inventory says, and tell the web servers what they were told."""
+        plays = [self.service(), imported("profiles", installed_packages=["python3-cryptography"])]
+        self.run("restore", plays, 0, inventories=self.inventories)
         for machine in self.machines:
             machine.restore()
-        self.run("restore", [imported("profiles", installed_packages=["python3-cryptography"])], 0, inventories=self.inventories)
 
     # -- where secrets could be
 
@@ -615,7 +658,7 @@ def main() -> None:
                 finally:
                     judge.restore()
                 leaked = judge.leak()
-            finds = [*judge.look(watch)]
+            finds = [*judge.early, *judge.look(watch)]
         finally:
             judge.sweep()
         unchanged = before == [state(machine) for machine in machines]
@@ -624,6 +667,8 @@ def main() -> None:
     problems += [f"not found where it was leaked on purpose: {place}" for place in sorted(leaked - found)]
     problems += [f"not found in what shows it: {name}" for name in sorted(SHOWN - _names(finds, f"{CONTROL}/output"))]
     for machine in machines:
+        if IN_SERVICE not in _names(judge.early, f"{machine.station}: /etc/preprovision-service.json"):
+            problems.append(f"{machine.station}: not found in what the service is told: {IN_SERVICE}")
         served = _names(finds, f"{machine.station}: /srv/preprovision/")
         problems += [f"{machine.station}: not found in what phones are told: {name}" for name in sorted(TOLD - served)]
     problems += [] if unchanged else ["the machines are not as they were"]
