@@ -298,7 +298,7 @@ class Chooser:
 
     def __init__(self, images: Iterable[Image]) -> None:
         self._images = tuple(images)
-        self._found: dict[tuple[str, str, str], Upgrade | FirmwareError] = {}
+        self._found: dict[tuple[str, str, str], Upgrade | FirmwareError | None] = {}
 
     def upgrade(self, model: str, wanted: Wanted) -> Upgrade | None:
         """Return the way of a phone of that model, or None when its firmware is left alone; raise FirmwareError."""
@@ -315,10 +315,11 @@ class Chooser:
             raise found
         return found
 
-    def _find(self, model: str, wanted: Wanted) -> Upgrade:
+    def _find(self, model: str, wanted: Wanted) -> Upgrade | None:
         of_model = [image for image in self._images if model in image.models]
+        # What all phones are told is nothing to those whose model has no image
         if not of_model and wanted.version == LATEST:
-            raise FirmwareError(f"phone_firmware: the catalogue has no image for {model}; add one to firmware_images")
+            return None
         limited = next((image for image in of_model if image.hardware), None)
         if limited and not wanted.hardware:
             raise FirmwareError(

@@ -453,12 +453,12 @@ class Publisher:
     def _upgrade(self, phone: Phone, base: str) -> Parameters:
         """What leads a phone to its firmware, or keeps it from any. *base*: the folder of images; empty: there is none."""
         family, wanted = phone.model.family, phone.firmware
-        if not family.upgrade_rules or not (wanted.version or wanted.held):
-            return {}
-        # Whose turn has not come keeps what it has, rule and all
-        if not wanted.held and not takes_part(phone.mac, wanted.share):
+        if not family.upgrade_rules:
             return {}
         upgrade = self._firmware.upgrade(phone.model.name, wanted)
+        # Whose turn has not come keeps what it has, rule and all
+        if not wanted.held and not (upgrade and takes_part(phone.mac, wanted.share)):
+            return {}
         told = {family.upgrade_rules[0]: Setting(upgrade.rule(base) if upgrade and base else "")}
         return {**told, family.upgrade_enable: Setting(family.yes_no[wanted.held])} if family.upgrade_enable else told
 

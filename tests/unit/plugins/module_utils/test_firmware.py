@@ -153,7 +153,6 @@ OTHER_BUILD = {**MPP, "file": "b.zip", "sha256": "b" * 64, "version": "sip88xx.1
 @pytest.mark.parametrize(
     ("entries", "model", "wanted", "words"),
     [
-        ([], "SPA504G", Wanted("latest"), "the catalogue has no image for SPA504G"),
         ([], "SPA504G", Wanted("7.6.2"), "the catalogue has no 7.6.2; the catalogue has none for its model"),
         (STONES, "SPA504G", Wanted("9.9.9"), "the catalogue has no 9.9.9; right would be 7.5.2b or 7.6.2, or latest"),
         ([MPP], "SPA504G", Wanted("11.3.2"), "_REL.zip (sip88xx.11-3-2MPP0001-609) is for CP-8851-3PCC, CP-8841-3PCC, and not for"),
@@ -187,9 +186,11 @@ def test_each_revision_gets_its_own():
     assert {revision: [step.version for step in steps] for revision, steps in found.items()} == {"v01": ["7.6.2"], "V03": ["7.6.3"]}
 
 
-@pytest.mark.parametrize("wanted", [Wanted(), Wanted("latest", held=True)])
-def test_firmware_that_is_left_alone(wanted):
-    assert Chooser(images(*STONES)).upgrade("SPA504G", wanted) is None
+@pytest.mark.parametrize(
+    ("model", "wanted"), [("SPA504G", Wanted()), ("SPA504G", Wanted("latest", held=True)), ("ATA192", Wanted("latest"))]
+)
+def test_firmware_that_is_left_alone(model, wanted):
+    assert Chooser(images(*STONES)).upgrade(model, wanted) is None
 
 
 def test_gaps():

@@ -698,6 +698,7 @@ def test_a_phone_is_led_to_its_firmware_on_the_bench_and_at_the_customers():
         ({"phone_firmware_hold": "yes"}, {}, ("", "No")),
         ({"phone_firmware": "7.6.2", "phone_firmware_hold": ""}, {"remote_firmware_url": ""}, ("", "Yes")),
         ({"phone_firmware": "7.6.2", "phone_firmware_share": 0}, {}, (None, None)),
+        ({"phone_firmware": "latest"}, {"firmware_images": ()}, (None, None)),
         (
             {"phone_firmware": "7.6.2", "phone_parameters": {"Upgrade_Rule": "http://x.example.net/a"}},
             {},
