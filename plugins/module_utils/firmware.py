@@ -299,6 +299,7 @@ class Chooser:
     def __init__(self, images: Iterable[Image]) -> None:
         self._images = tuple(images)
         self._found: dict[tuple[str, str, str], Upgrade | FirmwareError | None] = {}
+        self._rules: dict[tuple[str, str, str, str], str] = {}
 
     def upgrade(self, model: str, wanted: Wanted) -> Upgrade | None:
         """Return the way of a phone of that model, or None when its firmware is left alone; raise FirmwareError."""
@@ -314,6 +315,16 @@ class Chooser:
         if isinstance(found, FirmwareError):
             raise found
         return found
+
+    def rule(self, model: str, wanted: Wanted, base: str) -> str:
+        """Return the Upgrade_Rule of that phone; empty where it has no upgrade, or images have no *base*."""
+        upgrade = self.upgrade(model, wanted)
+        if upgrade is None or not base:
+            return ""
+        asked = (model, wanted.version, wanted.hardware, base)
+        if asked not in self._rules:
+            self._rules[asked] = upgrade.rule(base)
+        return self._rules[asked]
 
     def _find(self, model: str, wanted: Wanted) -> Upgrade | None:
         of_model = [image for image in self._images if model in image.models]

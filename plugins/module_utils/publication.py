@@ -459,7 +459,7 @@ class Publisher:
         # Whose turn has not come keeps what it has, rule and all
         if not wanted.held and not (upgrade and takes_part(phone.mac, wanted.share)):
             return {}
-        told = {family.upgrade_rules[0]: Setting(upgrade.rule(base) if upgrade and base else "")}
+        told = {family.upgrade_rules[0]: Setting(self._firmware.rule(phone.model.name, wanted, base))}
         return {**told, family.upgrade_enable: Setting(family.yes_no[wanted.held])} if family.upgrade_enable else told
 
     def _leading(self, phone: Phone) -> Parameters:
