@@ -139,6 +139,19 @@ def test_what_is_installed_is_live_and_intact(tree):
     assert all(file.fingerprint and (file.owner, file.kind) == ("desk", "service") for file in live.entries.values())
 
 
+def test_firmware_beside_the_generations_is_let_in(tree):
+    publish(tree, FILES)
+    assert not os.path.lexists(os.path.join(tree.current, "open/firmware"))
+    images = Path(tree.root, "firmware/sets/000001")
+    images.mkdir(parents=True)
+    (images / "a.bin").write_bytes(b"image")
+    Path(tree.root, "firmware/current").symlink_to("sets/000001")
+    for content in (b"1", b"2", b"3"):
+        publish(tree, {**FILES, "open/ata192.cfg": content})
+        assert Path(tree.current, "open/firmware/a.bin").read_bytes() == b"image"
+        assert all(file.fingerprint for file in live_of(tree).entries.values())
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o000])
 def test_modes_and_groups_do_not_depend_on_the_umask(tree, umask):
     before = os.umask(umask)
