@@ -349,7 +349,9 @@ def read_phone(
     )
     since = parameters["since"] * 1000
     told = list(of_phone_log(read_phone_log(parameters["logs"], places, mac)))
-    found = [*_owned({event.key: event for event in (*named, *nameless)}.values(), mac)]
+    holder = {lease["address"]: lease["mac"] for lease in leases}
+    holder |= {address: other for address, other, _name in _reserved(parameters["dhcp_configuration"]) if address}
+    found = [*_owned({event.key: event for event in (*named, *nameless)}.values(), mac, holder)]
     found += [event for _text, _time, event in told if event]
     found.sort(key=lambda event: (event.time, event.key))
     return {
@@ -367,13 +369,18 @@ def _leased(events: Iterable[Event]) -> Iterator[str]:
     return (event.address for event in events if event.kind == "lease")
 
 
-def _owned(events: Iterable[Event], mac: str) -> Iterator[Event]:
-    """Those of *events* that are about the phone: by name, or from an address while it was its own."""
-    holder: dict[str, str] = {}
+def _owned(events: Iterable[Event], mac: str, holder: dict[str, str]) -> Iterator[Event]:
+    """Those of *events* that are about the phone: from an address while it was its own, else by what names it.
+
+    *holder*: address -> MAC address, where no event tells. On the bench who has the address is who asks, whatever is shown.
+    """
     for event in sorted(events, key=lambda event: (event.time, event.key)):
-        if event.kind == "lease" and event.address and event.detail.get("what") == "ack":
-            holder[event.address] = event.mac
-        whose = event.mac or holder.get(event.address, "")
+        if event.kind == "lease":
+            whose = event.mac
+            if event.address and event.detail.get("what") == "ack":
+                holder[event.address] = event.mac
+        else:
+            whose = holder.get(event.address) or event.mac
         if mac == (whose or event.claim):
             yield replace(event, mac=whose)
 

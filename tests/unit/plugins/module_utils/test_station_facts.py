@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -156,6 +157,21 @@ def test_events_are_those_of_the_phone_that_had_the_address_then(parameters, jou
     assert {event["mac"] for event in told["events"][:2]} == {MAC}
     assert [line.split()[-2] for line in told["log"]] == ["resync"]
     assert told["lease"]["state"] == "free"
+
+
+def test_who_has_the_address_is_who_asked_whatever_certificate_was_shown(parameters, journal, monkeypatch):
+    line = {
+        "address": "192.0.2.102",
+        "method": "GET",
+        "uri": f"/device/{MAC}.cfg",
+        "status": 403,
+        "verify": "SUCCESS",
+        "subject": f"SN={MAC}",
+    }
+    monkeypatch.setattr(sys.modules[__name__], "LINES", [("nginx.service", 9, json.dumps(line))])
+    leases = read_leases(parameters["leases"])
+    assert [event["kind"] for event in read_phone(MAC, "", parameters, None, leases)["events"]] == ["resync"]
+    assert [event["kind"] for event in read_phone("00005e005302", "", parameters, None, leases)["events"]] == ["http"]
 
 
 def test_what_was_before_is_left_out(parameters, journal):
