@@ -178,6 +178,15 @@ def test_failures_have_names(options, files, code, step):
         assert [entry["outcome"] for entry in report["steps"] if entry["step"] == step][-1] == "failed"
 
 
+def test_each_power_up_has_its_own_failure():
+    bench = Bench({})
+    phone = unit()
+    assert power_up(bench, phone)["failure"]["code"] == "not_found"
+    bench.options = None
+    report = power_up(bench, phone)
+    assert (report["failure"]["code"], report["cause"]) == ("no_lease", "power-up 2: no DHCP server gave it an address")
+
+
 def test_the_other_places_of_an_option_are_no_failures():
     bench = Bench({f"http://192.0.2.1/Cisco/CP-8851-3PCC/{MAC}.cfg": profile(Profile_Rule=RULE)})
     report = power_up(bench, unit("CP-8851-3PCC"))
@@ -495,8 +504,9 @@ def test_zero_is_at_once_where_guides_say_so():
 
 
 def test_a_success_after_failures_goes_back_to_the_period():
-    times, report, _bench = live({OWN: [Answer(503), Answer(404), profile()]}, 3, Resync_Error_Retry_Delay="60,120")
-    assert times == [3600, 3660, 3780, 7380]
+    answers = [Answer(503), Answer(404), profile(), Answer(503), profile()]
+    times, report, _bench = live({OWN: answers}, 2.5, Resync_Error_Retry_Delay="60,120")
+    assert times == [3600, 3660, 3780, 7380, 7440]
     assert report["next_resync"] == {"seconds": 3600.0, "timer": "Resync_Periodic"}
     assert report["cause"] == ""
 
@@ -696,6 +706,15 @@ def test_failed_upgrades_are_retried():
     assert phone.report()["firmware"] == "11-2-1MPP0001-006"
 
 
+def test_a_resync_does_not_hasten_a_failed_upgrade():
+    delays = {"Resync_Periodic": "100", "Upgrade_Error_Retry_Delay": "1050"}
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Upgrade_Rule=FIRST, **delays), OWN: profile()})
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 1100)
+    assert [when for url, when in zip(bench.asked, bench.times, strict=True) if url == FIRST] == [0, 1050]
+
+
 def test_upgrades_in_circles_end():
     rule = f"($SWVER eq 11-2-1MPP0001-006)? {SECOND} | {FIRST}"
     report, bench = upgrading({FIRST: b"1", SECOND: b"2"}, rule)
@@ -853,6 +872,15 @@ def test_srv_falls_back_to_the_name_and_says_so():
 )
 def test_profiles_in_circles(files, cycles):
     assert power_up(Bench(files), cycles=cycles)["failure"]["code"] == "loop"
+
+
+def test_a_reset_is_no_circle():
+    bench = Bench({FACTORY: [profile(Profile_Rule=RULE), Answer(404), profile(Profile_Rule=RULE)]})
+    phone = unit()
+    assert power_up(bench, phone)["state"] == "preprovisioned"
+    phone.factory_reset()
+    assert power_up(bench, phone)["failure"]["code"] == "not_found"
+    assert power_up(bench, phone)["state"] == "preprovisioned"
 
 
 def test_a_steady_state_is_no_circle():
