@@ -9,6 +9,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.voip.preprovision.plugins.filter.phones import (
     device_certificates,
     emulated_phones,
+    find_phone,
     known_phones,
     phone_table,
 )
@@ -131,3 +132,26 @@ def test_table():
 
 def test_table_of_nothing():
     assert phone_table([]).startswith("phone")
+
+
+@pytest.mark.parametrize(
+    ("who", "name"),
+    [
+        ("desk", "desk"),
+        ("FCH0000D001", "desk"),
+        ("00:00:5E:00:53:01", "desk"),
+        ("00005e005302", "door"),
+        ("00:00:5e:00:53:09", None),
+        ("nobody", None),
+    ],
+)
+def test_a_phone_is_found_in_the_inventory_whatever_others_are_like(who, name):
+    found = find_phone(HOSTVARS, ["wrong", "desk", "door", "odd", "station"], who)
+    assert found.get("name") == name
+    if name:
+        assert set(found) == {"name", "mac", "model", "serial"}
+
+
+def test_a_phone_that_is_found_must_be_right():
+    with pytest.raises(AnsibleFilterError, match="phone odd: phone_model"):
+        find_phone(HOSTVARS, ["odd"], "odd")
