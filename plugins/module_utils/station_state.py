@@ -28,6 +28,7 @@ from .shredding import shred
 
 _CONTENTS, _DATABASE = "contents.json", "database"
 _RESTORING, _REPLACED = ".restoring", ".replaced"
+_USER = "preprovision-service"
 _SPARE = 16 << 20
 """Bytes that stay free on each file system."""
 
@@ -93,13 +94,21 @@ class Postgresql:
         self._run(["psql", *options, f"--dbname={self._url}"], dump)
 
     def _run(self, command: Sequence[str], text: bytes) -> bytes:
+        """Run a client as the user that the server knows by its socket, where there is that user."""
         descriptor = os.memfd_create("password")
+        account: dict[str, Any] = {}
         try:
             os.fchmod(descriptor, 0o600)
+            with contextlib.suppress(KeyError):
+                found = pwd.getpwnam(_USER)
+                account = {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+                os.fchown(descriptor, found.pw_uid, found.pw_gid)
             os.write(descriptor, b"*:*:*:*:" + re.sub(rb"([\\:])", rb"\\\1", self._password.encode()) + b"\n")
             passwords = f"/proc/self/fd/{descriptor}"
             environment = {"PATH": os.environ.get("PATH", os.defpath), "PGPASSFILE": passwords, "LC_ALL": "C.UTF-8"}
-            done = subprocess.run(command, input=text, capture_output=True, check=False, env=environment, pass_fds=(descriptor,))
+            done = subprocess.run(
+                command, input=text, capture_output=True, check=False, env=environment, pass_fds=(descriptor,), cwd="/", **account
+            )
         except FileNotFoundError as error:
             raise BackupError(f"the database is PostgreSQL's, and there is no {command[0]}; install postgresql-client") from error
         finally:
@@ -107,8 +116,9 @@ class Postgresql:
         if done.returncode:
             # The first line says what is wrong; those that follow may quote rows
             reason = done.stderr.decode(errors="replace").strip().partition("\n")[0]
-            raise BackupError(f"{command[0]}: {reason}")
-        return done.stdout
+            raise BackupError(f"{command[0]}: {reason.removeprefix(f'{command[0]}: ')}")
+        printed: bytes = done.stdout
+        return printed
 
 
 def open_database(url: str) -> Sqlite | Postgresql:
