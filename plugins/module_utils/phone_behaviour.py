@@ -149,6 +149,7 @@ class Unit:
         self._memory.reset()
         self._rule_history.clear()
         self._timers.clear()
+        self._follower.led_by_dhcp = False
         self._move("reset")
 
     def set_up_by_hand(self, parameters: Mapping[str, str]) -> None:
@@ -294,7 +295,6 @@ class Unit:
         self._last_resync = self._clock.now()
         self._fetcher.left = MOST_REQUESTS
         self._diary.failure = None
-        self._follower.led_by_dhcp = False
         if rule:
             succeeded = self._try("resync", rule, network)
         else:

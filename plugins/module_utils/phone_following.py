@@ -30,7 +30,7 @@ class Follower:
         self._diary = diary
         self._fetcher = fetcher
         self.led_by_dhcp = False
-        """Whether a profile has been applied whose server DHCP named; whoever asks resets it."""
+        """Whether a profile has been applied whose server DHCP named, since the factory settings."""
 
     def follow(self, parameter: str, text: str, network: Network) -> None:
         """Follow the rule *text*; raise ResyncError."""

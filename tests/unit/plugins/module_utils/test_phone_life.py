@@ -388,6 +388,22 @@ def test_dhcp_and_the_service_are_tried_again_and_dhcp_may_win():
     assert phone.report()["customization"] == ABORTED
 
 
+def test_a_profile_by_dhcp_counts_also_when_the_next_comes_late():
+    first = profile(Profile_Rule=RULE, Profile_Rule_B="http://h/b", Resync_Error_Retry_Delay="60")
+    bench = Bench({FACTORY: first, OWN: profile(), "http://h/b": [Answer(500), profile()], ASKED: Answer(500)})
+    phone = unit(customization=SERVICE)
+    phone.run(bench, bench.clock, NOON + 30)
+    assert phone.customization == PENDING
+    phone.resync(bench)
+    assert phone.customization == ABORTED
+    phone.factory_reset()
+    phone.set_up_by_hand({"Profile_Rule_B": "http://h/b"})
+    phone.customization = OPEN
+    bench.files[FACTORY] = Answer(404)
+    phone.resync(bench)
+    assert phone.customization == PENDING
+
+
 def test_acquired_units_ask_no_more_until_they_are_reset():
     bench = Bench({ASKED: b"http://h/sp", "http://h/sp": profile(Profile_Rule=RULE), OWN: [Answer(404), profile()]}, {})
     phone = unit(customization=SERVICE)
