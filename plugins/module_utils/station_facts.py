@@ -29,11 +29,10 @@ from .published_tree import PublishedTree, TreeError
 from .x509_chain import read_certificates
 
 LEASES = "/var/lib/dhcp/dhcpd.leases"
-LOGS = "/var/log/preprovision/phones"
-CERTIFICATES = "/etc/preprovision/certificates"
 _SECONDS = 20
 _MOST_LINES = 400
 _MOST_SHOWN = 40
+_LONGEST_LINE = 1000
 _MOST_READ = 1 << 20
 _UP = 1
 _LEASE = re.compile(r"^lease ([0-9.]+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
@@ -263,6 +262,7 @@ def _of_journal(text: str) -> Event | None:
 
 def read_phone_log(folder: str, addresses: Iterable[str], mac: str) -> list[str]:
     """Return the last lines that the phone has sent: those of its addresses that name it."""
+    wanted = re.compile(any_spelling(mac), re.IGNORECASE)
     lines = []
     for address in addresses:
         path = Path(folder, f"{address}.log")
@@ -272,8 +272,7 @@ def read_phone_log(folder: str, addresses: Iterable[str], mac: str) -> list[str]
                 text = file.read(_MOST_READ).decode("ascii", "replace")
         except OSError:
             continue
-        wanted = re.compile(any_spelling(mac), re.IGNORECASE)
-        lines += [clean(line, 2 * _MOST_LINES) for line in text.splitlines() if wanted.search(line)]
+        lines += [clean(line, _LONGEST_LINE) for line in text.splitlines() if wanted.search(line)]
     return sorted(lines)[-_MOST_SHOWN:]
 
 

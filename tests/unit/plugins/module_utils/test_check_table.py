@@ -92,10 +92,18 @@ def test_a_failure_is_in_the_row_where_it_happened(one, row, not_reached):
         (seen(events=()), "event", "failed"),
         (seen(database=False), "event", "skipped"),
         ({}, "event", "skipped"),
+        ({}, "syslog", "skipped"),
     ],
 )
 def test_the_station_is_asked_what_has_arrived(told, row, result):
     assert results(report(BOOTSTRAP, OWN, SERVICE), told)[row] == result
+
+
+def test_of_many_phones_the_good_ones_take_one_line_each():
+    good, bad = report(BOOTSTRAP, OWN, SERVICE), report({**BOOTSTRAP, "behaviour": "B"}, failure=failed("not_found"))
+    lines = format_check([good] * 20 + [bad], {}).splitlines()
+    assert [line.split()[2] for line in lines[2:23]] == ["all"] * 20 + ["lease"]
+    assert len(format_check([good] * 20, {}).splitlines()) == 2 + 20 * len(STEPS)
 
 
 def test_a_family_that_logs_nothing_has_nothing_to_arrive():
