@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 
-from . import wire_http, wire_tftp
 from .dhcp_packets import CLIENT_PORT, SERVER_PORT, DhcpPacketError
 from .dhcp_probe import open_interface
 from .mac import Mac
 from .phone_network import Answer, Ask, Lease
 from .tls_probe import ProbeError, ask_name_server
 from .wire_dhcp import DhcpClients, Given, release_message
-from .wire_http import ClientCertificate
+from .wire_http import ClientCertificate, fetch
 from .wire_namespace import Namespace
+from .wire_tftp import Place, read_file, write_file
 
 _LOCK = "\0preprovision-phones"  # an abstract name: held as long as the process lives, and no file
 _NAMESPACE = "preprovision-phones"
@@ -225,11 +225,11 @@ class Plug:
         try:
             if ask.target.scheme == "tftp":
                 with self._namespace.socket(socket.SOCK_DGRAM, given.address) as opened:
-                    place = wire_tftp.Place(ask.address, ask.target.port, ask.target.path, self._identity.block_size)
+                    place = Place(ask.address, ask.target.port, ask.target.path, self._identity.block_size)
                     if ask.method == "GET":
-                        return wire_tftp.read_file(opened, place, ask.most, deadline)
-                    return wire_tftp.write_file(opened, place, ask.body, deadline)
-            return wire_http.fetch(
+                        return read_file(opened, place, ask.most, deadline)
+                    return write_file(opened, place, ask.body, deadline)
+            return fetch(
                 ask, lambda: self._namespace.socket(socket.SOCK_STREAM, given.address), deadline, self._identity.certificate
             )
         except OSError as error:
