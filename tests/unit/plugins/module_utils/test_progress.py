@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.events import Event
 from ansible_collections.voip.preprovision.plugins.module_utils.progress import (
+    MILESTONES,
     PATIENCE,
     STATES,
     arrived,
@@ -19,6 +20,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.progress import 
     explain,
     judge,
     learn,
+    reach,
     read_facts,
     write_facts,
 )
@@ -374,3 +376,42 @@ def test_a_phone_that_fetches_its_firmware_again_and_again(events, state):
 @given(st.permutations([*CIRCLE, http(700, "/firmware/other.img"), *CIRCLE[:1]]), st.integers(0, 5))
 def test_repeated_fetches_in_any_order(events, cut):
     assert learn(told(*events[:cut]), events, MAC, SERIAL) == told(*sorted(events, key=lambda one: one.time))
+
+
+NEVER = dict.fromkeys(MILESTONES, 0)
+
+
+def seconds(times):
+    return {name: (time - NOW) // 1000 for name, time in times.items() if time}
+
+
+@pytest.mark.parametrize(
+    ("events", "reached"),
+    [
+        ([], {}),
+        ([lease(0, "discover"), lease(1, "nak"), BOOTSTRAP, http(3, "/ata192.cfg")], {}),
+        (WALK, {"leased": 1, "profile": 3, "resynced": 4}),
+        # A renewed lease and a later resync say nothing new, and a late line what was before
+        ([*WALK, lease(9), http(9), resync(9, "success")], {"leased": 1, "profile": 3, "resynced": 4}),
+        ([lease(9), LEASE], {"leased": 1}),
+        # A message of success that tells of the bootstrap profile is none
+        ([resync(4, "success", "https://192.0.2.1/ata192.cfg"), resync(5, "failure")], {}),
+        # Claims count, as no phone moves by it
+        ([event(3, "http", mac="", path=f"/service/{MAC}-12345678.cfg", status=200, method="GET")], {"profile": 3}),
+        ([http(3, status=404), http(4, f"/device/{OTHER}.cfg")], {}),
+    ],
+)
+def test_what_was_reached_first(events, reached):
+    assert seconds(reach(NEVER, {}, events, MAC, SERIAL)) == reached
+
+
+@given(st.permutations([*WALK, *(lease(number) for number in range(5, 8)), http(9), resync(9, "success")]), st.integers(1, 5))
+def test_what_was_reached_first_is_the_same_in_any_order(events, size):
+    times = NEVER
+    for first in range(0, len(events), size):
+        times = reach(times, {}, events[first : first + size], MAC, SERIAL)
+    assert seconds(times) == {"leased": 1, "profile": 3, "resynced": 4}
+
+
+def test_a_phone_that_was_taken_back_counts_anew():
+    assert seconds(reach(NEVER, begin(NOW + 3500), WALK, MAC, SERIAL)) == {"resynced": 4}
