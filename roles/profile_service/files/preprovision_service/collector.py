@@ -159,6 +159,8 @@ class Collector:
             self._opened = (found.st_dev, found.st_ino)
 
     def _close(self) -> None:
+        # What was done may have been undone, or done to another database
+        self._cut_to = 0
         if self._open:
             with contextlib.suppress(SQLAlchemyError):
                 self._open.close()
