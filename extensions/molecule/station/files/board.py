@@ -57,6 +57,10 @@ def judge(good: object, finding: str) -> None:
 # ---- the station's side
 
 
+# What the plot of a batch counts, by the event that says so
+FIRST = {"lease": "leased", "profile": "profile", "resync": "resynced", "packed": "packed"}
+
+
 def fill(sessions: Any) -> None:
     """Put in an operator, and 160 phones of which some have come far."""
     begin = clock.now() - 180 * MINUTE
@@ -108,6 +112,8 @@ def fill(sessions: Any) -> None:
                     session.add(
                         Event(key=f"{kind}{number}", time=when, mac=mac(number), kind=kind, detail=detail, address=phone.address)
                     )
+                    if kind in FIRST:
+                        setattr(phone, f"first_{FIRST[kind]}", when)
         session.flush()
         session.execute(update(Phone).where(Phone.mac == mac(61)).values(name=HOSTILE, firmware=HOSTILE, reason=HOSTILE))
         detail = json.dumps({"agent": HOSTILE, "path": "/ata192.cfg"})
