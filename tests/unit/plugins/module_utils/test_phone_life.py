@@ -722,6 +722,18 @@ def test_failed_upgrades_are_retried():
     assert phone.report()["firmware"] == "11-2-1MPP0001-006"
 
 
+@pytest.mark.parametrize(("minute", "code"), [(50, "upgrade"), (70, ""), (110, "report"), (210, "")])
+def test_what_is_made_good_is_forgotten(minute, code):
+    delays = {"Upgrade_Error_Retry_Delay": "3600", "Resync_After_Upgrade_Attempt": "No", "Resync_Periodic": "0"}
+    reports = {"Report_Rule": "http://h/r", "Report_to_Server": "Periodically", "periodic_upload_to_server": "6000"}
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Upgrade_Rule=FIRST, **delays, **reports), FIRST: [Answer(404), b"good"]})
+    bench.files["http://h/r"] = [Answer(500), Answer(200)]
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + minute * 60)
+    assert phone.report()["failure"]["code"] == code
+
+
 def test_a_resync_does_not_hasten_a_failed_upgrade():
     delays = {"Resync_Periodic": "100", "Upgrade_Error_Retry_Delay": "1050"}
     bench = Bench({FACTORY: profile(Profile_Rule=RULE, Upgrade_Rule=FIRST, **delays), OWN: profile()})
