@@ -130,6 +130,8 @@ def read(path: str) -> dict[str, Any] | None:
             what = json.load(file)
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged; without it, teardown would leave all packages alone") from error
     if not isinstance(what, dict) or what.get("format") != FORMAT:
         raise ValueError(f"{path} is in a format that this release does not know")
     return what
