@@ -103,9 +103,10 @@ sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	cd $(SANITY) && HOME=$(SANITY_HOME) \
 	    ansible-test sanity --local --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-molecule: $(READY) ## converge and judge Debian 12 and 13 with the emulated phones
+molecule: $(READY) ## converge, judge and tear down Debian 12 and 13 with the emulated phones
 	$(MACHINE) prepare
 	$(MACHINE) run molecule test --scenario-name station --no-command-borders
+	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
 
 benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) prepare
