@@ -157,11 +157,6 @@ class Unit:
         self._parameters.update(parameters)
         self._move("set up")
 
-    def fail(self, why: str, code: str = "no_lease", step: str = "lease") -> None:
-        """Note why this power-up did not succeed, where the reason lies outside."""
-        self._diary.failure = None
-        self._diary.fail(code, step, why, {})
-
     # -- powering up
 
     def _use(self, clock: Clock | None) -> None:

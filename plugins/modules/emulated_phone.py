@@ -470,6 +470,7 @@ class Swarm:
     think: float
     samples: list[Sample] = field(default_factory=list)
     """What they have measured so far."""
+    _start: float = field(default=0.0, init=False)
 
     def bring_up(self, phones: Sequence[Phone], options: Sequence[dict[str, Any]], parallel: int) -> list[dict[str, Any]]:
         """Switch all phones on, and return their reports."""
@@ -496,14 +497,10 @@ class Swarm:
 
     def _power_up(self, unit: Unit, identity: Identity, is_last: bool) -> None:
         begin = time.monotonic()
-        try:
-            with self.wire.plug_in(identity) as plug:
-                network = Measured(plug, self.samples.append, self.think)
-                unit.power_up(network)
-                seconds = time.monotonic() - begin - network.paused
-        except (WireError, OSError) as error:
-            unit.fail(f"it cannot be plugged in: {error}")
-            seconds = time.monotonic() - begin
+        with self.wire.plug_in(identity) as plug:
+            network = Measured(plug, self.samples.append, self.think)
+            unit.power_up(network)
+            seconds = time.monotonic() - begin - network.paused
         failed = unit.report()["cause"] if is_last else unit.cause
         self.samples.append(Sample("trip", seconds, not failed, begin - self._start))
 

@@ -12,6 +12,7 @@ from ansible_collections.voip.preprovision.plugins.filter.phones import (
     find_phone,
     known_phones,
     phone_table,
+    swarm_table,
 )
 
 
@@ -155,3 +156,8 @@ def test_a_phone_is_found_in_the_inventory_whatever_others_are_like(who, name):
 def test_a_phone_that_is_found_must_be_right():
     with pytest.raises(AnsibleFilterError, match="phone odd: phone_model"):
         find_phone(HOSTVARS, ["odd"], "odd")
+
+
+def test_swarm_table():
+    statistics = {"phones": 1, "preprovisioned": 1, "failures": {}, "addresses": 1, "given_twice": [], "messages": 2, "times": {}}
+    assert swarm_table(statistics).startswith("1 of 1 phones preprovisioned\n")

@@ -933,18 +933,6 @@ def test_the_diary_is_limited():
     assert len(report["requests"]) == len(report["steps"]) == 2000
 
 
-def test_a_reason_from_outside():
-    phone = unit()
-    phone.power_up(Bench({}))
-    phone.fail("it cannot be plugged in: no bridge")
-    assert phone.report()["failure"] == {
-        "code": "no_lease",
-        "step": "lease",
-        "what": "power-up 1: it cannot be plugged in: no bridge",
-        "facts": {},
-    }
-
-
 # -- any network
 
 SECRETS = ("secret-gpp-sa", "secret-password", "0123456789abcdef0123456789abcdef", "secret-ikm-value", "secret-pwd")
