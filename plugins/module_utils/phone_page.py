@@ -49,7 +49,7 @@ def format_page(
         return _unknown(str(told["who"]), names)
     facts = learn({}, list(_events(told)), told["mac"], known.get("serial", ""))
     position = judge(facts)
-    found = _cause(told, station, known, facts, position)
+    found = _cause(told, station, facts, position)
     parts = [
         _top(position, found),
         _who(told, known),
@@ -85,15 +85,13 @@ def _events(told: Mapping[str, Any]) -> Iterator[Event]:
         yield Event(f"{number:09}", event["time"], event["kind"], mac, event["address"], told["mac"], event["detail"])
 
 
-def _cause(
-    told: Mapping[str, Any], station: Mapping[str, Any], known: Mapping[str, str], facts: Facts, position: Position
-) -> Diagnosis | None:
+def _cause(told: Mapping[str, Any], station: Mapping[str, Any], facts: Facts, position: Position) -> Diagnosis | None:
     # Who asks does not want to wait
     impatient = dict.fromkeys(PATIENCE, 0)
     found = diagnose(facts, position.state, position.since, station["time"] * 1000, patience=impatient)
-    of_station = {**station, "events": told.get("events"), "files": told.get("files")}
-    published = any(not file.get("missing") for file in told.get("own") or ()) or not (known or told.get("own"))
-    return explain_state(position.state, found, of_station, published if known else bool(told.get("own")))
+    # The profile service makes profiles that are no files
+    published = "profile" in facts or any(not file.get("missing") for file in told.get("own") or ())
+    return explain_state(position.state, found, station, published)
 
 
 def _top(position: Position, found: Diagnosis | None) -> str:
