@@ -151,18 +151,16 @@ class ActionModule(ActionBase):
         return sources
 
     def _read(self, image: Image) -> Source:
-        path, name = self._find(image), f"firmware_images: {image.name}"
+        path = self._find(image)
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if image.size and size != image.size:
                 raise FirmwareError(
-                    f"{name} has {size:,} bytes, and the catalogue says {image.size:,}; it is cut off, or another ({path})"
+                    f"firmware_images: {image.name} has {size:,} bytes, and the catalogue says {image.size:,};"
+                    f" it is cut off, or another ({path})"
                 )
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != image.sha256:
-                raise FirmwareError(
-                    f"{name} has the sha256 {digest}, and the catalogue says {image.sha256}; it is damaged, or another ({path})"
-                )
+            _check_digest(image, digest, path)
             files = {image.name: (size, digest)}
             if image.is_package:
                 files = _digests(Package(file, self._options["limit"]))
@@ -171,6 +169,7 @@ class ActionModule(ActionBase):
     def _download(self, image: Image) -> None:
         most = image.size or self._options["limit"]
         path = self._cached(image)
+        digest = hashlib.sha256()
         _tell(f"downloads {image.name}")
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -178,10 +177,13 @@ class ActionModule(ActionBase):
                 whole = int(answer.headers.get("Content-Length") or 0)
                 while block := answer.read(_BLOCK):
                     file.write(block)
+                    digest.update(block)
                     if file.tell() > most:
                         raise FirmwareError(f"firmware_images: {image.name} has more than {most:,} bytes where its URL leads")
                     if not file.tell() % _PIECE:
                         _tell_progress(f"has downloaded of {image.name}", file.tell(), whole)
+                # What is kept is right
+                _check_digest(image, digest.hexdigest(), "where its URL leads")
         except FirmwareError:
             raise
         except (OSError, ValueError) as error:
@@ -236,6 +238,15 @@ class ActionModule(ActionBase):
         sides = ["".join(sorted(f"{name} sha256:{digest}\n" for digest, name in side.items())) for side in (before, after)]
         headers = {"before_header": f"{place} (live)", "after_header": f"{place} (inventory)"}
         return {**headers, "before": sides[0], "after": sides[1]}
+
+
+def _check_digest(image: Image, digest: str, place: str) -> None:
+    """Raise FirmwareError unless the digest of what is at *place* is that of the image; a URL may hold a password, and is not told."""
+    if digest != image.sha256:
+        raise FirmwareError(
+            f"firmware_images: {image.name} has the sha256 {digest}, and the catalogue says {image.sha256};"
+            f" it is damaged, or another ({place})"
+        )
 
 
 def _check_loads(image: Image, files: Iterable[str], entries: Iterable[Image]) -> None:

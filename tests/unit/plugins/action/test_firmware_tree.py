@@ -44,6 +44,7 @@ BAD = {
     "outside": entry("images/outside.zip", OUTSIDE, "7.6.2", load="sip88xx.loads"),
     "load": {**PACKAGE_IMAGE, "load": "sip99xx.loads"},
     "version": {**OTHER_IMAGE, "version": "new"},
+    "changed": entry("http://127.0.0.1:{port}/far.bin", OTHER, "7.5.2b"),
     "url": entry("http://127.0.0.1:{port}/nowhere.bin", OTHER, "7.5.2b"),
 }
 WORDS = {
@@ -53,6 +54,7 @@ WORDS = {
     "outside": "outside.zip holds '../../sip88xx.loads', which leads out of the package",
     "load": "cmterm.zip has no part that is called sip99xx.loads, as load says; it has sip88xx.loads",
     "version": "(other.bin): version: 'new' is neither a number nor a version",
+    "changed": f"far.bin has the sha256 {hashlib.sha256(SMALL * 2).hexdigest()}, and the catalogue says",
     "url": "nowhere.bin could not be downloaded: HTTP Error 404",
 }
 
@@ -167,9 +169,9 @@ def test_what_is_looked_at_on_the_controller(run):
 @pytest.mark.parametrize("name", BAD)
 def test_bad_images_are_refused_before_anything_changes(run, name):
     for state in ("present", "checked"):
-        if name == "url" and state == "checked":
-            # Nothing is downloaded to look at it
-            assert run.done["url: checked"]["changed"] is False
+        if name in ("changed", "url") and state == "checked":
+            # Nothing is downloaded to look at it, and nothing that was wrong is kept
+            assert run.done[f"{name}: checked"]["changed"] is False
         else:
             assert WORDS[name] in run.failed[f"{name}: {state}"]
             assert "\n" not in run.failed[f"{name}: {state}"]
