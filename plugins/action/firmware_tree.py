@@ -241,7 +241,7 @@ class ActionModule(ActionBase):
 
 
 def _check_digest(image: Image, digest: str, place: str) -> None:
-    """Raise FirmwareError unless the digest of what is at *place* is that of the image; a URL may hold a password, and is not told."""
+    """Raise FirmwareError unless the digest of what is at *place* is the image's. A URL may hold a password."""
     if digest != image.sha256:
         raise FirmwareError(
             f"firmware_images: {image.name} has the sha256 {digest}, and the catalogue says {image.sha256};"
