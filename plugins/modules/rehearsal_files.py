@@ -207,9 +207,7 @@ def main() -> None:
     """Wiring."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     if module.check_mode:
-        module.exit_json(
-            changed=False, removed=[], left=[], certificates={}, time=0, skipped=True, msg="nothing is put in place in check mode"
-        )
+        module.exit_json(changed=False, removed=[], left=[], certificates={}, time=0, msg="nothing is put in place in check mode")
     try:
         present = module.params["state"] == "present"
         module.exit_json(**(put_in_place(module.params) if present else take_away(module.params)))
