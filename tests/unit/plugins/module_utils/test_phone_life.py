@@ -200,6 +200,15 @@ def test_failures_of_several_places_are_told():
     assert [other["code"] for other in report["failure"]["facts"]["others"]] == [*["not_found"] * 3, "no_root", "no_root"]
 
 
+def test_messages_that_do_not_leave_the_unit():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Profile_Rule_B=RULE, Syslog_Server="192.0.2.1"), OWN: profile()})
+    bench.log = lambda _server, _text: False
+    report = power_up(bench)
+    assert of(report, "log") == [("192.0.2.1", "failed", "request"), ("192.0.2.1", "failed", "success")]
+    assert [message["sent"] for message in report["messages"]] == [False, False]
+    assert report["state"] == "preprovisioned"
+
+
 # -- addresses
 
 
