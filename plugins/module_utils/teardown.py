@@ -81,6 +81,9 @@ class Teardown:
         yield from self._users()
         if self._known:
             yield Step("", self._restore_units)
+        else:
+            # Nothing goes on with a configuration that is gone
+            yield Step("", partial(_systemctl, "try-restart", *each("services")))
         yield Step("", partial(remove, os.path.dirname(BEFORE)))
 
     # -- units

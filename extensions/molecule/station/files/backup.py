@@ -169,20 +169,30 @@ def refuse(judge: Judge, machine: Machine, other: Machine) -> int:
         "is no backup of a station": os.urandom(4096),
     }
     before = machine.state()
+    asked = [
+        ("stations", "it would go to", {"backup_file": str(own)}),
+        (machine.station, f"-e restore_station={other.station}", {"backup_file": str(foreign)}),
+        (
+            machine.station,
+            "was sealed with another passphrase",
+            {"backup_file": str(own), "backup_passphrase": "not that one at all"},
+        ),
+    ]
     for number, (sentence, damaged) in enumerate(bad.items()):
         path = judge.folder / f"bad-{number}"
         path.write_bytes(damaged)
-        judge.play("restore", machine.station, sentence, backup_file=str(path))
-    wrong = {"backup_file": str(own), "backup_passphrase": "not that one at all"}
-    judge.play("restore", machine.station, "was sealed with another passphrase", **wrong)
-    judge.play("restore", machine.station, f"-e restore_station={other.station}", backup_file=str(foreign))
-    judge.play("restore", "stations", "it would go to", backup_file=str(own))
+        asked.append((machine.station, sentence, {"backup_file": str(path)}))
+    # These never reach the station
+    with ThreadPoolExecutor() as pool:
+        done = [pool.submit(judge.play, "restore", station, sentence, **given) for station, sentence, given in asked]
+    for one in done:
+        one.result()
     with machine.full():
         judge.play("restore", machine.station, "nothing was changed", backup_file=str(own))
     expect(before, machine, "after what was refused")
     judge.play("restore", machine.station, "everything is as it was", backup_file=str(forged(own, judge.folder)))
     expect(before, machine, "after a restore that has failed")
-    return len(bad) + 5
+    return len(asked) + 2
 
 
 def restore(judge: Judge, machines: list[Machine], backups: list[Path]) -> None:
