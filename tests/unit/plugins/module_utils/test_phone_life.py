@@ -875,6 +875,13 @@ def test_periodic_reports():
 # -- options of rules
 
 
+def test_keys_of_a_rule_are_hidden_wherever_they_stand():
+    first = profile(Profile_Rule=RULE, Profile_Rule_B=f"[--key {KEY}] http://h/{KEY}.cfg", Syslog_Server="192.0.2.1")
+    report = power_up(Bench({FACTORY: first}))
+    assert report["failure"]["facts"]["url"] == "http://h/****.cfg"
+    assert KEY not in json.dumps(report)
+
+
 def test_aliases_of_a_rule():
     first = profile(Profile_Rule_B="[--alias c] http://h/foreign", GPP_C="/Server = /flat-profile/Profile_Rule ;")
     report = power_up(Bench({FACTORY: first, "http://h/foreign": b"<x><Server>http://h/$MA</Server></x>"}))
