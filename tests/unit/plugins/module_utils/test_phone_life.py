@@ -729,6 +729,9 @@ def test_failed_upgrades_are_retried():
         ("2", 360),
     ]
     assert phone.report()["firmware"] == "11-2-1MPP0001-006"
+    phone.set_up_by_hand({"Upgrade_Rule": "http://h/next?try=$UPGST"})
+    power_up(bench, phone)
+    assert bench.asked[-1] == "http://h/next?try=1"
 
 
 @pytest.mark.parametrize(("minute", "code"), [(50, "upgrade"), (70, ""), (110, "report"), (210, "")])
