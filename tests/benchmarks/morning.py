@@ -110,7 +110,7 @@ def switch_on(settings: Path) -> None:
     for unit, seconds in used().items():
         print(f"| {unit} | {(seconds - before[unit]) / PHONES * 1000:.1f} |", flush=True)
     if done.returncode:
-        raise SystemExit(done.stdout)
+        raise SystemExit(done.stdout[done.stdout.find("[ERROR]") :][:2000])
 
 
 def main() -> int:

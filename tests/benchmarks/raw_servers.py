@@ -234,7 +234,7 @@ def best_dhcp(starters: dict[str, Starter], seconds: int, rounds: int, clients: 
     best: dict[str, list[float]] = {name: [] for name in starters}
     for _round in range(rounds):
         highest = dict.fromkeys(starters, 0.0)
-        rate, climbing = 250.0, set(starters)
+        rate, climbing = 100.0, set(starters)
         while climbing:
             for name in sorted(climbing):
                 with starters[name]() as unit:
@@ -368,7 +368,7 @@ def inside(part: str, options: argparse.Namespace) -> Iterator[str]:
         yield row(f"DHCP, {rate} a second", dhcp_turns(starters, rate, seconds, rounds, clients))
         best = best_dhcp(starters, seconds, rounds, clients)
         ours, theirs = (statistics.median(best[name]) for name in ("station", "bare"))
-        ratio = statistics.median(a / b for a, b in zip(best["station"], best["bare"], strict=True))
+        ratio = statistics.median(a / b if b else float("nan") for a, b in zip(best["station"], best["bare"], strict=True))
         yield f"| DHCP, most | {ours:.0f} | {theirs:.0f} | {ratio:.2f} | | | | | |"
     elif part == "tftp":
         command = ["/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=nobody", "--port=0"]
