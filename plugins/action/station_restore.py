@@ -14,6 +14,7 @@ from ..module_utils.backup import Backup, BackupError, check_passphrase, derive
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "file": {"type": "path", "required": True},
+    "state": {"type": "str", "choices": ["checked", "present"], "default": "present"},
     "station": {"type": "str", "required": True},
     "passphrase": {"type": "str", "required": True, "no_log": True},
     # A URL of PostgreSQL may hold a password
@@ -52,6 +53,9 @@ class ActionModule(ActionBase):
                 f"{given['file']} is of {header.station}, made {header.made}; to make another machine what that one was, add "
                 f"-e restore_station={header.station}"
             )
+        told = {"station": header.station, "made": header.made}
+        if given["state"] == "checked":
+            return {"changed": False, **told}
         shell = self._connection._shell
         remote = shell.join_path(self._make_tmp_path(), "backup")
         self._transfer_file(given["file"], remote)
@@ -60,4 +64,4 @@ class ActionModule(ActionBase):
         answer: dict[str, Any] = self._execute_module(_MODULE, module_args=arguments, task_vars=task_vars)
         if answer.get("failed"):
             raise BackupError(str(answer.get("msg", "the station did not answer")))
-        return {**answer, "station": header.station, "made": header.made}
+        return {**answer, **told}

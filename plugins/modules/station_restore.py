@@ -20,6 +20,12 @@ options:
       - The backup, on the controller.
     type: path
     required: true
+  state:
+    description:
+      - V(present) restores it, V(checked) looks at it on the controller alone.
+    type: str
+    choices: [checked, present]
+    default: present
   station:
     description:
       - Name of the station that the backup must be of.
@@ -59,16 +65,16 @@ EXAMPLES = r"""
 RETURN = r"""
 paths:
   description: What was restored, beside the database.
-  returned: success
+  returned: when something was restored
   type: list
   elements: str
 database:
   description: Kind of the database that was restored, empty for none.
-  returned: success
+  returned: when something was restored
   type: str
 restarted:
   description: Units that stood still meanwhile.
-  returned: success
+  returned: when something was restored
   type: list
   elements: str
 station:

@@ -182,7 +182,7 @@ def refuse(judge: Judge, machine: Machine, other: Machine) -> int:
         path = judge.folder / f"bad-{number}"
         path.write_bytes(damaged)
         asked.append((machine.station, sentence, {"backup_file": str(path)}))
-    # These never reach the station
+    # These are refused before anything reaches the station
     with ThreadPoolExecutor() as pool:
         done = [pool.submit(judge.play, "restore", station, sentence, **given) for station, sentence, given in asked]
     for one in done:
