@@ -25,9 +25,10 @@ from .phone_following import Follower
 from .phone_memory import Memory
 from .phone_network import Clock, Network, SystemClock
 from .phone_reporting import report_wish, reported
+from .phone_schedule import ERROR, Schedule
 from .phone_upgrade import Upgrader
 from .profile import shown
-from .resync_timers import SHORTEST, Timer, at_random_delay, first_contact, next_time_of_day, read_delays, wait
+from .resync_timers import Timer
 from .rules import RuleError, evaluate, format_url, parse_rule, parse_url
 
 __all__ = ["MOST_LOGINS", "MOST_REDIRECTIONS", "MOST_REQUESTS", "VENDOR", "Unit", "behaviour"]
@@ -39,10 +40,6 @@ MOST_UPGRADES = 8
 
 _POWER_UP, _PERIODIC, _RETRY, _TOLD = "0", "1", "2", "-1"
 """Values of $PRVST."""
-_AT, _RESYNC, _ERROR, _UPGRADE, _REPORT = (
-    *("Resync_At", "Resync_Periodic", "Resync_Error_Retry_Delay"),
-    *("Upgrade_Error_Retry_Delay", "periodic_upload_to_server"),
-)
 _LARGEST_ANSWER = 4096
 _REMEMBERED = 32
 
@@ -72,9 +69,8 @@ class Unit:
         self._follower = Follower(self._memory, self._diary, self._fetcher)
         self._upgrader = Upgrader(self._memory, self._diary, self._fetcher, checksums or {})
         self._service = customization
-        self._timers: dict[str, Timer] = {}
+        self._schedule = Schedule(self._memory)
         self._last_resync: float | None = None
-        self._successes = self._failures = 0
         self._reported: dict[str, str] = {}
         self._rule_history: list[str] = []
         self.customization = OPEN
@@ -103,27 +99,28 @@ class Unit:
         begun = self._clock.now()
         self._diary.power_up += 1
         self._diary.failure = None
-        self._timers.clear()
-        self._successes = self._failures = 0
+        self._schedule.clear()
         self._start(network)
         self._diary.seconds += max(0.0, self._clock.now() - begun)
 
     def run(self, network: Network, clock: Clock, until: float) -> None:
         """Power up, after the delay of a first contact, and come again as the timers say, until *until* (seconds since 1970)."""
         self._use(clock)
-        chance = self._memory.chance
-        delay = first_contact(self._memory.get("resync.random_delay", "2"), self._family.random_delay_unit, chance)
+        delay = self._schedule.first_contact()
         if clock.now() + delay > until:
             return
         clock.sleep(delay)
         self.power_up(network, clock)
-        while self._timers:
-            timer = min(self._timers.values(), key=lambda timer: timer.due)
-            due = max(timer.due, clock.now()) + self._forced_delay(timer)
+        while first := self._schedule.first():
+            kind, timer = first
+            due = max(timer.due, clock.now()) + self._schedule.forced_delay(kind, self.busy_for)
             if due > until:
                 return
             clock.sleep(due - clock.now())
-            self._wake(timer, network)
+            if kind != "report":
+                self.busy_for = 0.0
+            self._schedule.stop(kind)
+            self._wake(kind, timer, network)
 
     def resync(self, network: Network, rule: str = "", clock: Clock | None = None) -> bool:
         """Resync at once, as a SIP NOTIFY or /admin/resync asks for; with *rule*, follow that one alone. Tell whether it worked."""
@@ -148,7 +145,7 @@ class Unit:
         """Go back to factory settings; firmware stays, and remote customization is open again."""
         self._memory.reset()
         self._rule_history.clear()
-        self._timers.clear()
+        self._schedule.clear()
         self._follower.led_by_dhcp = False
         self._move("reset")
 
@@ -171,7 +168,7 @@ class Unit:
             self._diary.fail(error.code, error.step or "apply", str(error), error.facts)
             if error.code == "no_lease":
                 # When DHCP is asked again is a guess.
-                self._set_resync_timer(succeeded=False)
+                self._schedule.set_resync(False, self._clock.now())
 
     def _get_lease(self, network: Network) -> None:
         with self._diary.step("lease", "DHCP") as note:
@@ -212,9 +209,7 @@ class Unit:
 
     # -- timers
 
-    def _wake(self, timer: Timer, network: Network) -> None:
-        kind = next(kind for kind, other in self._timers.items() if other is timer)
-        del self._timers[kind]
+    def _wake(self, kind: str, timer: Timer, network: Network) -> None:
         begun = self._clock.now()
         if kind == "upgrade":
             self._forget("upgrade")
@@ -225,13 +220,13 @@ class Unit:
         elif kind == "report":
             self._forget("report")
             self.send_report(network)
-            self._set_report_timer()
+            self._schedule.set_report(self._clock.now())
         elif self._is_blocked() or self._memory.is_no("Provision_Enable"):
             self._diary.skip("apply", timer.name, "the unit does not resync now")
-            self._set_resync_timer(succeeded=True)
+            self._schedule.set_resync(True, self._clock.now())
         else:
-            self._resync(network, _RETRY if timer.name == _ERROR else _PERIODIC)
-            if "upgrade" not in self._timers:
+            self._resync(network, _RETRY if timer.name == ERROR else _PERIODIC)
+            if self._schedule.get("upgrade") is None:
                 self._upgrade(network)
         self._diary.seconds += max(0.0, self._clock.now() - begun)
 
@@ -239,48 +234,6 @@ class Unit:
         """Forget a failure that is now tried again."""
         if self._diary.failure and self._diary.failure.code == code:
             self._diary.failure = None
-
-    def _forced_delay(self, timer: Timer) -> float:
-        """Return how much longer the unit waits when its lines are in use."""
-        if self.busy_for <= 0 or timer.name == _REPORT:
-            return 0.0
-        busy, self.busy_for = self.busy_for, 0.0
-        text = self._memory.get("resync.forced_delay", "14400")
-        forced = float(text) if text.isdecimal() and len(text) < 9 else 14400.0
-        return busy + forced if self._family.waits_for_idle else forced
-
-    def _set_resync_timer(self, succeeded: bool) -> None:
-        self._timers.pop("resync", None)
-        memory, now = self._memory, self._clock.now()
-        if not succeeded:
-            self._failures += 1
-            delays = read_delays(memory.get("resync.error_retry_delay"), self._family.error_retry_delay)
-            seconds = wait(delays, self._failures - 1, memory.chance)
-            if seconds or self._family.zero_retries:
-                self._timers["resync"] = Timer(_ERROR, now + max(seconds, SHORTEST))
-            return
-        self._failures = 0
-        due = next_time_of_day(memory.get("resync.at"), now)
-        if due is not None:
-            due += at_random_delay(memory.get("resync.at_random_delay"), memory.chance)
-            self._timers["resync"] = Timer(_AT, due)
-            return
-        delays = read_delays(memory.get("resync.periodic"), "3600")
-        seconds = wait(delays, self._successes, memory.chance)
-        self._successes += 1
-        if seconds:
-            self._timers["resync"] = Timer(_RESYNC, now + max(seconds, SHORTEST))
-
-    def _set_upgrade_timer(self) -> None:
-        delays = read_delays(self._parameters.get(_UPGRADE, ""), "3600")
-        seconds = wait(delays, self._upgrader.failures - 1, self._memory.chance)
-        if seconds:
-            self._timers["upgrade"] = Timer(_UPGRADE, self._clock.now() + max(seconds, SHORTEST))
-
-    def _set_report_timer(self) -> None:
-        if self._parameters.get("Report_to_Server", "") == "Periodically" and "report" not in self._timers:
-            seconds = wait(read_delays(self._parameters.get(_REPORT, ""), "3600"), 0, self._memory.chance)
-            self._timers["report"] = Timer(_REPORT, self._clock.now() + max(seconds, SHORTEST))
 
     # -- one resync, with remote customization where DHCP does not help
 
@@ -295,8 +248,8 @@ class Unit:
         else:
             succeeded = self._follow_all(network)
             succeeded = self._customize(succeeded, network)
-        self._set_resync_timer(succeeded)
-        self._set_report_timer()
+        self._schedule.set_resync(succeeded, self._clock.now())
+        self._schedule.set_report(self._clock.now())
         self._remember_rule()
         return succeeded
 
@@ -370,7 +323,7 @@ class Unit:
 
     def _upgrade(self, network: Network) -> None:
         """Follow the upgrade rule; each upgrade ends with a reboot, and the resync after it may lead on to the next."""
-        self._timers.pop("upgrade", None)
+        self._schedule.stop("upgrade")
         self._fetcher.left = MOST_REQUESTS
         seen = {self._memory.version}
         for _number in range(MOST_UPGRADES):
@@ -385,7 +338,7 @@ class Unit:
                     )
             except ResyncError as error:
                 self._diary.fail(error.code, error.step or "upgrade", f"Upgrade_Rule: {error}", error.facts)
-                self._set_upgrade_timer()
+                self._schedule.set_upgrade(self._upgrader.failures, self._clock.now())
                 return
             seen.add(self._memory.version)
             if not self._memory.is_no("Resync_After_Upgrade_Attempt"):
@@ -439,7 +392,7 @@ class Unit:
         }
 
     def _next_resync(self) -> dict[str, Any]:
-        timer = self._timers.get("resync")
+        timer = self._schedule.get("resync")
         if timer is None:
             return {"seconds": None, "timer": ""}
         return {"seconds": round(max(0.0, timer.due - self._clock.now()), 3), "timer": timer.name}

@@ -661,6 +661,13 @@ def test_upgrades_that_are_not_made(rule, first, why):
     assert of(report, "upgrade")[0][1:] == ("skipped", why)
 
 
+def test_assignments_of_an_upgrade_rule():
+    rule = f'("$A" ne "done")? (GPP_A = "done"; Upgrade_Enable = "No";)! {FIRST}'
+    report, bench = upgrading({FIRST: Answer(404)}, rule, cycles=2)
+    assert bench.asked.count(FIRST) == 1
+    assert report["state"] == "preprovisioned"
+
+
 def test_upgrades_can_be_switched_off():
     report, bench = upgrading({}, FIRST, Upgrade_Enable="No")
     assert (bench.asked, report["state"]) == ([FACTORY], "preprovisioned")
