@@ -209,6 +209,20 @@ def test_messages_that_do_not_leave_the_unit():
     assert report["state"] == "preprovisioned"
 
 
+def test_secrets_outlive_a_reset():
+    first = profile(Profile_Rule=RULE, Profile_Rule_B="http://h/secret-password", Password_1_="secret-password")
+    bench = Bench({FACTORY: [first, Answer(404)], "http://h/secret-password": profile()})
+    phone = unit()
+    power_up(bench, phone)
+    phone.factory_reset()
+    assert "secret-password" not in json.dumps(power_up(bench, phone))
+
+
+def test_secrets_that_no_name_tells():
+    bench = Bench({FACTORY: profile(Profile_Rule_B="http://h/$C", GPP_C="nobody-may-know")})
+    assert "nobody-may-know" not in json.dumps(power_up(bench, unit(family={"hidden": ("GPP_C",)})))
+
+
 # -- addresses
 
 
@@ -281,6 +295,16 @@ def test_names_of_certificates(tiny_ca, issue, first, code):
     assert report["failure"]["code"] == code
     assert of(report, "certificate")[-1][1] == ("failed" if code else "ok")
     assert bench.asks[-1].roots == ROOTS
+
+
+def test_roots_are_fetched_again_after_a_reset(tiny_ca):
+    bench = Bench(secure(tiny_ca.issue()))
+    phone = unit()
+    power_up(bench, phone, 2)
+    assert bench.asked.count("http://h/ca") == 1
+    phone.factory_reset()
+    power_up(bench, phone)
+    assert bench.asked.count("http://h/ca") == 2
 
 
 def test_addresses_of_certificates(tiny_ca):
@@ -719,6 +743,20 @@ def test_a_checksum_that_fits():
     assert report["firmware"] == "11-2-1MPP0001-006"
 
 
+def test_macros_know_of_the_last_upgrade():
+    first = {"Syslog_Server": "192.0.2.1", "Log_Resync_Request_Msg": "$UPGERR, $UPGTMR s", "Resync_Periodic": "100"}
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Upgrade_Rule=FIRST, **first), OWN: profile()})
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0"})
+    phone.run(bench, bench.clock, NOON + 100)
+    assert bench.logged[-2] == f"<134>{FIRST}: file not found, 100 s"
+
+
+def test_a_failed_resync_is_told_before_a_failed_upgrade():
+    report, _bench = upgrading({}, FIRST, Profile_Rule_B="http://h/b")
+    assert (report["failure"]["code"], report["failure"]["facts"]["parameter"]) == ("not_found", "Profile_Rule_B")
+
+
 def test_failed_upgrades_are_retried():
     bench = Bench(
         {
@@ -801,7 +839,7 @@ def test_no_resync_after_an_upgrade_where_it_is_not_wanted():
 
 def reporting(rule, model="ATA192", answer=None, **first):
     factory = f"tftp://192.0.2.1{BUILTIN.find_model(model).factory_file}"
-    secrets = {"GPP_SA": "secret-one", "Password_1_": "secret-two", "GPP_A": "shown"}
+    secrets = {"GPP_SA": "secret-one", "GPP_SB": "", "Password_1_": "secret-two", "GPP_A": "shown"}
     bench = Bench({factory: profile(Profile_Rule=f"[--key {KEY}] {RULE}", Report_Rule=rule, **secrets, **first)})
     phone = unit(model)
     phone.power_up(bench, bench.clock)
@@ -823,7 +861,7 @@ def test_reports(rule, method, kind):
     text = ask.body.decode()
     assert "<GPP_A>shown</GPP_A>" in text
     assert "<Profile_Rule>[--key ****] http://h/$MA.cfg</Profile_Rule>" in text
-    for secret in ("secret-one", "secret-two", KEY, "GPP_SA", "p-w-d-1"):
+    for secret in ("secret-one", "secret-two", KEY, "GPP_SA", "GPP_SB", "p-w-d-1"):
         assert secret not in text
     assert of(phone.report(), "report")[0][1] == "ok"
 
@@ -839,6 +877,11 @@ def test_reports_with_content_encryption():
     text = decrypt_content(bench.asks[0].body, b"sixteen bytes...")
     assert b"<GPP_A>shown</GPP_A>" in text
     assert b"IKM" not in text
+
+
+def test_reports_by_tftp_have_no_content_encryption():
+    _sent, bench, _phone = reporting("tftp://h/r", "CP-8851-3PCC", IKM_HTTP_Encrypt_Content="c2l4dGVlbiBieXRlcy4uLg")
+    assert b"<GPP_A>shown</GPP_A>" in bench.asks[0].body
 
 
 def test_two_reports():

@@ -80,6 +80,10 @@ def test_the_delay_after_a_time_of_day_is_never_cut_below_ten_minutes(chance, te
     assert 0 <= at_random_delay(text, chance) <= most
 
 
+def test_the_delay_after_a_time_of_day_uses_its_range():
+    assert max(at_random_delay("0", ANY) for _number in range(50)) > SHORTEST_AT_DELAY / 2
+
+
 @given(st.randoms(), st.integers(0, 999), st.sampled_from([1, 20]))
 def test_the_delay_of_the_first_contact(chance, units, unit):
     assert 0 <= first_contact(str(units), unit, chance) <= units * unit
