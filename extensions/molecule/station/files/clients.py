@@ -41,7 +41,7 @@ def judge(what: str, found: object, right: object) -> None:
         failures.append(f"{what}: {found!r}, not {right!r}")
 
 
-def run(*argv: str, limit: float = 20) -> tuple[int, bytes]:
+def run(*argv: str, limit: float = 10) -> tuple[int, bytes]:
     """Run a client on the machine; return its exit status and what it printed."""
     try:
         done = subprocess.run([*INSIDE, *argv], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit, check=False)
@@ -65,6 +65,8 @@ def machine(mac: str) -> Iterator[None]:
         ip("-n", "client", "link", "set", "eth0", "up")
         yield
     finally:
+        # A namespace that is deleted takes its interfaces along, but later
+        subprocess.run(["ip", "link", "delete", "client0"], check=False)
         ip("netns", "delete", "client")
 
 
