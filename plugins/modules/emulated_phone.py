@@ -18,7 +18,7 @@ description:
     sends after that comes from its own IP address, but from the MAC address that all of them share.
   - At the end the phones give their leases back, and nothing of them stays on the target but what its servers have logged. So the
     module never reports a change.
-  - The random delay before a resync and the retries after a failed one are left out, and leases are not renewed.
+  - Without O(lifetime), the random delay before a resync and the retries after a failed one are left out. Leases are not renewed.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
@@ -97,6 +97,29 @@ options:
         and follows the rule that it has then.
     type: int
     default: 1
+  lifetime:
+    description:
+      - Seconds for which a phone stays on each time, by its own clock, and comes again as its timers say.
+      - With V(0) it is switched off when its first resync and its upgrades have ended.
+      - Statistics of trips are those of all this time.
+    type: float
+    default: 0.0
+  speed:
+    description:
+      - How many times faster than the station's the phones' clocks run. With V(3600) an hour of O(lifetime) passes in a second.
+    type: float
+    default: 1.0
+  customization:
+    description:
+      - URL of a service for remote customization, which phones ask that DHCP does not lead to a profile. Role
+        P(voip.preprovision.profile_service#role) has one. Without it no phone asks anybody.
+    type: str
+    default: ""
+  checksums:
+    description:
+      - Name of a firmware file and its SHA-256 in hexadecimal digits. A phone refuses such a file if it has another one.
+    type: dict
+    default: {}
   timeout:
     description:
       - Seconds within which a phone must get its lease, and each file.
@@ -158,6 +181,12 @@ EXAMPLES = r"""
 - name: Show how far they got
   ansible.builtin.debug:
     msg: "{{ came_up.phones | voip.preprovision.phone_table }}"
+
+- name: Live through a day within a minute and a half
+  voip.preprovision.emulated_phone:
+    phones: "{{ hostvars | voip.preprovision.emulated_phones(groups['phones'], '/etc/preprovision/certificates/devices') }}"
+    lifetime: 86400
+    speed: 1000
 
 - name: Switch 1,000 phones on within ten seconds
   voip.preprovision.emulated_phone:
@@ -379,6 +408,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.bench_wire impor
 from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
 from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
 from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import Unit
+from ansible_collections.voip.preprovision.plugins.module_utils.phone_network import SystemClock
 from ansible_collections.voip.preprovision.plugins.module_utils.sealing import MISSING
 from ansible_collections.voip.preprovision.plugins.module_utils.swarm import Measured, Sample, SwarmError, made_up, pause
 from ansible_collections.voip.preprovision.plugins.module_utils.swarm_statistics import chosen, plot, summarise
@@ -407,6 +437,10 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "bridge": {"type": "str", "default": "bench0"},
     "roots": {"type": "path"},
     "power_cycles": {"type": "int", "default": 1},
+    "lifetime": {"type": "float", "default": 0.0},
+    "speed": {"type": "float", "default": 1.0},
+    "customization": {"type": "str", "default": ""},
+    "checksums": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 30},
     "parallel": {"type": "int", "default": 1000},
     "ramp": {"type": "float", "default": 0.0},
@@ -415,7 +449,17 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plot": {"type": "path"},
 }
 
-_AT_LEAST: Mapping[str, int] = {"count": 0, "power_cycles": 1, "timeout": 1, "parallel": 1, "ramp": 0, "think": 0, "reports": 1}
+_AT_LEAST: Mapping[str, int] = {
+    "count": 0,
+    "power_cycles": 1,
+    "lifetime": 0,
+    "speed": 1,
+    "timeout": 1,
+    "parallel": 1,
+    "ramp": 0,
+    "think": 0,
+    "reports": 1,
+}
 _STACK = 512 * 1024
 _MOST_CAUSES = 20
 
@@ -465,9 +509,8 @@ class Swarm:
 
     wire: Wire
     roots: bytes
-    power_cycles: int
-    ramp: float
-    think: float
+    params: Mapping[str, Any]
+    """The module's options."""
     samples: list[Sample] = field(default_factory=list)
     """What they have measured so far."""
     _start: float = field(default=0.0, init=False)
@@ -475,7 +518,7 @@ class Swarm:
     def bring_up(self, phones: Sequence[Phone], options: Sequence[dict[str, Any]], parallel: int) -> list[dict[str, Any]]:
         """Switch all phones on, and return their reports."""
         self._start = time.monotonic()
-        delays = [self.ramp * index / len(phones) for index in range(len(phones))]
+        delays = [self.params["ramp"] * index / len(phones) for index in range(len(phones))]
         # A thousand threads of the usual size would take more memory than a small machine promises
         threading.stack_size(_STACK)
         with ThreadPoolExecutor(parallel) as pool:
@@ -483,14 +526,20 @@ class Swarm:
 
     def _bring_one_up(self, phone: Phone, options: dict[str, Any], delay: float) -> dict[str, Any]:
         """Start one phone as often as asked, as long as it succeeds, and report."""
-        unit = Unit(phone, self.roots, has_certificate=options["certificate"] is not None)
+        unit = Unit(
+            phone,
+            self.roots,
+            has_certificate=options["certificate"] is not None,
+            customization=self.params["customization"],
+            checksums=self.params["checksums"],
+        )
         certificate = ClientCertificate(options["certificate"], options["private_key"]) if options["certificate"] else None
         identity = Identity(phone.mac, phone.model.family.block_size, certificate)
         time.sleep(max(0.0, self._start + delay - time.monotonic()))
-        for number in range(self.power_cycles):
+        for number in range(self.params["power_cycles"]):
             if number:
-                pause(self.think)
-            self._power_up(unit, identity, is_last=number == self.power_cycles - 1)
+                pause(self.params["think"])
+            self._power_up(unit, identity, is_last=number == self.params["power_cycles"] - 1)
             if unit.cause:
                 break
         return unit.report()
@@ -498,11 +547,19 @@ class Swarm:
     def _power_up(self, unit: Unit, identity: Identity, is_last: bool) -> None:
         begin = time.monotonic()
         with self.wire.plug_in(identity) as plug:
-            network = Measured(plug, self.samples.append, self.think)
-            unit.power_up(network)
+            network = Measured(plug, self.samples.append, self.params["think"])
+            self._live(unit, network)
             seconds = time.monotonic() - begin - network.paused
         failed = unit.report()["cause"] if is_last else unit.cause
         self.samples.append(Sample("trip", seconds, not failed, begin - self._start))
+
+    def _live(self, unit: Unit, network: Measured) -> None:
+        lifetime = self.params["lifetime"]
+        if not lifetime:
+            unit.power_up(network)
+            return
+        clock = SystemClock(self.params["speed"])
+        unit.run(network, clock, clock.now() + lifetime)
 
 
 def draw(module: AnsibleModule, samples: Sequence[Sample]) -> None:
@@ -533,7 +590,7 @@ def main() -> None:
     roots = read_files(module, options)
     try:
         with Wire(params["bridge"], params["timeout"]) as wire:
-            swarm = Swarm(wire, roots, params["power_cycles"], params["ramp"], params["think"])
+            swarm = Swarm(wire, roots, params)
             reports = swarm.bring_up(phones, options, min(most_at_a_time(params["parallel"]), len(phones)))
     except WireError as error:
         module.fail_json(msg=str(error))

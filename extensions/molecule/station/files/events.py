@@ -253,9 +253,12 @@ JOURNALD = "kill -9 journald"
 def kill(unit: str, name: str = "") -> bool:
     """Kill the processes of a unit that are called so."""
     killed = False
-    for group in GROUPS.glob(f"**/{unit}/cgroup.procs"):
+    # Unlike glob, walk does not mind that groups go meanwhile
+    for folder, _folders, _files in os.walk(GROUPS):
+        if Path(folder).name != unit:
+            continue
         with contextlib.suppress(OSError):
-            for process in group.read_text().split():
+            for process in Path(folder, "cgroup.procs").read_text().split():
                 with contextlib.suppress(OSError):
                     if name in Path(f"/proc/{process}/cmdline").read_text():
                         os.kill(int(process), signal.SIGKILL)

@@ -49,6 +49,10 @@ up() {
         printf '<flat-profile><Display_Name_1_>Foreign %s</Display_Name_1_></flat-profile>' "$number" | gzip -9 |
             openssl enc -aes-256-cbc -md md5 -k "$key" -out "http/$mac.sealed" 2>/dev/null
     done
+    # A phone that DHCP tells nothing asks here whose it is
+    printf 'http://%s/$MA.cfg' "$name" >http/customization
+    printf '<flat-profile><Profile_Rule>http://%s/%s.cfg</Profile_Rule><Resync_Periodic>3600</Resync_Periodic></flat-profile>' "$name" '$MA' \
+        >http/00005e005324.cfg
     chmod -R go+rX .
 
     ip netns add foreign
@@ -61,7 +65,8 @@ up() {
     ip -n foreign link set eth0 up
     ip netns exec foreign dnsmasq --conf-file=/dev/null --interface=eth0 --bind-interfaces --user=root --pid-file --log-dhcp \
         --log-facility="$folder/dnsmasq.log" --dhcp-leasefile="$folder/leases" --no-resolv --no-hosts \
-        --dhcp-range=198.18.9.100,198.18.9.199,255.255.255.0,10m --dhcp-option=66,198.18.9.1 --dhcp-authoritative \
+        --dhcp-range=198.18.9.100,198.18.9.199,255.255.255.0,10m --dhcp-authoritative \
+        --dhcp-vendorclass='set:untold,CISCO ATA191' --dhcp-option='tag:!untold,66,198.18.9.1' \
         --enable-tftp --tftp-root="$folder/tftp" --address="/$name/198.18.9.1"
     setsid ip netns exec foreign python3 "$1" "$folder" >"$folder/http.log" 2>&1 </dev/null &
     for _attempt in {1..50}; do

@@ -69,6 +69,8 @@ def test_phones_are_made_up_beside_those_that_are_named():
         ({"count": 2}, "count makes phones up, and needs model and first_mac"),
         ({"count": 2, "model": "ATA192"}, "count makes phones up, and needs first_mac"),
         ({**SWARM, "ramp": -0.5}, "ramp is -0.5; it must be at least 0"),
+        ({**SWARM, "lifetime": -1.0}, "lifetime is -1; it must be at least 0"),
+        ({**SWARM, "speed": 0.0}, "speed is 0; it must be at least 1"),
         ({**SWARM, "parallel": 0}, "parallel is 0; it must be at least 1"),
         ({**SWARM, "reports": 0}, "reports is 0; it must be at least 1"),
         ({**SWARM, "first_mac": "x"}, "first_mac: 'x' is not a MAC address"),
