@@ -42,6 +42,9 @@ _ANYWHERE = IPv4Network("0.0.0.0/0")
 _NAME_WAITS = (2.0, 4.0)
 """Seconds for each name server, in the first round and in the second."""
 
+_BETWEEN_RELEASES = 0.004
+"""Seconds; a server that writes each to disk keeps up with it."""
+
 _DESCRIPTORS = 2
 """What one unit has open at most."""
 _SPARE_DESCRIPTORS = 128
@@ -69,6 +72,7 @@ class Wire:
         self._bridge = bridge
         self._timeout = timeout
         self._guard = threading.Lock()
+        self._pace = threading.Lock()
         self._held: dict[str, Mac] = {}
         self.twice: list[str] = []
         """A sentence on each address that was given to a unit while another had it."""
@@ -131,6 +135,13 @@ class Wire:
                 with suppress(OSError):
                     self._namespace.delete_address(address)
 
+    def give_back(self, opened: socket.socket, message: bytes, server: tuple[str, int]) -> None:
+        """Send a DHCPRELEASE, a moment after that of the unit before."""
+        # Nobody answers it (RFC 2131 section 4.4.6), so that one that overflows the server's socket would be lost for good
+        with self._pace:
+            opened.sendto(message, server)
+            time.sleep(_BETWEEN_RELEASES)
+
     def _make(self) -> None:
         _sweep()
         _run("ip", "netns", "add", _NAMESPACE)
@@ -169,9 +180,8 @@ class Plug:
         if given is None:
             return
         if given.server:
-            # Nobody answers it (RFC 2131 section 4.4.6)
             with suppress(OSError), self._namespace.socket(socket.SOCK_DGRAM, given.address, CLIENT_PORT) as opened:
-                opened.sendto(release_message(self._identity.mac, given), (given.server, SERVER_PORT))
+                self._wire.give_back(opened, release_message(self._identity.mac, given), (given.server, SERVER_PORT))
         self._wire.leave(given.address, self._identity.mac)
 
     def lease(self, vendor_class: str) -> Lease | None:
