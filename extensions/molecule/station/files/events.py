@@ -24,6 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -255,7 +256,7 @@ def kill(unit: str, name: str = "") -> bool:
     killed = False
     # Unlike glob, walk does not mind that groups go meanwhile
     for folder, _folders, _files in os.walk(GROUPS):
-        if Path(folder).name != unit:
+        if not fnmatch(Path(folder).name, unit):
             continue
         with contextlib.suppress(OSError):
             for process in Path(folder, "cgroup.procs").read_text().split():

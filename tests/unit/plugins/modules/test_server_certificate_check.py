@@ -177,7 +177,7 @@ def test_nobody_answers(run, resolved):
 
 def test_the_name_server_is_asked(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(tls_probe, "_ask", lambda *arguments: asked.append(arguments) or ())
+    monkeypatch.setattr(tls_probe, "ask_name_server", lambda _client, *arguments: asked.append(arguments) or ())
     run({}, address=None, name_server="192.0.2.1", timeout=3)
     assert asked == [(NAME, "192.0.2.1", 3)]
 
