@@ -249,7 +249,7 @@ KINDS: dict[str, Callable[[str], None]] = {
     "other name": lambda _mac: sign("www.example.org", NOW - DAY, NOW + 9 * DAY),
     "other signer": lambda _mac: sign(SERVER, NOW - DAY, NOW + 9 * DAY, own=True),
     "other roots": lambda _mac: other_roots(),
-    "digest": lambda mac: reseal(mac),
+    "digest": reseal,
     "key": lambda mac: reseal(mac, key="not-the-key-of-this-phone"),
     "unreadable": lambda mac: unreadable(own_file(mac)),
     "corrupt": lambda mac: replace(own_file(mac), b"<flat-profile><Profile_Rule>"),

@@ -26,7 +26,8 @@ OWN = request(f"https://prov.example.net/device/{PLAIN}.cfg")
 SERVICE = request(f"http://prov.example.net/service/{PLAIN}-0a1b2c3d.cfg", power_up=2, sealed=True)
 
 
-def report(*requests, failure=NONE, messages=1, **more):
+def report(*requests, failure=None, messages=1, **more):
+    failure = failure or NONE
     trips = {one["power_up"] for one in requests} or {1}
     return {
         **{"name": "test-ATA192", "mac": MAC, "model": "ATA192", "address": "192.0.2.20", "requests": list(requests)},

@@ -17,7 +17,7 @@ STATION = {
     "certificate": {"names": ["prov.example.net"], "issuer": "CA", "not_before": "a", "not_after": "b", "problems": []},
     "offered": {"tftp-server-name": '"192.0.2.1"'},
 }
-OWN = [{"path": f"device/{MAC}.cfg", "owner": "desk-1", "kind": "preprovision", "fingerprint": "f00"}]
+OWN = ({"path": f"device/{MAC}.cfg", "owner": "desk-1", "kind": "preprovision", "fingerprint": "f00"},)
 
 
 def event(number, kind, **detail):
@@ -31,7 +31,7 @@ REFUSED = event(3, "http", method="GET", path=f"/device/{MAC}.cfg", status=403, 
 
 
 def told(*events, own=OWN, **more):
-    return {"who": "desk-1", "mac": MAC, "lease": {}, "events": list(events), "log": [], "database": None, "files": [], "own": own,
+    return {"who": "desk-1", "mac": MAC, "lease": {}, "events": list(events), "log": [], "database": None, "files": [], "own": list(own),
             "generation": "000001", "reservation": {}, **more}  # fmt: skip
 
 
