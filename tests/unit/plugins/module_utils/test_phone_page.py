@@ -31,8 +31,11 @@ REFUSED = event(3, "http", method="GET", path=f"/device/{MAC}.cfg", status=403, 
 
 
 def told(*events, own=OWN, **more):
-    return {"who": "desk-1", "mac": MAC, "lease": {}, "events": list(events), "log": [], "database": None, "files": [], "own": list(own),
-            "generation": "000001", "reservation": {}, **more}  # fmt: skip
+    return {
+        **{"who": "desk-1", "mac": MAC, "lease": {}, "events": list(events), "log": [], "database": None, "files": []},
+        **{"own": list(own), "generation": "000001", "reservation": {}},
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
