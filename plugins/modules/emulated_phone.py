@@ -107,6 +107,7 @@ options:
   speed:
     description:
       - How many times faster than the station's the phones' clocks run. With V(3600) an hour of O(lifetime) passes in a second.
+      - What they wait for servers takes them so many times longer.
     type: float
     default: 1.0
   customization:
