@@ -49,7 +49,14 @@ END {
 endef
 export COUNT
 
-.PHONY: help tools station test $(PARTS) benchmarks clean
+# What ansible, pytest, ansible-test and make say of a failure, with what follows
+define REASONS
+/^(\[ERROR\]|fatal: |failed: |FAILED |ERROR|E   )/ { left = 20 }
+left-- > 0
+endef
+export REASONS
+
+.PHONY: help tools station test why $(PARTS) benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,17 +70,27 @@ station: $(READY) ## run the main job: a station in a container, three emulated 
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check -e "check_phones={{ groups['phones'] }}"
 
 test: $(READY) ## pass all tests: lint, unit, sanity, molecule
-	@table= passed=0 failed=0; \
+	@mkdir -p build; rm -f build/*.log; \
+	table= passed=0 failed=0; \
 	for part in $(PARTS); do \
 	    printf '\n== %s\n' $$part; \
 	    start=$$SECONDS good=1 bad=0; \
-	    $(MAKE) --no-print-directory $$part || good=0 bad=1; \
+	    $(MAKE) --no-print-directory $$part 2>&1 | tee build/$$part.log || good=0 bad=1; \
 	    printf -v table '%s%-10s%-8s%5d s\n' "$$table" $$part $$( ((bad)) && echo failed || echo passed) $$((SECONDS - start)); \
 	    if [[ $$part = unit ]]; then read -r good bad < <(awk "$$COUNT" build/unit.log); fi; \
 	    ((passed += good, failed += bad)) || true; \
 	done; \
-	printf '\n%s%d passed, %d failed\n' "$$table" $$passed $$failed; \
+	printf '\n'; \
+	((failed == 0)) || $(MAKE) --no-print-directory why; \
+	printf '%s%d passed, %d failed\n' "$$table" $$passed $$failed; \
 	[[ $$table != *failed* ]]
+
+why: ## show the last lines that say why the last test failed
+	@for part in $(PARTS); do \
+	    if [[ -f build/$$part.log ]]; then \
+	        awk "$$REASONS" build/$$part.log | cut --bytes=-400 | tail --lines=24; \
+	    fi; \
+	done
 
 lint: $(READY) ## ansible-lint, yamllint, ruff, mypy
 	ruff check .
@@ -87,8 +104,7 @@ lint: $(READY) ## ansible-lint, yamllint, ruff, mypy
 	ansible-lint --strict
 
 unit: $(READY) ## pytest over tests/unit
-	@mkdir -p build
-	pytest --color=no | tee build/unit.log
+	pytest --color=no
 
 sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	@rm -rf $(SANITY)
