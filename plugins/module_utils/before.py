@@ -65,19 +65,28 @@ def describe(path: str) -> dict[str, Any] | None:
         return {"kind": "file", "content": base64.b64encode(file.read()).decode(), **owner}
 
 
-def addresses() -> dict[str, Any]:
-    """Return the addresses of each link, and whether it was up."""
+def links() -> dict[str, Any]:
+    """Return the addresses and routes of each link, and whether it was up."""
     try:
-        links = json.loads(output("ip", "-json", "address") or "[]")
+        found = json.loads(output("ip", "-json", "address") or "[]")
     except ValueError:
-        links = []
+        found = []
     return {
         link["ifname"]: {
             "up": "UP" in link["flags"],
-            "addresses": [f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"] if one["scope"] == "global"],
+            # Those of IPv6 that a link gives itself, too: it does so only when it comes up
+            "addresses": [f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"] if one["scope"] != "host"],
+            "routes": [route for version in ("-4", "-6") for route in _routes(version, link["ifname"])],
         }
-        for link in links
+        for link in found
     }
+
+
+def _routes(version: str, link: str) -> list[str]:
+    """Return the routes that somebody has set, as ip wants to have them back."""
+    lines = output("ip", version, "route", "show", "dev", link).splitlines()
+    # The kernel and a router's advertisements bring theirs themselves
+    return [line.replace(" linkdown", "").strip() for line in lines if not re.search(r"\bproto (kernel|ra)\b", line)]
 
 
 def is_station() -> bool:
@@ -101,7 +110,7 @@ def look() -> dict[str, Any]:
         "units": units(),
         "paths": {path: describe(path) for part in ("paths", "replaced", "leftovers") for path in each(part)},
         "folders": [folder for folder in sorted(parents()) if os.path.isdir(folder)],
-        "links": addresses(),
+        "links": links(),
     }
 
 

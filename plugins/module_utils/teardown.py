@@ -190,7 +190,7 @@ class Teardown:
     # -- the network
 
     def _links(self) -> Iterator[Step]:
-        """Give the bench's ports back the addresses that they had."""
+        """Give the bench's ports back the addresses and routes that they had."""
         try:
             ports = json.loads(output("ip", "-json", "link", "show", "master", "bench0") or "[]")
         except ValueError:
@@ -202,6 +202,8 @@ class Teardown:
                 yield Step(f"address {address} back on {name}", partial(output, "ip", "address", "replace", address, "dev", name))
             if was:
                 yield Step("", partial(output, "ip", "link", "set", "dev", name, "up" if was["up"] else "down"))
+            for route in was["routes"] if was else ():
+                yield Step(f"route {route} back on {name}", partial(output, "ip", "route", "replace", *route.split(), "dev", name))
 
 
 def _with_dependencies(names: Iterable[str]) -> set[str]:

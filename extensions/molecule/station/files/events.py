@@ -110,9 +110,19 @@ def kept() -> dict[str, Counter[int]]:
     return found
 
 
-def first_phone() -> tuple[Any, ...]:
-    """A phone and how far it is; that somebody else asks for its profile changes nothing of that."""
-    return ask("SELECT mac, state, address, profile_hash FROM phones WHERE source = 'inventory' ORDER BY mac LIMIT 1")[0]
+def bystander() -> tuple[Any, ...]:
+    """A phone that has come up and how far it is; that somebody else asks for its profile changes nothing of that."""
+    query = "SELECT mac, state, address, profile_hash FROM phones WHERE source = 'inventory' ORDER BY state != 'resynced', mac LIMIT 1"
+    found: list[tuple[Any, ...]] = []
+
+    def is_up() -> bool:
+        found[:] = ask(query)
+        return bool(found) and found[0][1] == "resynced"
+
+    wait(is_up)
+    if not found or found[0][1] != "resynced":
+        raise SystemExit(f"No phone of the inventory has come up: {found}")
+    return found[0]
 
 
 # ---- the phones
@@ -338,7 +348,7 @@ def spans(bench: Bench) -> Iterator[tuple[str, int, slice, range]]:
 
 
 def judge() -> int:
-    before = first_phone()
+    before = bystander()
     bench = Bench(before[0])
     faults = [*spans(bench)]
     spared = {name: times for name, times, *_rest in faults if name == JOURNALD}
@@ -363,7 +373,7 @@ def judge() -> int:
     for row in ask("SELECT mac, state, facts FROM phones WHERE name LIKE ? AND state != 'resynced'", f"{RUN}-%"):
         print(*row)
     wrong += (reached != {"resynced": PHONES}) + len(found["of another phone"])
-    after = first_phone()
+    after = ask("SELECT mac, state, address, profile_hash FROM phones WHERE mac = ?", before[0])[0]
     if after != before:
         print(f"Who asked for its profile from {STATION} has moved the phone from {before} to {after}.")
         wrong += 1

@@ -114,7 +114,7 @@ def snapshot() -> dict[str, dict[str, str]]:
         "firewall": lines(run("nft", "list", "ruleset")),
         "links": lines(re.sub(r"^\d+: ", "", run("ip", "-brief", "link"), flags=re.MULTILINE)),
         "addresses": lines(_PASSING.sub("", run("ip", "-brief", "address"))),
-        "routes": lines(run("ip", "route")),
+        "routes": lines(run("ip", "route") + run("ip", "-6", "route")),
         "kernel": settings(),
         "resolver": lines(run("cat", "/etc/resolv.conf")),
         "files": dict(files()),

@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.voip.preprovision.plugins.module_utils import before as subject
 from ansible_collections.voip.preprovision.plugins.module_utils.before import (
     FORMAT,
-    addresses,
     describe,
+    links,
     packages,
     parents,
     read,
@@ -57,13 +57,26 @@ def test_a_large_file_is_no_configuration(tmp_path, monkeypatch):
     assert "content" not in describe(str(tmp_path / "log"))
 
 
-def test_addresses_that_a_link_gives_itself_are_left_out(monkeypatch):
-    local = {"local": "fe80::1", "prefixlen": 64, "scope": "link"}
+def test_links_are_described_with_what_a_bridge_takes_from_them(monkeypatch):
+    own = {"local": "fe80::1", "prefixlen": 64, "scope": "link"}
     given = {"local": "198.18.0.5", "prefixlen": 24, "scope": "global"}
-    told(monkeypatch, json.dumps([{"ifname": "eth1", "flags": ["UP"], "addr_info": [local, given]}]))
-    assert addresses() == {"eth1": {"up": True, "addresses": ["198.18.0.5/24"]}}
+    loop = {"local": "127.0.0.1", "prefixlen": 8, "scope": "host"}
+    answers = {
+        ("ip", "-json", "address"): json.dumps([{"ifname": "eth1", "flags": ["UP"], "addr_info": [own, given, loop]}]),
+        ("ip", "-4", "route", "show", "dev", "eth1"): "198.18.0.0/24 proto kernel scope link src 198.18.0.5 linkdown \n"
+        "203.0.113.0/24 via 198.18.0.1 linkdown \n",
+        ("ip", "-6", "route", "show", "dev", "eth1"): "2001:db8::/32 via fe80::2 metric 1024 pref medium\ndefault via fe80::3 proto ra\n",
+    }
+    monkeypatch.setattr(subject, "output", lambda *command: answers[command])
+    assert links() == {
+        "eth1": {
+            "up": True,
+            "addresses": ["fe80::1/64", "198.18.0.5/24"],
+            "routes": ["203.0.113.0/24 via 198.18.0.1", "2001:db8::/32 via fe80::2 metric 1024 pref medium"],
+        }
+    }
     told(monkeypatch, "")
-    assert addresses() == {}
+    assert links() == {}
 
 
 def test_what_is_written_is_for_root_alone_and_is_read(tmp_path):
