@@ -42,6 +42,7 @@ REQUESTS = 5
 # So many others come before a phone says that it has applied its profile
 APPLYING = PHONES // 4
 PATIENCE = 60
+PHONE = "SELECT mac, state, address, profile_hash FROM phones WHERE"
 KINDS = ("lease", "tftp", "http", "resync")
 
 if SQLITE:
@@ -112,16 +113,15 @@ def kept() -> dict[str, Counter[int]]:
 
 def bystander() -> tuple[Any, ...]:
     """A phone that has come up and how far it is; that somebody else asks for its profile changes nothing of that."""
-    query = "SELECT mac, state, address, profile_hash FROM phones WHERE source = 'inventory' ORDER BY state != 'resynced', mac LIMIT 1"
     found: list[tuple[Any, ...]] = []
 
     def is_up() -> bool:
-        found[:] = ask(query)
-        return bool(found) and found[0][1] == "resynced"
+        found[:] = ask(f"{PHONE} source = 'inventory' AND state = 'resynced' ORDER BY mac LIMIT 1")
+        return bool(found)
 
     wait(is_up)
-    if not found or found[0][1] != "resynced":
-        raise SystemExit(f"No phone of the inventory has come up: {found}")
+    if not found:
+        raise SystemExit("No phone of the inventory has come up.")
     return found[0]
 
 
@@ -373,7 +373,7 @@ def judge() -> int:
     for row in ask("SELECT mac, state, facts FROM phones WHERE name LIKE ? AND state != 'resynced'", f"{RUN}-%"):
         print(*row)
     wrong += (reached != {"resynced": PHONES}) + len(found["of another phone"])
-    after = ask("SELECT mac, state, address, profile_hash FROM phones WHERE mac = ?", before[0])[0]
+    after = ask(f"{PHONE} mac = ?", before[0])[0]
     if after != before:
         print(f"Who asked for its profile from {STATION} has moved the phone from {before} to {after}.")
         wrong += 1

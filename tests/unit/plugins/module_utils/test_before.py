@@ -65,7 +65,8 @@ def test_links_are_described_with_what_a_bridge_takes_from_them(monkeypatch):
         ("ip", "-json", "address"): json.dumps([{"ifname": "eth1", "flags": ["UP"], "addr_info": [own, given, loop]}]),
         ("ip", "-4", "route", "show", "dev", "eth1"): "198.18.0.0/24 proto kernel scope link src 198.18.0.5 linkdown \n"
         "203.0.113.0/24 via 198.18.0.1 linkdown \n",
-        ("ip", "-6", "route", "show", "dev", "eth1"): "2001:db8::/32 via fe80::2 metric 1024 pref medium\ndefault via fe80::3 proto ra\n",
+        ("ip", "-6", "route", "show", "dev", "eth1"): "2001:db8::/32 via fe80::2 metric 1024 pref medium\n"
+        "default via fe80::3 proto ra\n",
     }
     monkeypatch.setattr(subject, "output", lambda *command: answers[command])
     assert links() == {
