@@ -6,7 +6,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Ansible takes the text below into the documentation of who names ``voip.preprovision.phones``."""
+    """Ansible takes these texts into the documentation of who names ``voip.preprovision.phones`` and ``.phones.published``."""
 
     DOCUMENTATION = r"""
 options:
@@ -70,6 +70,21 @@ options:
       - Address that phones log to at the customer's. Empty clears the bench's address, which would mean another machine there.
     type: str
     default: ""
+  preprovision_parameters:
+    description:
+      - Parameters of all preprovision profiles; a phone's own parameters win over them.
+    type: dict
+    default: {}
+  plaintext_secrets:
+    description:
+      - Whether a file that anybody may read may hold a password, for families that cannot decrypt. Only for a closed bench.
+    type: bool
+    default: false
+"""
+
+    # What makes no difference to a phone that is made up for a check
+    PUBLISHED = r"""
+options:
   firmware_images:
     description:
       - Images that phones can have, as role C(firmware) documents them. C(phone_firmware) chooses among
@@ -92,22 +107,12 @@ options:
       - Parameters of all bootstrap profiles of families with profile rules, beside those rules. They must not be secret.
     type: dict
     default: {}
-  preprovision_parameters:
-    description:
-      - Parameters of all preprovision profiles; a phone's own parameters win over them.
-    type: dict
-    default: {}
   unknown_parameters:
     description:
       - What to do about a parameter that the phone's family does not know and so would ignore in silence.
     type: str
     default: warn
     choices: [warn, error, ignore]
-  plaintext_secrets:
-    description:
-      - Whether a file that anybody may read may hold a password, for families that cannot decrypt. Only for a closed bench.
-    type: bool
-    default: false
   master_key:
     description:
       - Secret from which the profile key of each phone without C(phone_profile_key) is derived, with HKDF and its MAC.

@@ -57,6 +57,7 @@ options:
     required: true
 extends_documentation_fragment:
   - voip.preprovision.phones
+  - voip.preprovision.phones.published
 attributes:
   check_mode:
     support: full

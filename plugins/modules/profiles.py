@@ -74,6 +74,7 @@ options:
     default: 2
 extends_documentation_fragment:
   - voip.preprovision.phones
+  - voip.preprovision.phones.published
 notes:
   - Keys and passwords are masked in results, diffs, warnings and errors, whatever C(preprovision_no_log) says. What a parameter is
     called tells whether it is one; so do options of rules, and the passwords and tokens of URLs.

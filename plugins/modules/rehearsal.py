@@ -40,37 +40,6 @@ options:
     type: list
     elements: str
     default: []
-  phones:
-    description:
-      - Names of the inventory hosts that are phones.
-    type: list
-    elements: str
-    default: []
-  rows:
-    description:
-      - File on the controller whose rows are phones, instead of O(phones).
-    type: path
-  query:
-    description:
-      - Query that yields the rows of a SQLite file. Without it those of its table C(phones).
-    type: str
-  groups:
-    description:
-      - What rows share, see M(voip.preprovision.profiles).
-    type: dict
-    default: {}
-  families:
-    description:
-      - Product families of your own, or corrections of known ones, by name.
-    type: dict
-    default: {}
-  complete:
-    description:
-      - Kinds of profile that carry all parameters.
-    type: list
-    elements: str
-    default: [service]
-    choices: [bootstrap, preprovision, service]
   bench_url:
     description:
       - URL of a phone's preprovision profile on the bench, with macros.
@@ -81,36 +50,8 @@ options:
       - URL of a phone's service profile at the customer's, with macros.
     type: str
     required: true
-  ca_url:
-    description:
-      - URL of the root certificate behind the bench's server certificate.
-    type: str
-    default: ""
-  remote_ca_url:
-    description:
-      - URL of the root certificate behind the customer's server certificate.
-    type: str
-    default: ""
-  syslog_server:
-    description:
-      - Address that phones log to while they are on the bench.
-    type: str
-    default: ""
-  remote_syslog_server:
-    description:
-      - Address that phones log to at the customer's.
-    type: str
-    default: ""
-  preprovision_parameters:
-    description:
-      - Parameters of all preprovision profiles.
-    type: dict
-    default: {}
-  plaintext_secrets:
-    description:
-      - Whether a file that anybody may read may hold a password, for families that cannot decrypt.
-    type: bool
-    default: false
+extends_documentation_fragment:
+  - voip.preprovision.phones
 attributes:
   check_mode:
     support: full

@@ -40,8 +40,9 @@ def documented_options(name: str) -> dict[str, Any]:
     documentation = module_text(name, "DOCUMENTATION")
     options = documentation["options"]
     for fragment in documentation.get("extends_documentation_fragment", ()):
-        shared = importlib.import_module(f"{PACKAGE}.doc_fragments.{fragment.removeprefix('voip.preprovision.')}")
-        more = yaml.safe_load(shared.ModuleDocFragment.DOCUMENTATION)["options"]
+        file, _dot, part = fragment.removeprefix("voip.preprovision.").partition(".")
+        shared = importlib.import_module(f"{PACKAGE}.doc_fragments.{file}")
+        more = yaml.safe_load(getattr(shared.ModuleDocFragment, part.upper() or "DOCUMENTATION"))["options"]
         assert not set(more) & set(options), "each option is documented once"
         options = {**options, **more}
     return options
