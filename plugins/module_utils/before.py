@@ -12,7 +12,7 @@ import pwd
 import re
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,8 +95,8 @@ def is_station() -> bool:
     return bool(own) or any(os.path.lexists(f"/etc/systemd/system/{unit}") for unit in each("units"))
 
 
-def look() -> dict[str, Any]:
-    """Return what the machine is now."""
+def look(asked: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what the machine is now; *asked* are packages that will be installed beside those of a station's roles."""
     late = is_station()
     return {
         "format": FORMAT,
@@ -104,6 +104,7 @@ def look() -> dict[str, Any]:
         # Where it was a station already, nobody knows what it was before: teardown then leaves packages and their files alone
         "late": late,
         "packages": packages(),
+        "asked": sorted(asked),
         "automatic": output("apt-mark", "showauto").split(),
         "users": sorted(entry.pw_name for entry in pwd.getpwall()),
         "groups": sorted(entry.gr_name for entry in grp.getgrall()),

@@ -145,7 +145,7 @@ class Teardown:
     # -- packages
 
     def _packages(self) -> Iterator[Step]:
-        own = {name for part in ("packages", "on_request") for name in each(part)}
+        own = {name for part in ("packages", "on_request") for name in each(part)} | set(self._before.get("asked", ()))
         now, was = packages().keys(), self._before["packages"].keys()
         names = self._superfluous(now - was, own)
         yield from (Step(f"package {name}", bool) for name in names)

@@ -14,7 +14,13 @@ description:
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
-options: {}
+options:
+  packages:
+    description:
+      - Packages that will be installed beside those that the roles of a station install.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     support: full
@@ -44,7 +50,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.before import look, write
 from ..module_utils.belongings import BEFORE
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "packages": {"type": "list", "elements": "str", "default": []},
+}
 
 
 def main() -> None:
@@ -53,7 +61,7 @@ def main() -> None:
     changed = not os.path.exists(BEFORE)
     if changed and not module.check_mode:
         try:
-            write(BEFORE, look())
+            write(BEFORE, look(module.params["packages"]))
         except OSError as error:
             module.fail_json(msg=f"{error.filename}: {error.strerror}; so nobody could make this machine again what it was")
     module.exit_json(changed=changed, path=BEFORE)

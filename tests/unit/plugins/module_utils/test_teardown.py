@@ -59,7 +59,7 @@ class Machine:
 
     def output(self, *command: str) -> str:
         if command[0] == "apt-cache":
-            return "\n".join(["nginx", "  Depends: nginx-common", "  Depends: libpcre", "nginx-common", "libpcre", "chrony", ""])
+            return "\n".join(["nginx", "  Depends: nginx-common", "  Depends: libpcre", "nginx-common", "libpcre", "chrony", "nmap", ""])
         return ""
 
 
@@ -124,6 +124,13 @@ def test_packages_of_roles_go_with_what_they_drew_in_and_others_stay(machine):
         ("install", "--no-install-recommends", "systemd-timesyncd"),
         ("apt-mark", "auto", "chrony"),
     ]
+
+
+def test_packages_that_were_to_be_installed_beside_those_of_roles_go_too(machine):
+    machine.parts = {"packages": ("nginx",)}
+    machine.packages = machine.unneeded = {"nmap": "1", "curl": "1"}
+    machine.knows(packages={"curl": "1"}, asked=["curl", "nmap"])
+    assert Teardown().told() == ["package nmap"]
 
 
 @pytest.mark.parametrize("what", [None, {"late": True}])
