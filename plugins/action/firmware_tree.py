@@ -13,7 +13,6 @@ from typing import IO, Any, NamedTuple
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -22,7 +21,7 @@ from ..module_utils.families import BUILTIN, FamilyError
 from ..module_utils.firmware import FirmwareError, Image, gaps, read_catalogue
 from ..module_utils.firmware_package import MOST_BYTES, Package, PackageError
 from ..module_utils.firmware_store import Stored, conflict
-from .profiles import _plain
+from ..plugin_utils.options import read_options
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": "/srv/preprovision"},
@@ -60,13 +59,10 @@ class ActionModule(ActionBase):
         """Serve the images, and say what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
-        validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(self._task.args))
-        if validation.error_messages:
-            raise AnsibleActionFail("firmware_tree: " + "; ".join(validation.error_messages))
-        self._options = options = validation.validated_parameters
+        self._options = options = read_options("firmware_tree", ARGUMENT_SPEC, self._task.args)
         try:
-            catalogue = BUILTIN.extended(_plain(options["families"]))
-            images = read_catalogue(_plain(options["images"]), catalogue)
+            catalogue = BUILTIN.extended(options["families"])
+            images = read_catalogue(options["images"], catalogue)
             # A file that several entries name, for phones that differ, is one image
             result.update(self._serve({image.sha256: image for image in images}, images))
         except (FamilyError, FirmwareError) as error:

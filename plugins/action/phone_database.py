@@ -16,7 +16,6 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.families import FamilyError
 from ..module_utils.firmware import FirmwareError
@@ -26,11 +25,12 @@ from ..module_utils.profile import ProfileError, read_parameters
 from ..module_utils.profile_template import ProfileTemplate, TemplateError
 from ..module_utils.publication import PublicationError, Publisher, Settings
 from ..module_utils.transfer import EncryptedWriter, json_line
+from ..plugin_utils.options import read_options
 from ..plugin_utils.phone_records import as_json, read_customers, read_redirects, records, version_of
 from ..plugin_utils.publishing import survey
 from .profiles import ARGUMENT_SPEC as PROFILES_SPEC
 from .profiles import ActionModule as ProfilesAction
-from .profiles import _plain, _tell_progress, _Templates
+from .profiles import _tell_progress, _Templates
 
 _MODULE = "voip.preprovision.phone_table"
 _NOT_OURS = ("dest", "state", "kinds", "purge", "explain", "device_group", "keep")
@@ -72,7 +72,7 @@ class ActionModule(ProfilesAction):
         """Put the phones in, and say what changed."""
         result: dict[str, Any] = super(ProfilesAction, self).run(tmp, task_vars)
         self._variables = task_vars or {}
-        self._options = _read_options(self._task.args)
+        self._options = read_options("phone_database", ARGUMENT_SPEC, self._task.args)
         self._texts: dict[str, str] = {}
         try:
             self._options["firmware_images"] = self._images()
@@ -209,11 +209,3 @@ def _diff(changed: list[tuple[str, str]], gone: list[str], settings: bool) -> di
         "before": "".join(f"{line}\n" for line in before),
         "after": "".join(f"{line}\n" for line in after),
     }
-
-
-def _read_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(arguments))
-    if validation.error_messages:
-        raise AnsibleActionFail("phone_database: " + "; ".join(validation.error_messages))
-    options: dict[str, Any] = validation.validated_parameters
-    return {**options, **{name: _plain(options[name]) for name, spec in ARGUMENT_SPEC.items() if spec["type"] == "dict"}}

@@ -17,7 +17,6 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -30,6 +29,7 @@ from ..module_utils.profile_template import ProfileTemplate, TemplateError
 from ..module_utils.publication import BOOTSTRAP, KINDS, PublicationError, Publisher, Settings
 from ..module_utils.transfer import EncryptedWriter, Live, Writer, read_contents, read_live
 from ..plugin_utils.explaining import explain
+from ..plugin_utils.options import plain, read_options
 from ..plugin_utils.origins import group_variables, row_origins, variable_origins
 from ..plugin_utils.publishing import FEWEST_FOR_PROGRESS, Changes, Entry, Survey, compare, describe, new_salt, survey
 
@@ -70,7 +70,6 @@ _FIRST_STEPS = (FEWEST_FOR_PROGRESS, 1_000, 2_000, 5_000, 10_000)
 """Numbers of phones at which progress is told; then at each multiple of the last."""
 _VAULT = b"$ANSIBLE_VAULT"
 _UNDEFINED = re.compile(r"'\w+' is undefined")
-_TAGGED = (str, int, float)
 
 
 class ActionModule(ActionBase):
@@ -83,7 +82,7 @@ class ActionModule(ActionBase):
         """Publish, and say what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
-        self._options = options = _options(self._task.args)
+        self._options = options = read_options("profiles", ARGUMENT_SPEC, self._task.args, required_if=REQUIRED_IF)
         self._tree = {"path": options["dest"], "groups": {"device": options["device_group"]}}
         if options["state"] == "previous":
             answer = self._call({**self._tree, "state": "previous"})
@@ -131,7 +130,7 @@ class ActionModule(ActionBase):
 
     def _images(self) -> list[dict[str, Any]]:
         options = self._options
-        images = read_catalogue(_plain(options["firmware_images"]), BUILTIN.extended(options["families"]))
+        images = read_catalogue(options["firmware_images"], BUILTIN.extended(options["families"]))
         return [image.plain() for image in images]
 
     def _publisher(self) -> Publisher:
@@ -323,7 +322,7 @@ class _Hosts:
             # A look-up templates the variable, so only a phone's own are looked up.
             for variable in filter(_is_of_phones, variables):
                 try:
-                    own[variable] = _plain(variables[variable])
+                    own[variable] = plain(variables[variable])
                 except AnsibleError as error:
                     yield Entry(name, {}, problem=f"{variable}: {_told(error)}")
                     break
@@ -367,25 +366,3 @@ def _tell(count: int, text: str) -> None:
     """Say what a long run does that cannot be counted."""
     if count >= FEWEST_FOR_PROGRESS:
         Display().display(f"profiles: {text}")
-
-
-def _options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    for name, spec in ARGUMENT_SPEC.items():
-        # Ansible would take the text of it as the secret
-        if spec.get("no_log") and isinstance(arguments.get(name), list | Mapping):
-            raise AnsibleActionFail(f"profiles: {name} is a list or mapping; write text")
-    validation = ArgumentSpecValidator(ARGUMENT_SPEC, required_if=REQUIRED_IF).validate(dict(arguments))
-    if validation.error_messages:
-        raise AnsibleActionFail("profiles: " + "; ".join(validation.error_messages))
-    options: dict[str, Any] = validation.validated_parameters
-    return {**options, **{name: _plain(options[name]) for name, spec in ARGUMENT_SPEC.items() if spec["type"] == "dict"}}
-
-
-def _plain(value: Any) -> Any:
-    """Return *value* without what Ansible adds to it: its containers make new objects each time they are asked."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(below) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_plain(below) for below in value]
-    base = type(value).__base__
-    return base(value) if base in _TAGGED and not isinstance(value, bool) else value

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.families import BUILTIN, Catalogue, FamilyError, ModelError
 from ..module_utils.phone import Phone, PhoneError, PhoneReader
@@ -20,9 +19,9 @@ from ..module_utils.profile_template import TemplateError
 from ..module_utils.publication import PREPROVISION, SERVICE, File, PublicationError, Publisher, Settings
 from ..module_utils.rehearsal import RehearsalError, macs
 from ..module_utils.sealing import SealingError
+from ..plugin_utils.options import read_options
 from .profiles import ARGUMENT_SPEC as PROFILES_SPEC
 from .profiles import ActionModule as ProfilesAction
-from .profiles import _plain
 
 _MODULE = "voip.preprovision.rehearsal_files"
 _WHICH = ("phones", "rows", "query", "groups", "families")
@@ -54,7 +53,7 @@ class ActionModule(ProfilesAction):
         """Make the phones, or take them away."""
         result: dict[str, Any] = super(ProfilesAction, self).run(tmp, task_vars)
         self._variables = task_vars or {}
-        self._options = options = _read_options(self._task.args)
+        self._options = options = read_options("rehearsal", ARGUMENT_SPEC, self._task.args)
         target = {"path": options["dest"], "mac": options["mac"], "state": options["state"]}
         if options["state"] == "absent":
             return {**result, **self._ask(target)}
@@ -123,11 +122,3 @@ def _as_unit(phone: Phone, certificates: Mapping[str, str]) -> dict[str, Any]:
     path = certificates.get(phone.mac.plain)
     shown = {"certificate": path, "private_key": f"{path.rpartition('/')[0]}/key.pem"} if path else {}
     return {"name": phone.name, "mac": phone.mac.colon, "model": phone.model.name, "serial": phone.serial, **shown}
-
-
-def _read_options(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(arguments))
-    if validation.error_messages:
-        raise AnsibleActionFail("rehearsal: " + "; ".join(validation.error_messages))
-    options: dict[str, Any] = validation.validated_parameters
-    return {**options, **{name: _plain(options[name]) for name, spec in ARGUMENT_SPEC.items() if spec["type"] == "dict"}}

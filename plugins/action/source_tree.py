@@ -15,8 +15,9 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.options import read_options
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "src": {"type": "path", "required": True},
@@ -37,10 +38,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Bring the code."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(self._task.args))
-        if validation.error_messages:
-            raise AnsibleActionFail("source_tree: " + "; ".join(validation.error_messages))
-        arguments: dict[str, Any] = validation.validated_parameters
+        arguments = read_options("source_tree", ARGUMENT_SPEC, self._task.args)
         folders = {"": Path(arguments.pop("src"))}
         folders |= {f"{name}/": Path(folder) for name, folder in arguments.pop("parts").items()}
         for folder in folders.values():

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.backup import Backup, BackupError, Header, check_passphrase, derive
+from ..plugin_utils.options import read_options
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "folder": {"type": "path", "required": True},
@@ -37,10 +37,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make a backup, and fetch it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(self._task.args))
-        if validation.error_messages:
-            raise AnsibleActionFail("station_backup: " + "; ".join(validation.error_messages))
-        given: dict[str, Any] = validation.validated_parameters
+        given = read_options("station_backup", ARGUMENT_SPEC, self._task.args)
         try:
             result.update(self._backup(given, task_vars))
         except BackupError as error:

@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.backup import Backup, BackupError, check_passphrase, derive
+from ..plugin_utils.options import read_options
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "file": {"type": "path", "required": True},
@@ -32,10 +32,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Restore a backup."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        validation = ArgumentSpecValidator(ARGUMENT_SPEC).validate(dict(self._task.args))
-        if validation.error_messages:
-            raise AnsibleActionFail("station_restore: " + "; ".join(validation.error_messages))
-        given: dict[str, Any] = validation.validated_parameters
+        given = read_options("station_restore", ARGUMENT_SPEC, self._task.args)
         try:
             result.update(self._restore(given, task_vars))
         except BackupError as error:
