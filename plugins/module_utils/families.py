@@ -122,7 +122,8 @@ class Family:
     waits_for_idle: bool = True
     """Whether Forced_Resync_Delay counts from the end of the last call, as SPA guides say; else from when the resync was due."""
     trigger_blocks: bool = False
-    """Whether a Resync_Trigger that does not hold keeps the unit from resyncing."""
+    """Whether a Resync_Trigger that does not hold keeps the unit from resyncing, as MPP guides say; else one that holds leads to a
+    resync, as those of ATA and SPA do."""
     load_pattern: str = ""
     """Regular expression of a firmware file's name; its group is the version, as $SWVER is then. Empty: names tell none."""
     load_dots: bool = False

@@ -113,11 +113,12 @@ class Unit:
         self.power_up(network, clock)
         while first := self._schedule.first():
             kind, timer = first
-            due = max(timer.due, clock.now()) + self._schedule.forced_delay(kind, self.busy_for)
+            delay = self._schedule.forced_delay(kind, self.busy_for)
+            due = max(timer.due, clock.now()) + delay
             if due > until:
                 return
             clock.sleep(due - clock.now())
-            if kind != "report":
+            if delay:
                 self.busy_for = 0.0
             self._schedule.stop(kind)
             self._wake(kind, timer, network)
@@ -189,11 +190,14 @@ class Unit:
 
     def _is_blocked(self) -> bool:
         """Tell whether a trigger keeps the unit from resyncing, in families where they do."""
+        triggers = self._triggers()
+        return self._family.trigger_blocks and bool(triggers) and not any(triggers)
+
+    def _triggers(self) -> list[bool]:
+        """Return of each trigger that is set whether it holds now."""
         self._count()
         texts = [self._parameters.get(name, "").strip() for name in self._family.triggers]
-        if not self._family.trigger_blocks or not any(texts):
-            return False
-        return not any(self._holds(text) for text in texts if text)
+        return [self._holds(text) for text in texts if text]
 
     def _holds(self, condition: str) -> bool:
         try:
@@ -221,6 +225,11 @@ class Unit:
             self._forget("report")
             self.send_report(network)
             self._schedule.set_report(self._clock.now())
+        elif kind == "trigger":
+            if any(self._triggers()):
+                self._schedule.pull_trigger(self._clock.now())
+            else:
+                self._schedule.set_trigger(self._clock.now())
         elif self._is_blocked() or self._memory.is_no("Provision_Enable"):
             self._diary.skip("apply", timer.name, "the unit does not resync now")
             self._schedule.set_resync(True, self._clock.now())
@@ -249,6 +258,7 @@ class Unit:
             succeeded = self._follow_all(network)
             succeeded = self._customize(succeeded, network)
         self._schedule.set_resync(succeeded, self._clock.now())
+        self._schedule.set_trigger(self._clock.now())
         self._schedule.set_report(self._clock.now())
         self._remember_rule()
         return succeeded

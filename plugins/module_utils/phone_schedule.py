@@ -9,11 +9,14 @@ from .resync_timers import SHORTEST, Timer, at_random_delay, first_contact, next
 
 AT, PERIODIC, ERROR = "Resync_At", "Resync_Periodic", "Resync_Error_Retry_Delay"
 _UPGRADE, _REPORT = "Upgrade_Error_Retry_Delay", "periodic_upload_to_server"
+_TRIGGER = "Resync_Trigger"
 _FORCED = 14400.0
+_LOOK = 60.0
+"""Seconds between two looks at the triggers; no document says how often."""
 
 
 class Schedule:
-    """The timers of one unit, at most one of each kind: resync, upgrade and report."""
+    """The timers of one unit, at most one of each kind: resync, trigger, upgrade and report."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
@@ -45,7 +48,7 @@ class Schedule:
 
     def forced_delay(self, kind: str, busy_for: float) -> float:
         """Return how much longer the unit waits whose lines are in use for so many seconds."""
-        if busy_for <= 0 or kind == "report":
+        if busy_for <= 0 or kind in ("report", "trigger"):
             return 0.0
         text = self._memory.get("resync.forced_delay")
         forced = float(text) if text.isdecimal() and len(text) < 9 else _FORCED
@@ -78,6 +81,17 @@ class Schedule:
         self._successes += 1
         if seconds:
             self._timers["resync"] = Timer(PERIODIC, now + max(seconds, SHORTEST))
+
+    def set_trigger(self, now: float) -> None:
+        """Set the timer at which the unit looks at its triggers, in families where one that holds leads to a resync."""
+        memory = self._memory
+        self.stop("trigger")
+        if not memory.family.trigger_blocks and any(memory.parameters.get(name, "").strip() for name in memory.family.triggers):
+            self._timers["trigger"] = Timer(_TRIGGER, now + _LOOK)
+
+    def pull_trigger(self, now: float) -> None:
+        """Have a resync now."""
+        self._timers["resync"] = Timer(_TRIGGER, now)
 
     def set_upgrade(self, failures: int, now: float) -> None:
         """Set the timer that follows so many failed upgrades."""

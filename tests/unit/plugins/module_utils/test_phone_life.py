@@ -608,6 +608,30 @@ def test_triggers_count_the_seconds():
     assert bench.times == [0, 1200, 2400, 3600]
 
 
+@pytest.mark.parametrize(
+    ("first", "times"),
+    [
+        # Looked at once a minute
+        ({"Resync_Trigger_1": "$PRVTMR ge 1000"}, [1020, 2040, 3060]),
+        ({"Resync_Trigger_1": "1 eq 2", "Resync_Trigger_2": "$PRVTMR ge 1000"}, [1020, 2040, 3060]),
+        ({"Resync_Trigger_2": "$PRVTMR ge 1000", "Resync_Periodic": "600"}, [600, 1200, 1800, 2400, 3000, 3600]),
+        ({"Resync_Trigger_1": "nonsense"}, []),
+        ({"Resync_Trigger_1": "$PRVTMR ge 1000", "Provision_Enable": "No"}, []),
+    ],
+)
+def test_triggers_of_others_lead_to_a_resync(first, times):
+    assert live({}, 1, **{"Resync_Periodic": "0", **first})[0] == times
+
+
+def test_a_call_delays_a_resync_that_a_trigger_leads_to():
+    bench = Bench({FACTORY: profile(Profile_Rule=RULE, Resync_Periodic="0", Resync_Trigger_1="1 eq 1"), OWN: profile()})
+    phone = unit()
+    phone.set_up_by_hand({"Resync_Random_Delay": "0", "Forced_Resync_Delay": "600"})
+    phone.busy_for = 300.0
+    phone.run(bench, bench.clock, NOON + 1000)
+    assert [when for url, when in zip(bench.asked, bench.times, strict=True) if url == OWN] == [960]
+
+
 @pytest.mark.parametrize(("trigger", "asks"), [("1 eq 1", True), ("1 eq 2", False), ("nonsense", False), ("", True)])
 def test_triggers_of_multiplatform_phones_block(trigger, asks):
     phone = unit("CP-8851-3PCC")
