@@ -59,7 +59,8 @@ class Machine:
 
     def output(self, *command: str) -> str:
         if command[0] == "apt-cache":
-            return "\n".join(["nginx", "  Depends: nginx-common", "  Depends: libpcre", "nginx-common", "libpcre", "chrony", "nmap", ""])
+            drawn = ["nginx", "  Depends: nginx-common", "  Depends: libpcre", "nginx-common", "libpcre", "chrony", "nmap", ""]
+            return "\n".join(drawn)
         return ""
 
 
