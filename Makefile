@@ -128,6 +128,7 @@ benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) prepare
 	python tests/benchmarks/profiles.py
 	$(MACHINE) run python tests/benchmarks/site.py
+	$(MACHINE) run python tests/benchmarks/morning.py
 	$(MACHINE) up preprovision-events bookworm
 	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-events voip.preprovision.site >/dev/null
 	$(MACHINE) run python tests/benchmarks/events.py preprovision-events
