@@ -35,6 +35,7 @@ PHONE = "00005e005301"  # one that has a certificate, and a file of its own
 FIRST_MAC = "00:00:5e:aa:00:00"
 VENDOR_CLASS = b"Cisco ATA192"
 MOST_DROPS = 2.5  # per cent
+LOWEST_RATE, RUNG = 100.0, 1.25  # of the ladder of rates
 COLUMNS = ("what", "station/s", "bare/s", "ratio", "station, CPU s per 1,000", "bare", "ratio", "station, failed", "bare")
 
 # Pools as the station has them, or the comparison would be one of pool sizes
@@ -232,9 +233,10 @@ def dhcp_turns(starters: dict[str, Starter], rate: int, seconds: int, rounds: in
 def best_dhcp(starters: dict[str, Starter], seconds: int, rounds: int, clients: int) -> dict[str, list[float]]:
     """The highest rates of a ladder of which at most MOST_DROPS are lost."""
     best: dict[str, list[float]] = {name: [] for name in starters}
+    ground = LOWEST_RATE
     for _round in range(rounds):
         highest = dict.fromkeys(starters, 0.0)
-        rate, climbing = 100.0, set(starters)
+        rate, climbing = ground, set(starters)
         while climbing:
             for name in sorted(climbing):
                 with starters[name]() as unit:
@@ -245,9 +247,11 @@ def best_dhcp(starters: dict[str, Starter], seconds: int, rounds: int, clients: 
                     climbing.remove(name)
                 else:
                     highest[name] = measured.rate
-            rate *= 1.25
+            rate *= RUNG
         for name, reached in highest.items():
             best[name].append(reached)
+        # The next round need not climb all of it again
+        ground = max(LOWEST_RATE, min(highest.values()) / RUNG**3)
     return best
 
 
