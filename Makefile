@@ -12,7 +12,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Set in some environments; every start of Ansible would then compile everything
 unexport PYTHONDONTWRITEBYTECODE
-# molecule colours its output even where nobody sees it
+# molecule colours its output even without a terminal
 ifndef MAKE_TERMOUT
 export NO_COLOR := 1
 endif
@@ -25,10 +25,10 @@ SANITY := build/ansible_collections/voip/preprovision
 # The home that ansible-test sees: its virtual environments, what it runs first in each (the pip that Python brings along, in
 # place of one from its own download site), and the settings of the caller's pip, which it hides from its own
 SANITY_HOME := $(PREPROVISION_CACHE)/sanity
-PARTS := lint unit sanity molecule
+PARTS := lint unit cores sanity molecule
 READY := .venv/complete .cache/collections/complete
 WHEELS := $(PREPROVISION_CACHE)/wheels
-WHEEL = $(shell sed -n 's/^ansible==/ansible-/p' requirements-collections.txt)
+WHEEL = $(shell sed -n 's/^ansible==\([^ ]*\).*/ansible-\1/p' requirements-collections.txt)
 
 # The wheel holds a hundred collections; installing it whole takes much longer
 define UNPACK
@@ -42,34 +42,39 @@ export UNPACK
 
 # pytest's closing line, as two numbers; a run that ends without one has failed
 define COUNT
-END {
+/^[0-9]+ [a-z]+.* in [0-9.]+s/ {
+    good = bad = 0
     for (i = 2; i <= NF; i++) if ($$i ~ /^passed/) good = $$(i - 1); else if ($$i ~ /^(failed|error)/) bad += $$(i - 1)
-    print good + 0, (good + bad) ? bad + 0 : 1
 }
+END { print good + 0, (good + bad) ? bad + 0 : 1 }
 endef
 export COUNT
 
-# What ansible, pytest, ansible-test and make say of a failure, with what follows
+# What ansible, pytest, ansible-test and make say of a failure, with what follows; molecule then destroys the machines and sums up
 define REASONS
+/^(INFO|ERROR) +(\[|Molecule|Ansible return code)|^PLAY RECAP|^DETAILS/ { left = 0; next }
 /^(\[ERROR\]|fatal: |failed: |FAILED |ERROR|E   )/ { left = 20 }
 left-- > 0
 endef
 export REASONS
 
-.PHONY: help tools station test why $(PARTS) benchmarks clean
+# The domain packages that the role profile_service installs beside the service
+DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/profile_service/vars/main.yml)
+
+.PHONY: help tools station test why quick style types build/service $(PARTS) benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 tools: $(READY) ## Ansible and the collections it needs, in .venv and .cache
 
-station: $(READY) ## run the main job: a station in a container, three emulated phones, their table
+station: $(READY) ## set up a station in a container, boot three emulated phones, print their table
 	$(MACHINE) prepare
 	$(MACHINE) up preprovision-station bookworm
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.site
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check -e "check_phones={{ groups['phones'] }}"
 
-test: $(READY) ## pass all tests: lint, unit, sanity, molecule
+test: $(READY) ## run all tests: lint, unit, cores, sanity, molecule
 	@mkdir -p build; rm -f build/*.log; \
 	table= passed=0 failed=0; \
 	for part in $(PARTS); do \
@@ -85,26 +90,43 @@ test: $(READY) ## pass all tests: lint, unit, sanity, molecule
 	printf '%s%d passed, %d failed\n' "$$table" $$passed $$failed; \
 	[[ $$table != *failed* ]]
 
-why: ## show the last lines that say why the last test failed
+why: ## show why the last test run failed
 	@for part in $(PARTS); do \
 	    if [[ -f build/$$part.log ]]; then \
-	        awk "$$REASONS" build/$$part.log | cut --bytes=-400 | tail --lines=24; \
+	        awk "$$REASONS" build/$$part.log | cut --bytes=-1200 | tail --lines=24; \
 	    fi; \
 	done
 
-lint: $(READY) ## ansible-lint, yamllint, ruff, mypy
-	ruff check .
-	yamllint --strict .
-	MYPYPATH=.cache/collections mypy $(foreach package,module_utils plugin_utils, \
-	    -p ansible_collections.voip.preprovision.plugins.$(package))
-	@rm -rf build/service && mkdir -p build/service
-	@cp -r roles/profile_service/files/preprovision_service build/service/
-	@cp -r plugins/module_utils build/service/preprovision_service/domain
-	MYPYPATH=build/service mypy -p preprovision_service
+quick: $(READY) ## style, types, and the unit tests that start no Ansible and need no root; ARGS selects some
+	@TIMEFORMAT='make quick: %U s user + %S s system CPU time, %R s elapsed'; \
+	time { $(MAKE) --no-print-directory style types; pytest --color=no --quick $(ARGS); }
+
+lint: $(READY) style types ## style, types, ansible-lint
 	ansible-lint --strict
 
-unit: $(READY) ## pytest over tests/unit
-	pytest --color=no
+style: $(READY) ## ruff, its formatter, yamllint
+	ruff check .
+	ruff format --check .
+	yamllint --strict .
+
+types: $(READY) build/service ## mypy over the domain code and the profile service
+	MYPYPATH=.cache/collections mypy $(foreach package,module_utils plugin_utils, \
+	    -p ansible_collections.voip.preprovision.plugins.$(package))
+	MYPYPATH=build/service mypy -p preprovision_service
+
+build/service:
+	@rm -rf $@ && mkdir -p $@
+	@cp -r roles/profile_service/files/preprovision_service $@
+	@mkdir -p $@/preprovision_service/domain
+	@cd plugins/module_utils && cp -r --parents $(DOMAIN) $(CURDIR)/$@/preprovision_service/domain
+
+# Several processes pay for a whole run only
+unit: $(READY) ## all unit tests, or ARGS="tests/unit/... -k ..."
+	pytest --color=no $(or $(ARGS),-n auto --dist loadfile)
+
+cores: $(READY) ## the callback plugin's tests with the two newest releases of ansible-core
+	$(MACHINE) prepare
+	tests/cores/run
 
 sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	@rm -rf $(SANITY)
@@ -119,12 +141,13 @@ sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	cd $(SANITY) && HOME=$(SANITY_HOME) \
 	    ansible-test sanity --local --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-molecule: $(READY) ## converge, judge and tear down Debian 12 and 13 with the emulated phones
+molecule: $(READY) ## converge, test and tear down stations on Debian 12 and 13, with emulated phones
 	$(MACHINE) prepare
 	$(MACHINE) run molecule test --scenario-name station --no-command-borders
 	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
+	$(MACHINE) run molecule test --scenario-name real_bench --no-command-borders
 
-benchmarks: $(READY) ## print the speed ratios
+benchmarks: $(READY) build/service ## measure and print the speed ratios
 	$(MACHINE) prepare
 	python tests/benchmarks/profiles.py
 	$(MACHINE) run python tests/benchmarks/site.py
@@ -143,8 +166,7 @@ benchmarks: $(READY) ## print the speed ratios
 	$(MACHINE) run podman exec preprovision-service sh -c 'apt-get update -qq && apt-get install -qq -y --no-install-recommends \
 	    fcgiwrap gunicorn libdbd-sqlite3-perl nginx perl python3-alembic python3-cryptography python3-flask python3-netaddr \
 	    python3-sqlalchemy wrk && systemctl stop nginx && mkdir /root/code' >/dev/null
-	$(MACHINE) run podman cp roles/profile_service/files/preprovision_service preprovision-service:/root/code/
-	$(MACHINE) run podman cp plugins/module_utils preprovision-service:/root/code/preprovision_service/domain
+	$(MACHINE) run podman cp build/service/preprovision_service preprovision-service:/root/code/
 	$(MACHINE) run podman cp tests/benchmarks/profile_service.py preprovision-service:/root/
 	$(MACHINE) run podman exec preprovision-service python3 /root/profile_service.py /root/code 5 5
 	$(MACHINE) run podman cp tests/benchmarks/board.py preprovision-service:/root/

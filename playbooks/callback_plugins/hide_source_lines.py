@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ansible loads what lies here with each of the playbooks beside it, without being told to."""
+"""Ansible loads the plugins in this folder with each playbook beside it, without any setting."""
 
 from __future__ import annotations
 

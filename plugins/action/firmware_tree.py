@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Controller side of the firmware_tree module: verify images, send what the target lacks, and have all of them served at once."""
+"""Controller side of the firmware_tree module: verify images, send those that the target lacks, and publish all of them at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypedDict, cast
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -17,31 +17,34 @@ from ansible.module_utils.urls import open_url
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.families import BUILTIN, FamilyError
-from ..module_utils.firmware import FirmwareError, Image, gaps, read_catalogue
-from ..module_utils.firmware_package import MOST_BYTES, Package, PackageError
-from ..module_utils.firmware_store import Stored, conflict
+from ..module_utils.families.catalogue import BUILTIN
+from ..module_utils.families.model import FamilyError
+from ..module_utils.firmware.images import FirmwareError, Image, read_catalogue
+from ..module_utils.firmware.packages import MAX_BYTES, Package, PackageError
+from ..module_utils.firmware.selector import gaps
+from ..module_utils.firmware.store import Content, Stored, conflict
 from ..plugin_utils.options import read_options
+from ..plugin_utils.target_module import TargetModule, failing
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": "/srv/preprovision"},
     "images": {"type": "list", "elements": "dict", "default": []},
     "families": {"type": "dict", "default": {}},
     "state": {"type": "str", "default": "present", "choices": ["present", "checked"]},
-    "limit": {"type": "int", "default": MOST_BYTES},
+    "limit": {"type": "int", "default": MAX_BYTES},
     "cache": {"type": "path", "default": "~/.cache/voip-preprovision/firmware"},
 }
 
-_MODULE = "voip.preprovision.firmware_store"
 _BLOCK = 1024 * 1024
 _PIECE = 16 * _BLOCK
-"""Bytes that are sent at a time; progress is told after each piece."""
+"""Bytes that are sent at a time; progress is reported after each piece."""
 _SPARE = 8 * _BLOCK
 """Bytes that stay free on the target."""
+_MAX_LISTED = 8
 
 
 class Source(NamedTuple):
-    """An image that is on the controller and right."""
+    """A verified image on the controller."""
 
     path: str
     size: int
@@ -49,24 +52,34 @@ class Source(NamedTuple):
     """As it will be on the target."""
 
 
+class StoreState(TypedDict):
+    """What firmware_store returns when it only reads."""
+
+    stored: dict[str, dict[str, Any]]
+    all: dict[str, str]
+    serves: bool
+    free: int
+    free_on_arrival: int
+    apart: bool
+
+
 class ActionModule(ActionBase):
-    """Wiring: catalogue -> verified files -> what the target lacks -> one image after the other -> one swap."""
+    """Wiring: read the catalogue, verify files, send the missing images one by one, publish them all in one step."""
 
     _supports_check_mode = True
     _supports_diff = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Serve the images, and say what changed."""
+        """Serve the images; return what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._variables = task_vars or {}
         self._options = options = read_options("firmware_tree", ARGUMENT_SPEC, self._task.args)
-        try:
+        self._store = TargetModule(self, "firmware_store", task_vars, "firmware_tree", path=options["path"])
+        with failing(FamilyError, FirmwareError):
             catalogue = BUILTIN.extended(options["families"])
             images = read_catalogue(options["images"], catalogue)
-            # A file that several entries name, for phones that differ, is one image
+            # Several entries may name one file, for different phones
             result.update(self._serve({image.sha256: image for image in images}, images))
-        except (FamilyError, FirmwareError) as error:
-            raise AnsibleActionFail(str(error)) from None
         return result
 
     def _serve(self, images: Mapping[str, Image], entries: tuple[Image, ...]) -> dict[str, Any]:
@@ -75,52 +88,51 @@ class ActionModule(ActionBase):
                 Display().warning(f"firmware_images: {sentence}")
             self._verify({digest: image for digest, image in images.items() if self._find(image)}, entries)
             return {"changed": False}
-        seen = self._ask({"digests": [*images]})
-        for digest, found in seen["stored"].items():
+        state = cast(StoreState, self._store.call(digests=[*images]))
+        for digest, found in state["stored"].items():
             _check_loads(images[digest], found["files"], entries)
-        missing = {digest: image for digest, image in images.items() if digest not in seen["stored"]}
-        gone = {digest: name for digest, name in seen["all"].items() if digest not in images}
+        missing = {digest: image for digest, image in images.items() if digest not in state["stored"]}
         result = {
-            "changed": bool(missing) or not seen["serves"],
+            "changed": bool(missing) or not state["serves"],
             "sent": [image.name for image in missing.values()],
-            "removed": [name or digest for digest, name in gone.items()],
+            "removed": [name or digest for digest, name in state["all"].items() if digest not in images],
         }
         if self._task.diff:
-            result["diff"] = self._diff(seen["all"], images)
+            result["diff"] = self._diff(state["all"], images)
         if result["changed"] and not self._task.check_mode:
-            self._replace(images, entries, missing, seen)
+            self._replace(images, entries, missing, state)
         return result
 
     def _replace(
-        self, images: Mapping[str, Image], entries: tuple[Image, ...], missing: Mapping[str, Image], seen: Mapping[str, Any]
+        self, images: Mapping[str, Image], entries: tuple[Image, ...], missing: Mapping[str, Image], state: StoreState
     ) -> None:
         for image in missing.values():
             if image.is_url and not self._find(image):
                 self._download(image)
         sources = self._verify(missing, entries)
-        stored = {digest: Stored(**found) for digest, found in seen["stored"].items()}
+        stored = {digest: Stored(**found) for digest, found in state["stored"].items()}
         everything = {digest: sources[digest].stored if digest in sources else stored[digest] for digest in images}
         problem = conflict(everything)
         if problem:
             raise FirmwareError(f"firmware_images: {problem}")
-        self._check_space(sources, images, seen)
+        self._check_space(sources, images, state)
         for number, (digest, source) in enumerate(sources.items(), 1):
             self._send(images[digest], source, f"{number} of {len(sources)}")
-        self._ask({"digests": [*images], "publish": True})
+        self._store.call(digests=[*images], publish=True)
 
     # -- on the controller
 
     def _find(self, image: Image) -> str:
-        """Return where the file is, or nothing where it has not been downloaded yet."""
+        """Return the file's path, or an empty text when it has not been downloaded yet."""
         if image.is_url:
             path = self._cached(image)
             return path if os.path.exists(path) else ""
-        # The collection's own playbooks lie where no user's file does, so beside the inventory is a place too
+        # The collection's own playbooks are far from the user's files, so look beside the inventory as well
         inventory = os.path.join(str(self._variables.get("inventory_dir") or "."), image.file)
         places = [os.path.abspath(self._loader.path_dwim(image.file)), os.path.abspath(inventory)]
         found = next((place for place in places if os.path.isfile(place)), "")
         if not found:
-            raise FirmwareError(f"firmware_images: {image.name}: there is no such file on the controller ({' or '.join(places)})")
+            raise FirmwareError(f"firmware_images: {image.name} does not exist on the controller ({' or '.join(places)})")
         return found
 
     def _cached(self, image: Image) -> str:
@@ -152,8 +164,8 @@ class ActionModule(ActionBase):
             size = os.fstat(file.fileno()).st_size
             if image.size and size != image.size:
                 raise FirmwareError(
-                    f"firmware_images: {image.name} has {size:,} bytes, and the catalogue says {image.size:,};"
-                    f" it is cut off, or another ({path})"
+                    f"firmware_images: {image.name} has {size:,} bytes, but the catalogue says {image.size:,};"
+                    f" it is truncated, or a different file ({path})"
                 )
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             _check_digest(image, digest, path)
@@ -163,10 +175,10 @@ class ActionModule(ActionBase):
         return Source(path, size, Stored(image.name, files))
 
     def _download(self, image: Image) -> None:
-        most = image.size or self._options["limit"]
+        max_bytes = image.size or self._options["limit"]
         path = self._cached(image)
         digest = hashlib.sha256()
-        _tell(f"downloads {image.name}")
+        _show(f"downloading {image.name}")
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             with _replacing(path) as file, contextlib.closing(open_url(image.file, timeout=60)) as answer:
@@ -174,12 +186,12 @@ class ActionModule(ActionBase):
                 while block := answer.read(_BLOCK):
                     file.write(block)
                     digest.update(block)
-                    if file.tell() > most:
-                        raise FirmwareError(f"firmware_images: {image.name} has more than {most:,} bytes where its URL leads")
+                    if file.tell() > max_bytes:
+                        raise FirmwareError(f"firmware_images: {image.name} is longer than {max_bytes:,} bytes at its URL")
                     if not file.tell() % _PIECE:
-                        _tell_progress(f"has downloaded of {image.name}", file.tell(), whole)
-                # What is kept is right
-                _check_digest(image, digest.hexdigest(), "where its URL leads")
+                        _show_progress(f"downloaded {image.name}", file.tell(), whole)
+                # Only a verified file stays in the cache
+                _check_digest(image, digest.hexdigest(), "at its URL")
         except FirmwareError:
             raise
         except (OSError, ValueError) as error:
@@ -187,46 +199,32 @@ class ActionModule(ActionBase):
 
     # -- to the target
 
-    def _check_space(self, sources: Mapping[str, Source], images: Mapping[str, Image], seen: Mapping[str, Any]) -> None:
-        """Raise FirmwareError unless there is room for all of it; a package is there beside its parts for a while."""
+    def _check_space(self, sources: Mapping[str, Source], images: Mapping[str, Image], state: StoreState) -> None:
+        """Raise FirmwareError unless all images fit; a package needs room beside its parts until it is unpacked."""
         needed = sum(size for source in sources.values() for size, _digest in source.stored.files.values()) + _SPARE
         needed += max((source.size for digest, source in sources.items() if images[digest].is_package), default=0)
         arriving = max((source.size for source in sources.values()), default=0) + _SPARE
-        places = [(f"{self._options['path']}/firmware", needed, seen["free"])]
-        if seen["apart"]:
-            places.append(("the folder that Ansible sends files to", arriving, seen["free_on_arrival"]))
+        places = [(f"{self._options['path']}/firmware", needed, state["free"])]
+        if state["apart"]:
+            places.append(("the folder that Ansible sends files to", arriving, state["free_on_arrival"]))
         names = ", ".join(images[digest].name for digest in sources)
-        for place, wanted, free in places if sources else ():
-            if wanted > free:
+        for place, required, free in places if sources else ():
+            if required > free:
                 raise FirmwareError(
-                    f"there is no space for {names}: it needs {_megabytes(wanted)} in {place}, and {_megabytes(free)} are free;"
-                    " make room, or take images out of firmware_images. Nothing was changed"
+                    f"there is not enough space for {names}: {place} needs {_megabytes(required)} and has {_megabytes(free)};"
+                    " free some, or remove images from firmware_images. Nothing was changed"
                 )
 
     def _send(self, image: Image, source: Source, which: str) -> None:
-        _tell(f"sends {image.name} ({_megabytes(source.size)}), {which}")
-        shell = self._connection._shell
-        # Ansible removes the last one that was made, and without pipelining the module that looked has had one
-        folder = shell.tmpdir or self._make_tmp_path()
-        pieces: list[str] = []
+        _show(f"sending {image.name} ({_megabytes(source.size)}), {which}")
         try:
-            for number, piece in enumerate(_pieces(source)):
-                pieces.append(shell.join_path(folder, f"{image.sha256[:16]}-{number:04d}"))
-                self._transfer_file(piece, pieces[-1])
-                if (number + 1) * _PIECE < source.size:
-                    _tell_progress(f"has sent of {image.name}", (number + 1) * _PIECE, source.size)
-            self._fixup_perms2((folder, *pieces))
+            pieces = self._store.upload_pieces(_named_pieces(image, source))
         except AnsibleError as error:
-            raise AnsibleActionFail(f"firmware_tree: {image.name} could not be sent: {error}; what was served still is") from error
+            raise AnsibleActionFail(
+                f"firmware_tree: {image.name} could not be sent: {error}; the images served so far are still served"
+            ) from error
         added = {"digest": image.sha256, "name": image.name, "pieces": pieces, "package": image.is_package}
-        self._ask({"add": {**added, "most": self._options["limit"]}})
-
-    def _ask(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        given = {"path": self._options["path"], **arguments}
-        answer: dict[str, Any] = self._execute_module(_MODULE, module_args=given, task_vars=self._variables)
-        if answer.get("failed"):
-            raise AnsibleActionFail(f"firmware_tree: {answer.get('msg', 'the target did not answer')}", result=answer)
-        return answer
+        self._store.call(add={**added, "max_bytes": self._options["limit"]})
 
     def _diff(self, before: Mapping[str, str], images: Mapping[str, Image]) -> dict[str, str]:
         place = f"{self._options['path']}/firmware"
@@ -237,27 +235,26 @@ class ActionModule(ActionBase):
 
 
 def _check_digest(image: Image, digest: str, place: str) -> None:
-    """Raise FirmwareError unless the digest of what is at *place* is the image's. A URL may hold a password."""
+    """Raise FirmwareError unless *digest*, of the content at *place*, is the image's. *place* is no URL: it may hold a password."""
     if digest != image.sha256:
         raise FirmwareError(
-            f"firmware_images: {image.name} has the sha256 {digest}, and the catalogue says {image.sha256};"
-            f" it is damaged, or another ({place})"
+            f"firmware_images: {image.name} has the sha256 {digest}, but the catalogue says {image.sha256};"
+            f" it is damaged, or a different file ({place})"
         )
 
 
 def _check_loads(image: Image, files: Iterable[str], entries: Iterable[Image]) -> None:
-    """Raise FirmwareError unless each file that a rule would name is in the image."""
+    """Raise FirmwareError unless the image contains every file that a rule would name."""
     for entry in entries:
         if entry.sha256 == image.sha256 and entry.load not in files:
-            most = 8
             raise FirmwareError(
-                f"firmware_images: {image.name} has no part that is called {entry.load}, as load says;"
-                f" it has {', '.join([*files][:most])}"
+                f"firmware_images: {image.name} does not contain {entry.load}, the file that its load names;"
+                f" it contains {', '.join([*files][:_MAX_LISTED])}"
             )
 
 
-def _digests(package: Package) -> dict[str, tuple[int, str]]:
-    """Return size and SHA-256 of each part; raise PackageError for one that is damaged."""
+def _digests(package: Package) -> dict[str, Content]:
+    """Return the size and SHA-256 of each part; raise PackageError for a damaged one."""
     found = {}
     for part in package.parts:
         digest = hashlib.sha256()
@@ -267,8 +264,16 @@ def _digests(package: Package) -> dict[str, tuple[int, str]]:
     return found
 
 
+def _named_pieces(image: Image, source: Source) -> Iterator[tuple[str, str]]:
+    """Yield the path of each piece and its name on the target; show progress when the next one is asked for."""
+    for number, piece in enumerate(_pieces(source)):
+        yield piece, f"{image.sha256[:16]}-{number:04d}"
+        if (number + 1) * _PIECE < source.size:
+            _show_progress(f"sent {image.name}", (number + 1) * _PIECE, source.size)
+
+
 def _pieces(source: Source) -> Iterator[str]:
-    """Yield paths of files that hold the image piece by piece; each is gone when the next is asked for."""
+    """Yield the path of a file with each piece of the image in turn; the next piece overwrites it."""
     if source.size <= _PIECE:
         yield source.path
         return
@@ -283,7 +288,7 @@ def _pieces(source: Source) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _replacing(path: str) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of *path* once it is whole."""
+    """Open a file that replaces *path* once it is complete."""
     descriptor, new = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
     try:
         with open(descriptor, "wb") as file:
@@ -298,10 +303,10 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB"
 
 
-def _tell(text: str) -> None:
+def _show(text: str) -> None:
     Display().display(f"firmware: {text}")
 
 
-def _tell_progress(what: str, done: int, whole: int) -> None:
+def _show_progress(what: str, done: int, whole: int) -> None:
     of = f" of {_megabytes(whole)} ({done * 100 // whole} %)" if whole else ""
-    _tell(f"{what} {_megabytes(done)}{of}")
+    _show(f"{what}: {_megabytes(done)}{of}")

@@ -9,8 +9,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.voip.preprovision.plugins.module_utils import capture_summary as captures
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac, MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac, MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.station import capture_summary as captures
 
 
 def _mac(value: object) -> Mac:
@@ -21,7 +21,7 @@ def _mac(value: object) -> Mac:
 
 
 def capture_plan(phone: object, since: float | None = None) -> dict[str, Any]:
-    """How to capture one phone and what to ask tshark for."""
+    """Return the capture filters for one phone and the arguments of tshark."""
     mac = _mac(phone)
     return {
         "mac": mac.colon,
@@ -33,7 +33,7 @@ def capture_plan(phone: object, since: float | None = None) -> dict[str, Any]:
 
 
 def capture_summary(text: str, phone: object) -> list[str]:
-    """What the packets say."""
+    """Return the summary of captured packets, one line per packet."""
     try:
         return captures.summarize(text, _mac(phone))
     except captures.CaptureError as error:

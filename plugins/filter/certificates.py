@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The certificates of a station, for the role certificates."""
+"""Filters for the role certificates: a station's requests, ledger and signed certificates."""
 
 from __future__ import annotations
 
@@ -14,25 +14,33 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
-from ansible_collections.voip.preprovision.plugins.module_utils.certificate_ledger import (
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.delivery_checks import missing_roots
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.install_checks import (
+    PemFiles,
+    Requirements,
+    prepare_installation,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.ledger import (
     ending,
     format_ledger,
     format_report,
     is_sent,
     is_settled,
+    read_device_roots,
     read_ledger,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.certificate_rules import take_signed
-from ansible_collections.voip.preprovision.plugins.module_utils.certificates import (
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.requests import (
     USUAL_KEY,
     CertificateError,
     Server,
     certificate_requests,
 )
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
 
 
 def _certificate_requests(
-    name: str,
+    names: Sequence[str],
     devices: Sequence[Mapping[str, str]] = (),
     days: int = 825,
     information: str = "",
@@ -40,25 +48,27 @@ def _certificate_requests(
     signed_elsewhere: bool = False,
     key_brought: bool = False,
 ) -> list[dict[str, Any]]:
+    name, *addresses = names
     try:
-        server = Server(name, information, int(key_bits), signed_elsewhere, key_brought)
+        server = Server(name, tuple(addresses), information, int(key_bits), signed_elsewhere, key_brought)
         requests = certificate_requests(server, devices, int(days))
     except CertificateError as error:
         raise AnsibleFilterError(str(error)) from error
     if server.key_bits < USUAL_KEY:
         Display().warning(
-            f"certificates_key_bits is {server.key_bits}: such a key can be broken, and whoever does so can pose as {name}. "
-            f"Use {USUAL_KEY} unless phones are too old for it; web_server_tls must be legacy for less."
+            f"certificates_key_bits is {server.key_bits}: such a key can be broken, which lets an attacker impersonate {name}. "
+            f"Use {USUAL_KEY} unless phones are too old for it; a smaller key needs web_server_tls: legacy."
         )
-    return [asdict(request) for request in requests]
+    return [{**asdict(request), "provider": request.provider.value} for request in requests]
 
 
 def signed_certificate(
     certificate: str, owner: str, name: str, chain: str = "", days_left: int = 0, key_bits: int = USUAL_KEY
 ) -> dict[str, str]:
-    """Return what is to be installed, and what the ledger says of it."""
+    """Return the certificate to install, and its entries for the ledger."""
     try:
-        signed = take_signed(certificate, owner, name, chain, datetime.datetime.now(datetime.UTC), int(days_left), int(key_bits))
+        required = Requirements(name, datetime.datetime.now(datetime.UTC), int(days_left), int(key_bits))
+        signed = prepare_installation(PemFiles(certificate, owner, chain), required)
     except CertificateError as error:
         raise AnsibleFilterError(f"certificates_signed: {error}") from error
     return {
@@ -72,24 +82,24 @@ def signed_certificate(
 def certificate_ledger(
     found: Sequence[Mapping[str, Any]],
     requests: Sequence[Mapping[str, Any]],
-    roots: Sequence[str],
+    roots: Sequence[Mapping[str, str]],
     folder: str,
     signed: Mapping[str, str] | None = None,
 ) -> str:
-    """Return the text of the ledger for the files that ansible.builtin.find has found in *folder*."""
+    """Return the text of the ledger; *found*: what ansible.builtin.find found in *folder*."""
     return format_ledger(requests, roots, signed or {}, _by_path(found, folder))
 
 
 def certificates_settled(
     found: Sequence[Mapping[str, Any]],
     requests: Sequence[Mapping[str, Any]],
-    roots: Sequence[str],
+    roots: Sequence[Mapping[str, str]],
     folder: str,
     renew_days: int,
     signed: Mapping[str, str] | None = None,
     sent: str | None = None,
 ) -> bool:
-    """Tell whether nothing is to be issued, installed or sent."""
+    """Tell whether there is nothing to issue, install or send."""
     files = _by_path(found, folder)
     ledger = format_ledger(requests, roots, signed or {}, files)
     return is_settled(ledger, requests, files, time.time() + int(renew_days) * 86400) and (
@@ -105,13 +115,21 @@ def _by_path(found: Sequence[Mapping[str, Any]], folder: str) -> dict[str, Mappi
     return {file["path"].removeprefix(f"{folder}/"): file for file in found}
 
 
-def certificate_report(ledger: str, days_left: int = 30) -> str:
-    """Return a ledger as a table, with what is to be done below it."""
-    return format_report(_rows(ledger), datetime.datetime.now(datetime.UTC), int(days_left))
+def certificate_report(
+    ledger: str, days_left: int = 30, families: Sequence[str] = (), own_families: Mapping[str, Any] | None = None
+) -> str:
+    """Return a ledger as a table, followed by what has to be done, and by the *families* whose maker's CA is missing."""
+    rows = _rows(ledger)
+    try:
+        known = BUILTIN.extended(own_families or {}).families
+        missing = missing_roots([known[name] for name in families if name in known], read_device_roots(ledger))
+    except (CertificateError, FamilyError) as error:
+        raise AnsibleFilterError(str(error)) from error
+    return format_report(rows, datetime.datetime.now(datetime.UTC), int(days_left), missing)
 
 
 def certificates_ending(ledger: str, days_left: int = 30) -> list[str]:
-    """Return a sentence for each certificate that phones rely on and that ends too soon."""
+    """Return a sentence for each certificate that phones rely on and that expires too soon."""
     return ending(_rows(ledger), datetime.datetime.now(datetime.UTC), int(days_left))
 
 

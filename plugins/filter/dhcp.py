@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters about the bench's DHCP server."""
+"""Filters for the bench's DHCP server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import BenchError
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp_options import OptionError, plan_dhcp
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
+from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import BenchError
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import OptionError, plan_dhcp
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
 
 
 def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Turn the settings of role dhcp_server into everything that its dhcpd.conf prints. *families*: the user's own ones."""
+    """Return the content of dhcpd.conf for the settings of role dhcp_server. *families*: the user's own product families."""
     try:
         plan = plan_dhcp(settings, BUILTIN.extended(families or {}))
     except (BenchError, FamilyError, OptionError) as error:
@@ -27,8 +28,10 @@ def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = 
         "network": plan.bench.network,
         "netmask": plan.bench.netmask,
         "lease_time": plan.lease_time,
+        "unknown_lease_time": plan.unknown_lease_time,
         "authoritative": plan.authoritative,
         "options": [{"name": option.name, "value": option.text} for option in plan.options],
+        "known_pool": [asdict(part) for part in plan.known_pool],
         "pool": [asdict(part) for part in plan.pool],
         "classes": [
             {

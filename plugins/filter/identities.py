@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How units are identified: MAC addresses, and what they say of themselves."""
+"""Filters for what identifies phones: MAC addresses and User-Agents."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.voip.preprovision.plugins.module_utils import user_agent
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import MacError, format_mac, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import MacError, format_mac, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.common.validate import kind_of
+from ansible_collections.voip.preprovision.plugins.module_utils.families import user_agent
 
 
 def mac_format(mac: object, style: str) -> str:
-    """Spell a MAC address in another way."""
+    """Return a MAC address in another spelling."""
     try:
         return format_mac(parse_mac(mac), style)
     except MacError as error:
@@ -22,9 +23,9 @@ def mac_format(mac: object, style: str) -> str:
 
 
 def parse_user_agent(text: object) -> dict[str, str]:
-    """Return what a User-Agent says; all is empty when no unit of a known family wrote it."""
+    """Return what a User-Agent says; all values are empty if no phone of a known family sends it."""
     if not isinstance(text, str):
-        raise AnsibleFilterError(f"the User-Agent is a {type(text).__name__}, not text")
+        raise AnsibleFilterError(f"the User-Agent must be text, not {kind_of(text)}")
     found = user_agent.parse_user_agent(text)
     return {
         "vendor": found.vendor if found else "",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Inventory hosts as phones, and phones as a table."""
+"""Turn inventory hosts into phones, and format reports on phones, checks and explanations."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.voip.preprovision.plugins.module_utils.check_table import failures, format_check
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import MacError, parse_mac
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_page import format_page
-from ansible_collections.voip.preprovision.plugins.module_utils.swarm_statistics import format_statistics
-from ansible_collections.voip.preprovision.plugins.module_utils.tables import format_explanation, format_table
+from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.statistics import format_statistics
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone, PhoneError
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader, read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.reports.check_report import Checked, failures, format_check
+from ansible_collections.voip.preprovision.plugins.module_utils.reports.phone_report import format_page
+from ansible_collections.voip.preprovision.plugins.module_utils.reports.phone_tables import (
+    format_emulated_phones,
+    format_explanation,
+)
 
-# Only these are looked up: everything else a host has may need a vault, or a fact that is not there.
+# Only these are read: a host's other variables may need a vault or missing facts
 _VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")
 
 
@@ -37,7 +42,7 @@ def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], famil
 def emulated_phones(
     hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], certificates: str, families: Mapping[str, Any] | None = None
 ) -> list[dict[str, str]]:
-    """Return what emulated_phone needs to know of each phone."""
+    """Return the phones as options of emulated_phone."""
     return [
         {
             "name": phone.name,
@@ -54,7 +59,7 @@ def emulated_phones(
 def device_certificates(
     hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None = None
 ) -> list[dict[str, str]]:
-    """Return what the certificate of each phone says."""
+    """Return the contents of each phone's certificate."""
     return [
         {"mac": phone.mac.colon, "model": phone.model.name, "serial": _serial(phone)} for phone in _read(hostvars, names, families)
     ]
@@ -63,7 +68,7 @@ def device_certificates(
 def known_phones(
     hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None = None
 ) -> list[dict[str, str]]:
-    """Return what a DHCP server needs to know of each phone."""
+    """Return the phones as reservations of a DHCP server."""
     return [
         {"name": phone.name, "mac": phone.mac.colon, **({"address": phone.address} if phone.address else {})}
         for phone in _read(hostvars, names, families)
@@ -76,19 +81,19 @@ def _serial(phone: Phone) -> str:
 
 
 def phone_table(results: Iterable[Mapping[str, Any]]) -> str:
-    """Print the results of emulated_phone as a table."""
-    return format_table(results)
+    """Format the results of emulated_phone as a table."""
+    return format_emulated_phones(results)
 
 
 def find_phone(
     hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], who: str, families: Mapping[str, Any] | None = None
 ) -> dict[str, str]:
-    """Return what the inventory knows of the phone with that MAC address, serial number or name."""
+    """Return the inventory's phone with this MAC address, serial number or name; an empty dict if there is none."""
     mac = _mac_of(who)
     for name in names:
-        # One phone that is not right must not hide another
-        told = {variable: hostvars[name][variable] for variable in ("phone_mac", "phone_serial") if variable in hostvars[name]}
-        if who in (name, told.get("phone_serial")) or (mac and _mac_of(told.get("phone_mac")) == mac):
+        # An invalid phone must not hide another
+        found = {variable: hostvars[name][variable] for variable in ("phone_mac", "phone_serial") if variable in hostvars[name]}
+        if who in (name, found.get("phone_serial")) or (mac and _mac_of(found.get("phone_mac")) == mac):
             phone = _read(hostvars, [name], families)[0]
             return {"name": name, "mac": phone.mac.plain, "model": phone.model.name, "serial": phone.serial}
     return {}
@@ -102,33 +107,37 @@ def _mac_of(text: object) -> str:
 
 
 def phone_page(
-    told: Mapping[str, Any],
+    facts: Mapping[str, Any],
     station: Mapping[str, Any],
     known: Mapping[str, str] | None = None,
     parameters: Iterable[Mapping[str, str]] = (),
     names: Sequence[str] = (),
 ) -> str:
-    """Print all that is known of one phone."""
-    return format_page(told, station, known or {}, parameters, names)
+    """Return everything known about one phone as a page of text."""
+    return format_page(facts, station, known or {}, parameters, names)
 
 
-def check_table(reports: Iterable[Mapping[str, Any]], seen: Mapping[str, Any], left: Sequence[str] = ()) -> str:
-    """Print the way of emulated phones step by step."""
-    return format_check(reports, seen, left)
+def check_table(
+    reports: Iterable[Mapping[str, Any]], seen: Mapping[str, Any], left: Sequence[str] = (), checked: Checked | None = None
+) -> str:
+    """Format the steps of emulated phones as a table."""
+    return format_check(reports, seen, left, checked)
 
 
-def check_failures(reports: Iterable[Mapping[str, Any]], seen: Mapping[str, Any], left: Sequence[str] = ()) -> list[str]:
-    """Return what failed, why, and what to do."""
-    return failures(reports, seen, left)
+def check_failures(
+    reports: Iterable[Mapping[str, Any]], seen: Mapping[str, Any], left: Sequence[str] = (), checked: Checked | None = None
+) -> list[str]:
+    """Return the failed steps with their causes and remedies."""
+    return failures(reports, seen, left, checked)
 
 
-def swarm_table(statistics: Mapping[str, Any]) -> str:
-    """Print the statistics of emulated_phone as a table."""
+def load_test_table(statistics: Mapping[str, Any]) -> str:
+    """Format the statistics of emulated_phone as a table."""
     return format_statistics(statistics)
 
 
 def explanation_table(rows: Iterable[Mapping[str, str]]) -> str:
-    """Print where the parameters of a phone come from as a table."""
+    """Format the origins of a phone's parameters as a table."""
     return format_explanation(rows)
 
 
@@ -139,7 +148,7 @@ class FilterModule:
             "device_certificates": device_certificates,
             "known_phones": known_phones,
             "phone_table": phone_table,
-            "swarm_table": swarm_table,
+            "load_test_table": load_test_table,
             "explanation_table": explanation_table,
             "find_phone": find_phone,
             "phone_page": phone_page,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters that several services share."""
+"""Check settings of services, and build those of the web server."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
-from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import BenchError, check_addresses
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError, ModelError
-from ansible_collections.voip.preprovision.plugins.module_utils.web_access import (
+from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import BenchError, check_addresses
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.client_identity import (
     OWNER_PATTERN,
     WebAccessError,
     password_lines,
     tls_settings,
 )
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError, ModelError
 
-_OLD_TLS = "web_server_tls: TLS 1.0 and 1.1 are on, which are broken; turn them off as soon as the old phones are gone"
+_OLD_TLS = "web_server_tls: TLS 1.0 and 1.1 are on, which are broken; turn them off as soon as no old phone needs them"
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def _translated() -> Iterator[None]:
 
 
 def service_addresses(addresses: object, variable: str) -> list[str]:
-    """Check the addresses on which a service listens."""
+    """Return the addresses on which a service listens, checked."""
     with _translated():
         checked = check_addresses(addresses, variable)
     if not checked:
@@ -43,7 +44,7 @@ def service_addresses(addresses: object, variable: str) -> list[str]:
 def model_families(
     hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """Return the names of the product families that some phones are of, sorted."""
+    """Return the names of the phones' product families, sorted."""
     with _translated():
         catalogue = BUILTIN.extended(families or {})
         models = {str(hostvars[name]["phone_model"]) for name in names if "phone_model" in hostvars[name]}
@@ -51,7 +52,7 @@ def model_families(
 
 
 def web_access_plan(tls: str, families: Iterable[str], passwords: Mapping[str, str], key_bits: int = 2048) -> dict[str, Any]:
-    """Turn the settings of role web_server into what its configuration prints; nothing of it is secret."""
+    """Return the values in the configuration of role web_server; none is secret."""
     with _translated():
         settings = tls_settings(tls, families, int(key_bits))
         users = password_lines(passwords)

@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A file of scanned labels as inventory hosts."""
+"""Inventory hosts from a file of scanned labels."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: scans
-short_description: A file of scanned labels as phones
+short_description: Phones from a file of scanned labels
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 description:
-  - Reads what a bar code scanner typed into a file, and makes an inventory host of each unit, in groups by customer and model.
-  - With a header line such as C(mac,serial,model,customer) the file is a table with commas, semicolons or tabs, its columns in any
-    order. Columns are known by common names in any case, such as C(MAC address), C(S/N), C(PID). A column C(name) names the host. A
-    column whose name begins with C(phone_) becomes that variable.
-  - Without a header each line is a code. The codes of one unit follow each other in any order; where one was left out, blank lines
-    around each unit keep the others together. A line such as C(customer=example), C(model=ATA192) or C(site=berlin) holds for what
-    follows it. Labels before a code, such as C(MAC:) and C(S/N), are understood.
-  - Twelve hexadecimal digits may be a MAC address or a serial number. The column or label decides, else whether the IEEE gave the
-    first half to a maker of phones, else what the other code of the unit is.
-  - Everything that is wrong is told at once, with file and line. A MAC address or serial number that comes twice is refused. A MAC
-    address that does not fit the maker of the model is a warning.
-  - Lines that begin with C(#) are comments.
+  - Reads what a bar code scanner typed into a file, and adds an inventory host for each unit, in groups by customer and model.
+  - With a header line such as C(mac,serial,model,customer) the file is a table separated by commas, semicolons or tabs, with
+    columns in any order. Columns may have common names in any case, such as C(MAC address), C(S/N), C(PID). A column C(name) names
+    the host. A column with a name that begins with C(phone_) sets that variable.
+  - Without a header each line is a code. The codes of one unit follow each other in any order; if one was skipped, blank lines
+    around each unit keep the others together. A line such as C(customer=example), C(model=ATA192) or C(site=berlin) applies to the
+    units after it. Labels before a code, such as C(MAC:) and C(S/N), are recognised.
+  - Twelve hexadecimal digits may be a MAC address or a serial number. The column or label decides, otherwise whether the first half
+    is registered to a maker of phones, otherwise the unit's other code.
+  - Reports all errors at once, with file and line. Rejects duplicate MAC addresses and serial numbers. Warns about a MAC address
+    that is not registered to the maker of the model.
+  - Ignores lines that begin with C(#).
 notes:
-  - Ansible warns and goes on without the hosts of an inventory source that is refused. With C(any_unparsed_is_failed = true) in
-    section C([inventory]) of C(ansible.cfg) it stops.
-  - In a folder that is an inventory, Ansible takes each file for an inventory source unless its name has one of the endings of
-    C(ignore_extensions). C(.txt) is one of them, C(.csv) is not.
+  - Ansible warns and continues without the hosts of an invalid inventory source. Set C(any_unparsed_is_failed = true) in section
+    C([inventory]) of C(ansible.cfg) to make it stop.
+  - In an inventory folder, Ansible takes each file for an inventory source unless its name ends with one of C(ignore_extensions).
+    C(.txt) is one of them, C(.csv) is not.
 requirements:
   - netaddr (Python library on the controller)
 extends_documentation_fragment:
@@ -39,7 +39,7 @@ options:
     required: true
     choices: [voip.preprovision.scans]
   file:
-    description: The file of scans, from the folder of this configuration on, or C(~).
+    description: The file of scans, relative to this configuration's folder; may begin with C(~).
     type: str
     required: true
   group:
@@ -47,22 +47,22 @@ options:
     type: str
     default: phones
   customer:
-    description: Customer of the units whose customer the file does not say.
+    description: Customer of units without one in the file.
     type: str
   model:
-    description: Model of the units whose model the file does not say.
+    description: Model of units without one in the file.
     type: str
   customer_group_prefix:
-    description: What the name of a customer's group begins with.
+    description: Prefix of the names of customers' groups.
     type: str
     default: customer_
   model_group_prefix:
-    description: What the name of a model's group begins with.
+    description: Prefix of the names of models' groups.
     type: str
     default: model_
   families:
     description:
-      - Families and models of your own, as in O(voip.preprovision.profiles#module:families). An inventory plugin cannot see group
+      - Your own families and models, as in O(voip.preprovision.profiles#module:families). An inventory plugin cannot see group
         variables.
     type: dict
     default: {}
@@ -95,16 +95,12 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Constructable
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
-from ansible_collections.voip.preprovision.plugins.module_utils.scans import (
-    CUSTOMER,
-    MODEL,
-    ScanError,
-    ScannedPhone,
-    Scans,
-    decode,
-    read_scans,
-)
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.label_scans import Scans, decode, read_scans
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.scan_columns import Column
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.scan_units import ScanError
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.scanned_phones import ScannedPhone
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable):
@@ -126,14 +122,18 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
     def _read(self, folder: Path) -> Scans:
         file = self.get_option("file")
         path = folder / Path(file).expanduser()
-        defaults = {CUSTOMER: self.get_option("customer"), MODEL: self.get_option("model")}
+        defaults = {Column.CUSTOMER: self.get_option("customer"), Column.MODEL: self.get_option("model")}
+        prefixes = {
+            Column.CUSTOMER: self.get_option("customer_group_prefix"),
+            Column.MODEL: self.get_option("model_group_prefix"),
+        }
         try:
             return read_scans(
                 decode(path.read_bytes(), file),
                 file,
                 defaults={name: value for name, value in defaults.items() if value},
                 catalogue=BUILTIN.extended(self.get_option("families")),
-                prefixes={CUSTOMER: self.get_option("customer_group_prefix"), MODEL: self.get_option("model_group_prefix")},
+                prefixes=prefixes,
             )
         except OSError as error:
             raise AnsibleParserError(f"the file of scans {path} cannot be read: {error.strerror}") from None
@@ -141,11 +141,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
             raise AnsibleParserError(str(error)) from error
 
     def _add(self, phone: ScannedPhone) -> None:
-        everyone = self.get_option("group")
-        self.inventory.add_host(phone.name, everyone)
+        all_phones = self.get_option("group")
+        self.inventory.add_host(phone.name, all_phones)
         for group in phone.groups:
             self.inventory.add_group(group)
-            self.inventory.add_child(everyone, group)
+            self.inventory.add_child(all_phones, group)
             self.inventory.add_child(group, phone.name)
         for name, value in phone.variables.items():
             self.inventory.set_variable(phone.name, name, value)

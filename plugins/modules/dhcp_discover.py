@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ask who else answers DHCP on an interface of the target."""
+"""Discover other DHCP servers on an interface of the target."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: dhcp_discover
-short_description: Tell which other DHCP servers answer on an interface, and what they offer
+short_description: Report which other DHCP servers answer on an interface, and what they offer
 description:
-  - Asks as a DHCP client does, with a C(DHCPDISCOVER), and returns what each server on the wire offers. It never requests an offer,
-    so that no lease comes of it; a server may keep the address that it offered for a minute or two.
-  - The interface stays as it is. It needs no address, a DHCP server or client may run on it, and it may be a bridge. It must be up.
-  - The target's own DHCP server on that interface is neither asked nor heard. Every answer came in from the wire.
-  - A machine with the target's own addresses is returned too, as a second station that was set up from the same inventory.
+  - Sends a C(DHCPDISCOVER) like a DHCP client, and returns the offer of each server on the wire. It never requests an offer, so no
+    lease is created; a server may reserve the address that it offered for a minute or two.
+  - Does not change the interface. It must be up, but needs no address, may run a DHCP server or client, and may be a bridge.
+  - Neither asks nor hears the target's own DHCP server on that interface. Every answer comes from the wire.
+  - Also reports a machine with the target's own addresses, such as a second station set up from the same inventory.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
@@ -21,19 +21,19 @@ requirements:
 options:
   interface:
     description:
-      - The interface to ask on, as V(bench0).
+      - The interface to use, such as V(bench0).
     type: str
     required: true
   timeout:
     description:
-      - For how many seconds to ask and to listen. All of them pass, since there may always be one more server.
-      - ISC DHCP takes a second before it offers, dnsmasq takes three.
-      - A switch port with spanning tree passes nothing for 30 seconds after it came up.
+      - Seconds to ask and listen. The module always waits for all of them, since another server may still answer.
+      - ISC DHCP needs one second before it offers, dnsmasq three.
+      - A switch port with spanning tree passes nothing for 30 seconds after it comes up.
     type: int
     default: 5
   attempts:
     description:
-      - How often to ask, since a frame can be lost; a second apart, or closer if O(timeout) is short.
+      - Number of questions, since a frame can be lost; one second apart, or closer if O(timeout) is short.
     type: int
     default: 2
   mac:
@@ -42,36 +42,36 @@ options:
     type: str
   vendor_class:
     description:
-      - Vendor class (option 60) to ask with, as V(CISCO ATA192-MPP), for servers that tell phones something else.
+      - Vendor class (option 60) to ask with, such as V(CISCO ATA192-MPP), for servers that answer phones differently.
     type: str
   ignore:
     description:
-      - Servers that may be there, by MAC address or by the IPv4 address that they identify themselves with, in quotes.
-      - A MAC address says more than an IPv4 address, which any other server may have too.
+      - Expected servers, by MAC address or by the IPv4 address of their server identifier, in quotes.
+      - A MAC address is safer than an IPv4 address, which another server may use as well.
     type: list
     elements: str
     default: []
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status without changing anything. It asks then too.
+    description: Runs normally in C(check_mode), since it changes nothing.
   diff_mode:
     support: none
-    description: There is never a difference.
+    description: Never changes anything.
 """
 
 EXAMPLES = r"""
-- name: Ask who else answers DHCP on the bench
+- name: Discover other DHCP servers on the bench
   voip.preprovision.dhcp_discover:
     interface: bench0
   register: discovered
 
-- name: Refuse to start beside another DHCP server
+- name: Stop if there is another DHCP server
   ansible.builtin.assert:
     that: discovered.offers | length == 0
     fail_msg: "{{ discovered.msg }}"
 
-- name: See what a phone would be told on the office LAN
+- name: Show what a phone would be offered on the office LAN
   voip.preprovision.dhcp_discover:
     interface: enp1s0
     vendor_class: CISCO ATA192-MPP
@@ -81,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 offers:
-  description: The first answer of each server, in the order in which they came. All of it was said by strangers.
+  description: The first answer of each server, in the order of arrival. Treat all of it as untrusted.
   returned: success
   type: list
   elements: dict
@@ -91,7 +91,7 @@ offers:
       type: str
       sample: 192.0.2.9
     server_mac:
-      description: MAC address that the answer came from. It is the relay's, if there is one.
+      description: MAC address that the answer came from; the relay's, if there is one.
       type: str
       sample: "00:00:5e:00:53:09"
     source:
@@ -100,34 +100,34 @@ offers:
       sample: 192.0.2.9
     message:
       description: >-
-        V(offer); or another kind of answer, as V(nak), V(ack), and V(bootp) if it does not say. V(damaged) if it cannot be read.
+        V(offer) or another type such as V(nak) or V(ack); V(bootp) if it has no type, V(damaged) if it is invalid.
       type: str
       sample: offer
     address:
-      description: The address that it offers; empty if none.
+      description: The offered address, or empty.
       type: str
       sample: 192.0.2.77
     relay:
-      description: Address of the relay; empty if there is none.
+      description: Address of the relay, or empty.
       type: str
       sample: ""
     next_server:
-      description: Address of the TFTP server in the fixed part of the message (C(siaddr)); empty if none.
+      description: Address of the TFTP server in the fixed part of the message (C(siaddr)), or empty.
       type: str
       sample: ""
     server_name:
-      description: Name of the TFTP server in the fixed part (C(sname)); empty if none.
+      description: Name of the TFTP server in the fixed part (C(sname)), or empty.
       type: str
       sample: ""
     boot_file:
-      description: File in the fixed part (C(file)); empty if none.
+      description: File in the fixed part (C(file)), or empty.
       type: str
       sample: ""
     options:
       description: >-
-        All options that it sent, as C(option_) with the number. Those that phones are provisioned by are text (66, 67, 159, 160) or
-        lists of addresses (3, 6, 42, 150). Bytes of a text that are not printable ASCII are written as V(\\x0a). What has no known
-        form, as option 43, is in hexadecimal digits.
+        All its options, as C(option_) with the number. Those that phones are provisioned by are text (66, 67, 159, 160) or lists of
+        addresses (3, 6, 42, 150). Bytes other than printable ASCII appear as V(\\x0a). Options without a known form, such as 43,
+        are in hexadecimal digits.
       type: dict
       sample:
         option_1: 255.255.255.0
@@ -135,11 +135,11 @@ offers:
         option_66: prov.example.net
         option_150: [192.0.2.9]
     fault:
-      description: Why the answer cannot be read; empty if it can.
+      description: Why the answer is invalid, or empty.
       type: str
       sample: ""
 msg:
-  description: One sentence on who answers.
+  description: One sentence on the servers that answered.
   returned: success
   type: str
   sample: On bench0 the DHCP server 192.0.2.9 (00:00:5e:00:53:09) offers 192.0.2.77
@@ -150,9 +150,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp_packets import DhcpPacketError
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp_probe import ProbeError, discover
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.discovery import ProbeError, discover
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.packets import DhcpPacketError
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "interface": {"type": "str", "required": True},
@@ -165,7 +165,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Ask and report."""
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     options = module.params
     for name in ("timeout", "attempts"):
@@ -184,8 +184,8 @@ def main() -> None:
         module.fail_json(msg=f"mac: {error}")
     except (ProbeError, DhcpPacketError) as error:
         module.fail_json(msg=str(error))
-    told = ", ".join(map(str, offers)) or f"no DHCP server answers within {options['timeout']} seconds"
-    module.exit_json(changed=False, offers=[asdict(offer) for offer in offers], msg=f"On {options['interface']} {told}")
+    found = ", ".join(map(str, offers)) or f"no DHCP server answers within {options['timeout']} seconds"
+    module.exit_json(changed=False, offers=[asdict(offer) for offer in offers], msg=f"On {options['interface']} {found}")
 
 
 if __name__ == "__main__":

@@ -1,40 +1,42 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Let emulated phones come up on a bench."""
+"""Boot emulated phones on a bench."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: emulated_phone
-short_description: Let emulated phones come up on a bench, and tell how far they get
+short_description: Boot emulated phones on a bench and report how far each one gets
 description:
-  - Plugs factory-new phones into the target's bench bridge, one or a thousand, and lets them do what such phones do.
-  - The phones are those in O(phones), and O(count) more that are made up.
-  - They ask DHCP with their family's vendor class, fetch the factory-default file from the server in option 66 (or 160, 159,
+  - Connects phones with factory settings, one or a thousand, to the target's bench bridge, and boots them.
+  - The phones are those in O(phones), and O(count) synthetic ones.
+  - They request a lease with their family's vendor class, fetch the factory-default file from the server in option 66 (or 160, 159,
     150), and follow C(Profile_Rule), C(Profile_Rule_B), C(Profile_Rule_C) and C(Profile_Rule_D) by TFTP, HTTP or HTTPS. They
-    check the server's certificate, show their own, decrypt with the key that their rule gives, apply the parameters and send
-    syslog messages.
-  - Every packet is real. One process does it all, in one network namespace. DHCP carries each phone's own MAC address; what a phone
-    sends after that comes from its own IP address, but from the MAC address that all of them share.
-  - At the end the phones give their leases back, and nothing of them stays on the target but what its servers have logged. So the
-    module never reports a change.
-  - Without O(lifetime), the random delay before a resync and the retries after a failed one are left out. Leases are not renewed.
+    verify the server's certificate, present their own, decrypt with the key in their rule, apply the parameters and send syslog
+    messages.
+  - All packets are real. One process sends them from one network namespace, where nftables makes every frame carry the phone's own
+    MAC address, in ARP as in DHCP, TFTP and HTTP.
+  - At the end the phones release their leases. Nothing remains on the target except what its servers have logged, so the module
+    never reports a change.
+  - Without O(lifetime), phones skip the random delay before a resync and do not retry a failed one. With it they also renew their
+    leases.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 requirements:
   - root on the target
-  - the Debian packages iproute2 and python3-cryptography on the target
+  - the Debian packages iproute2, nftables and python3-cryptography on the target
+  - Linux 5.16 or later on the target
 options:
   phones:
     description:
-      - The phones. The filter P(voip.preprovision.emulated_phones#filter) makes this list from inventory hosts.
+      - The phones. The filter P(voip.preprovision.emulated_phones#filter) builds this list from inventory hosts.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: What to call it in results.
+        description: Name of the phone in results.
         type: str
         required: true
       mac:
@@ -42,7 +44,7 @@ options:
         type: str
         required: true
       model:
-        description: Model, as V(ATA192), V(SPA504G) or V(CP-8851-3PCC).
+        description: Model, such as V(ATA192), V(SPA504G) or V(CP-8851-3PCC).
         type: str
         required: true
       serial:
@@ -50,119 +52,147 @@ options:
         type: str
         default: ""
       certificate:
-        description: Path on the target of the phone's own certificate (PEM). Without it the phone shows none.
+        description: Path on the target of the phone's own certificate (PEM). Without it the phone presents none.
         type: path
       private_key:
         description: Path on the target of the key that belongs to O(phones[].certificate) (PEM).
         type: path
+      roots:
+        description: Path on the target of the root certificates (PEM) that this phone has from the factory, instead of O(roots).
+        type: path
+      parameters:
+        description:
+          - Parameters that the phone has when it is first switched on, in addition to factory settings, as if an earlier customer
+            had set it up. With a C(Profile_Rule) that leads elsewhere, the phone never asks the bench.
+          - Ansible shows them in verbose output, so use test values only.
+        type: dict
+        default: {}
+      habits:
+        description: What this phone does differently, in addition to O(habits).
+        type: list
+        elements: str
+        choices: [vendor_class_nul, no_vendor_class, tftp_name_ff, other_names, asks_twice]
+        default: []
   count:
     description:
-      - How many phones to make up, with the MAC addresses from O(first_mac) on. The station must know them, as phones that it has
-        profiles for.
+      - Number of synthetic phones, with consecutive MAC addresses from O(first_mac) on. The station must have profiles for them.
     type: int
     default: 0
   model:
     description:
-      - Model of the phones that are made up.
+      - Model of the synthetic phones.
     type: str
   first_mac:
     description:
-      - MAC address of the first phone that is made up, in quotes. The others follow it.
+      - MAC address of the first synthetic phone, in quotes.
     type: str
   certificates:
     description:
-      - Folder on the target that holds certificates (PEM) of the phones that are made up, C(00005e005301.pem) and
-        C(00005e005301.key) for O(first_mac=00:00:5e:00:53:01), or C(key.pem) for all. Without it they show none.
+      - Folder on the target with certificates (PEM) of the synthetic phones, such as C(00005e005301.pem) and C(00005e005301.key)
+        for O(first_mac=00:00:5e:00:53:01), or C(key.pem) for all. Without it they present none.
     type: path
   families:
     description:
-      - Product families of your own, or corrections of known ones, as option O(voip.preprovision.profiles#module:families) takes
-        them.
+      - Your own product families, or corrections to built-in ones, as in O(voip.preprovision.profiles#module:families).
     type: dict
     default: {}
   bridge:
     description:
-      - The bridge that the phones are plugged into.
+      - Bridge to connect the phones to.
     type: str
     default: bench0
   roots:
     description:
-      - Path on the target of the root certificates (PEM) that phones carry from the factory.
-      - Only families that cannot be told of a root by URL use it. The others start without any, and fetch the one that their
-        C(Custom_CA_URL) or C(Custom_CA_Rule) names.
+      - Path on the target of the root certificates (PEM) that phones of every family have from the factory, which are those of
+        their maker. A root that C(Custom_CA_URL) or C(Custom_CA_Rule) names is added to them.
+      - No real phone has the bench's own CA from the factory, so a test that lists it here proves nothing about real phones.
+      - Without any root, a phone cannot fetch by HTTPS.
     type: path
+  habits:
+    description:
+      - What all phones of this run do differently, as some real units do.
+      - V(vendor_class_nul) ends DHCP option 60 with a zero byte; V(no_vendor_class) sends no option 60.
+      - V(tftp_name_ff) sends a byte 0xFF behind each file name that it reads by TFTP, and expects to be served all the same.
+      - V(other_names) first requests C(SEP<MAC>.cnf.xml) and C(XMLDefault.cnf.xml) by TFTP after power-up. Their absence is no
+        failure, and their content is ignored.
+      - V(asks_twice) sends each request for a file twice at the same time. If the responses differ, the phone reports the
+        worse one.
+    type: list
+    elements: str
+    choices: [vendor_class_nul, no_vendor_class, tftp_name_ff, other_names, asks_twice]
+    default: []
   power_cycles:
     description:
-      - How often each phone is started. V(1) is its trip to the bench. With V(2) it is started once more, as at the customer's,
-        and follows the rule that it has then.
+      - How many times each phone is switched on. V(1) is its trip to the bench. With V(2) it is switched on again, as at the
+        customer's site, and follows the rule it has by then.
     type: int
     default: 1
   lifetime:
     description:
-      - Seconds for which a phone stays on each time, by its own clock, and comes again as its timers say.
+      - Seconds, by the phone's own clock, for which a phone stays on each time and resyncs by its timers.
       - With V(0) it is switched off when its first resync and its upgrades have ended.
-      - Statistics of trips are those of all this time.
+      - Statistics of trips cover all of this time.
     type: float
     default: 0.0
   speed:
     description:
-      - How many times faster than the station's the phones' clocks run. With V(3600) an hour of O(lifetime) passes in a second.
-      - What they wait for servers takes them so many times longer.
+      - How many times faster the phones' clocks run than the station's. With V(3600), an hour of O(lifetime) passes in a second.
+      - By the phones' clocks, servers take as many times longer to respond.
     type: float
     default: 1.0
   customization:
     description:
-      - URL of a service for remote customization, which phones ask that DHCP does not lead to a profile. Role
-        P(voip.preprovision.profile_service#role) has one. Without it no phone asks anybody.
+      - URL of a remote customization service, which phones ask when DHCP does not lead to a profile. Role
+        P(voip.preprovision.profile_service#role) provides one. Without it no phone asks any service.
     type: str
     default: ""
   checksums:
     description:
-      - Name of a firmware file and its SHA-256 in hexadecimal digits. A phone refuses such a file if it has another one.
+      - Names of firmware files and their SHA-256 checksums in hexadecimal digits. A phone rejects a file with another checksum.
     type: dict
     default: {}
   timeout:
     description:
-      - Seconds within which a phone must get its lease, and each file.
+      - Seconds in which a phone must get its lease, and each file.
     type: int
     default: 30
   parallel:
     description:
-      - How many phones are up at a time. Fewer, where the target lets a process open no more files than that; a phone needs two.
+      - How many phones are up at a time. Fewer where the target's limit of open files per process is lower; a phone needs two.
     type: int
     default: 1000
   ramp:
     description:
-      - Seconds within which the phones are switched on, one after the other.
+      - Seconds over which the phones are switched on, one after the other.
     type: float
     default: 0.0
-  think:
+  think_time:
     description:
-      - Seconds that a phone waits at most before its first request, once it has its address, and between two power cycles. Each
-        phone takes a random time. Statistics leave it out.
+      - Longest time in seconds that a phone waits between getting its address and its first request, and between two power cycles.
+        Each phone waits a random time. Statistics leave it out.
     type: float
     default: 0.0
   reports:
     description:
-      - How many phones RV(phones) tells of at most. When there are more, those that failed come first.
+      - Maximum number of phones that RV(phones) lists. If there are more, those that failed come first.
     type: int
     default: 100
   plot:
     description:
-      - File on the target for an SVG image, how long each phone's trip took over the moment when it was switched on. Nothing is
-        drawn without it.
+      - File on the target for an SVG plot of how long each phone's trip took, over the time when it was switched on. Without it
+        nothing is plotted.
     type: path
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status without changing anything. No phone comes up then.
+    description: Can run in C(check_mode) and return changed status without changing anything. No phone is booted then.
   diff_mode:
     support: none
-    description: There is never a difference.
+    description: The module never changes anything.
 """
 
 EXAMPLES = r"""
-- name: Bring one phone up on the bench, then at the customer's
+- name: Boot one phone on the bench, then at the customer's site
   voip.preprovision.emulated_phone:
     phones:
       - name: desk-1
@@ -173,23 +203,36 @@ EXAMPLES = r"""
         private_key: /etc/preprovision/certificates/devices/00005e005301.key
     power_cycles: 2
 
-- name: Bring all phones of the inventory up
+- name: Boot all phones of the inventory
   voip.preprovision.emulated_phone:
     phones: "{{ hostvars | voip.preprovision.emulated_phones(groups['phones'], '/etc/preprovision/certificates/devices') }}"
-    roots: /etc/preprovision/certificates/bench-ca.pem
-  register: came_up
+    roots: /etc/preprovision/makers/roots.pem
+  register: booted
 
 - name: Show how far they got
   ansible.builtin.debug:
-    msg: "{{ came_up.phones | voip.preprovision.phone_table }}"
+    msg: "{{ booted.phones | voip.preprovision.phone_table }}"
 
-- name: Live through a day within a minute and a half
+- name: Boot two phones that behave like certain real ones
+  voip.preprovision.emulated_phone:
+    phones:
+      - name: second-hand
+        mac: "00:00:5e:00:53:01"
+        model: ATA192
+        parameters:
+          Profile_Rule: http://198.51.100.9/$MA.cfg
+      - name: impatient
+        mac: "00:00:5e:00:53:02"
+        model: CP-8851-3PCC
+        habits: [other_names, asks_twice]
+
+- name: Run all phones through a day in a minute and a half
   voip.preprovision.emulated_phone:
     phones: "{{ hostvars | voip.preprovision.emulated_phones(groups['phones'], '/etc/preprovision/certificates/devices') }}"
     lifetime: 86400
     speed: 1000
 
-- name: Switch 1,000 phones on within ten seconds
+- name: Switch on 1,000 phones within ten seconds
   voip.preprovision.emulated_phone:
     count: 1000
     model: ATA192
@@ -197,11 +240,11 @@ EXAMPLES = r"""
     certificates: /etc/preprovision/certificates/devices
     ramp: 10
     plot: /tmp/trips.svg
-  register: swarm
+  register: load_test
 
-- name: Show how long they took
+- name: Show how long the trips took
   ansible.builtin.debug:
-    msg: "{{ swarm.statistics | voip.preprovision.swarm_table }}"
+    msg: "{{ load_test.statistics | voip.preprovision.load_test_table }}"
 """
 
 RETURN = r"""
@@ -209,7 +252,7 @@ phones:
   description:
     - One entry for each phone, in the order of O(phones); empty in check mode. Keys and passwords are masked.
     - Of more than O(reports) phones, those that failed and a sample of the others.
-  returned: always, once the options have been understood
+  returned: always, unless an option is invalid
   type: list
   elements: dict
   contains:
@@ -226,25 +269,25 @@ phones:
       type: str
       sample: ATA192
     address:
-      description: The address that DHCP gave it last; empty when there was none.
+      description: The last address that DHCP assigned; empty when there was none.
       type: str
       sample: 192.0.2.20
     dhcp_options:
-      description: Number and value of the DHCP options that it was given. Lists are separated by spaces.
+      description: Number and value of the DHCP options in its lease. List items are separated by spaces.
       type: dict
       sample:
         "6": 192.0.2.1
         "66": 192.0.2.1
     requests:
-      description: The files that it asked for, in order.
+      description: The files that it requested, in order.
       type: list
       elements: dict
       contains:
         power_up:
-          description: In which power cycle, from 1.
+          description: Number of the power cycle, from 1.
           type: int
         parameter:
-          description: Which parameter named the file.
+          description: The parameter that named the file.
           type: str
           sample: Profile_Rule
         url:
@@ -255,16 +298,16 @@ phones:
           description: V(tftp), V(http) or V(https).
           type: str
         status:
-          description: HTTP status. For TFTP V(200) is a file and V(404) "file not found". V(0) is no answer.
+          description: HTTP status. For TFTP, V(200) is a file and V(404) "file not found". V(0) is no response.
           type: int
         bytes:
-          description: Length of what came.
+          description: Length of the content.
           type: int
         sealed:
           description: Whether it was encrypted.
           type: bool
         behaviour:
-          description: V(A) is a success, V(B) not found or corrupt, V(C) another failure; empty for a redirection or a login.
+          description: V(A) is success, V(B) not found or corrupt, V(C) any other failure; empty for a redirection or a login.
           type: str
     messages:
       description: The syslog messages that it sent, in order.
@@ -272,17 +315,17 @@ phones:
       elements: dict
       contains:
         server:
-          description: Which server to.
+          description: The server it was sent to.
           type: str
         text:
           description: The message.
           type: str
         sent:
-          description: Whether it could leave the phone.
+          description: Whether it was sent.
           type: bool
     state:
       description: >-
-        V(preprovisioned) when every rule that it followed succeeded and its C(Profile_Rule) now names a file of its own; else
+        V(preprovisioned) when every rule that it followed succeeded and its C(Profile_Rule) now names a file of its own; otherwise
         V(failed).
       type: str
     cause:
@@ -293,10 +336,10 @@ phones:
       type: str
       sample: "[--key ****] http://prov.example.net/service/$MA.cfg"
     parameters:
-      description: How many parameters it has been given.
+      description: How many parameters are set.
       type: int
     steps:
-      description: All that it did, in order.
+      description: Everything it did, in order.
       type: list
       elements: dict
       contains:
@@ -306,89 +349,89 @@ phones:
             V(customization).
           type: str
         what:
-          description: What it was about, as a parameter or a URL.
+          description: The subject, such as a parameter or a URL.
           type: str
         outcome:
           description: V(ok), V(failed) or V(skipped).
           type: str
         detail:
-          description: What came of it.
+          description: The result.
           type: str
         seconds:
           description: How long it took.
           type: float
         power_up:
-          description: In which power cycle, from 1.
+          description: Number of the power cycle, from 1.
           type: int
     failure:
-      description: Why it failed; texts are empty when it did not.
+      description: Why it failed; all values are empty when it did not.
       type: dict
       contains:
         code:
-          description: What kind of failure it is.
+          description: Code of the failure.
           type: str
           sample: not_found
         step:
-          description: In which step.
+          description: The step that failed.
           type: str
         what:
           description: The same as RV(phones[].cause).
           type: str
         facts:
-          description: What is known of it.
+          description: Details, which depend on the code.
           type: dict
     firmware:
-      description: The firmware version that it has at the end.
+      description: Its firmware version at the end.
       type: str
     customization:
-      description: Its state of remote customization.
+      description: Its customization state.
       type: str
       sample: Acquired
     next_resync:
-      description: When it would come again.
+      description: When it would resync next.
       type: dict
       contains:
         seconds:
-          description: Seconds until then.
+          description: Seconds until then, by its clock.
           type: float
         timer:
-          description: The parameter that says so; empty when it would not come again.
+          description: The parameter that sets the timer; empty when it would not resync again.
           type: str
     seconds:
       description: How long all power cycles took.
       type: float
 statistics:
-  description: What became of all phones, and how long it took. The filter P(voip.preprovision.swarm_table#filter) prints it.
-  returned: when phones came up
+  description: Statistics of all phones. The filter P(voip.preprovision.load_test_table#filter) formats them as a table.
+  returned: when phones were booted
   type: dict
   contains:
     phones:
-      description: How many there were.
+      description: Number of phones.
       type: int
       sample: 1000
     preprovisioned:
-      description: How many are.
+      description: Number of phones that are preprovisioned.
       type: int
       sample: 1000
     failures:
-      description: Code of a failure and how many phones it befell.
+      description: Failure code and number of phones with that failure.
       type: dict
       sample: {}
     addresses:
-      description: How many different addresses they had in the end.
+      description: Number of different addresses at the end.
       type: int
     given_twice:
-      description: A sentence on each address that was given to a phone while another had it.
+      description: A sentence for each address that was assigned to a phone while another had it.
       type: list
       elements: str
       sample: []
     messages:
-      description: How many syslog messages left.
+      description: Number of syslog messages sent.
       type: int
     times:
       description:
-        - For V(dhcp), V(tftp), V(http), V(https) and V(trip), which is all of a power cycle, C(number) of them and how many were
-          C(unanswered), or did not succeed, and of the others C(min), C(median), C(p99) and C(max) in seconds.
+        - For V(dhcp), V(tftp), V(http), V(https) and V(trip) (a whole power cycle), the C(number) of them, how many were
+          C(unanswered) or failed, and C(min), C(median), C(p99) and C(max) of the others in seconds.
       type: dict
       sample:
         dhcp: {number: 1000, unanswered: 0, min: 0.004, median: 0.021, p99: 0.09, max: 0.13}
@@ -396,25 +439,31 @@ statistics:
 
 import os
 import tempfile
-import threading
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.bench_wire import Identity, Wire, WireError, most_at_a_time
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, FamilyError
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import Phone, PhoneError, PhoneReader, read_phones
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_behaviour import Unit
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_network import SystemClock
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import MISSING
-from ansible_collections.voip.preprovision.plugins.module_utils.swarm import Measured, Sample, SwarmError, made_up, pause
-from ansible_collections.voip.preprovision.plugins.module_utils.swarm_statistics import chosen, plot, summarise
-from ansible_collections.voip.preprovision.plugins.module_utils.wire_http import ClientCertificate
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
+    LoadTestError,
+    load_phones,
+    read_options,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.plot import plot
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.samples import Sample
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.statistics import (
+    describe_failures,
+    select_reports,
+    summarise,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.bench_lan import BenchLan, BenchLanError
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.load_test import LoadTest, read_files
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import PhoneError
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.openssl_enc import MISSING
 
+HABITS: dict[str, Any] = {"type": "list", "elements": "str", "choices": [str(habit) for habit in Habit], "default": []}
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "phones": {
         "type": "list",
@@ -428,6 +477,9 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
             "serial": {"type": "str", "default": ""},
             "certificate": {"type": "path"},
             "private_key": {"type": "path", "no_log": False},
+            "roots": {"type": "path"},
+            "parameters": {"type": "dict", "default": {}},
+            "habits": HABITS,
         },
     },
     "count": {"type": "int", "default": 0},
@@ -437,6 +489,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "families": {"type": "dict", "default": {}},
     "bridge": {"type": "str", "default": "bench0"},
     "roots": {"type": "path"},
+    "habits": HABITS,
     "power_cycles": {"type": "int", "default": 1},
     "lifetime": {"type": "float", "default": 0.0},
     "speed": {"type": "float", "default": 1.0},
@@ -445,126 +498,14 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "timeout": {"type": "int", "default": 30},
     "parallel": {"type": "int", "default": 1000},
     "ramp": {"type": "float", "default": 0.0},
-    "think": {"type": "float", "default": 0.0},
+    "think_time": {"type": "float", "default": 0.0},
     "reports": {"type": "int", "default": 100},
     "plot": {"type": "path"},
 }
 
-_AT_LEAST: Mapping[str, int] = {
-    "count": 0,
-    "power_cycles": 1,
-    "lifetime": 0,
-    "speed": 1,
-    "timeout": 1,
-    "parallel": 1,
-    "ramp": 0,
-    "think": 0,
-    "reports": 1,
-}
-_STACK = 512 * 1024
-_MOST_CAUSES = 20
 
-
-def read_options(params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return all phones, those that are made up too; raise SwarmError for options that cannot be."""
-    for name, least in _AT_LEAST.items():
-        if params[name] < least:
-            raise SwarmError(f"{name} is {params[name]:g}; it must be at least {least}")
-    options = list(params["phones"])
-    if params["count"]:
-        missing = [name for name in ("model", "first_mac") if not params[name]]
-        if missing:
-            raise SwarmError(f"count makes phones up, and needs {' and '.join(missing)}")
-        options += made_up(params["count"], params["model"], params["first_mac"], params["certificates"])
-    if not options:
-        raise SwarmError("there is no phone; name some in phones, or make some up with count")
-    return options
-
-
-def read_units(options: list[dict[str, Any]], families: dict[str, Any]) -> list[Phone]:
-    """Check the phones' options as phones' variables are checked; raise PhoneError, or FamilyError for the *families*."""
-    reader = PhoneReader(BUILTIN.extended(families))
-    variables = ((phone["name"], {f"phone_{key}": phone[key] for key in ("mac", "model", "serial")}) for phone in options)
-    return read_phones(variables, reader)
-
-
-def read_files(module: AnsibleModule, options: Sequence[dict[str, Any]]) -> bytes:
-    """Return the factory roots; fail unless all files that the options name can be read."""
-    roots = b""
-    wanted = {"roots": module.params["roots"]}
-    for phone in options:
-        wanted |= {f"phone {phone['name']}: {option}": phone[option] for option in ("certificate", "private_key")}
-    for option, path in wanted.items():
-        try:
-            if path is not None:
-                with open(path, "rb") as file:
-                    roots = file.read() if option == "roots" else roots
-        except OSError as error:
-            module.fail_json(msg=f"{option}: cannot read {path} on the target: {error.strerror}")
-    return roots
-
-
-@dataclass
-class Swarm:
-    """Phones that come up on one wire."""
-
-    wire: Wire
-    roots: bytes
-    params: Mapping[str, Any]
-    """The module's options."""
-    samples: list[Sample] = field(default_factory=list)
-    """What they have measured so far."""
-    _start: float = field(default=0.0, init=False)
-
-    def bring_up(self, phones: Sequence[Phone], options: Sequence[dict[str, Any]], parallel: int) -> list[dict[str, Any]]:
-        """Switch all phones on, and return their reports."""
-        self._start = time.monotonic()
-        delays = [self.params["ramp"] * index / len(phones) for index in range(len(phones))]
-        # A thousand threads of the usual size would take more memory than a small machine promises
-        threading.stack_size(_STACK)
-        with ThreadPoolExecutor(parallel) as pool:
-            return list(pool.map(self._bring_one_up, phones, options, delays))
-
-    def _bring_one_up(self, phone: Phone, options: dict[str, Any], delay: float) -> dict[str, Any]:
-        """Start one phone as often as asked, as long as it succeeds, and report."""
-        unit = Unit(
-            phone,
-            self.roots,
-            has_certificate=options["certificate"] is not None,
-            customization=self.params["customization"],
-            checksums=self.params["checksums"],
-        )
-        certificate = ClientCertificate(options["certificate"], options["private_key"]) if options["certificate"] else None
-        identity = Identity(phone.mac, phone.model.family.block_size, certificate)
-        time.sleep(max(0.0, self._start + delay - time.monotonic()))
-        for number in range(self.params["power_cycles"]):
-            if number:
-                pause(self.params["think"])
-            self._power_up(unit, identity, is_last=number == self.params["power_cycles"] - 1)
-            if unit.cause:
-                break
-        return unit.report()
-
-    def _power_up(self, unit: Unit, identity: Identity, is_last: bool) -> None:
-        begin = time.monotonic()
-        with self.wire.plug_in(identity) as plug:
-            network = Measured(plug, self.samples.append, self.params["think"])
-            self._live(unit, network)
-            seconds = time.monotonic() - begin - network.paused
-        failed = unit.report()["cause"] if is_last else unit.cause
-        self.samples.append(Sample("trip", seconds, not failed, begin - self._start))
-
-    def _live(self, unit: Unit, network: Measured) -> None:
-        lifetime = self.params["lifetime"]
-        if not lifetime:
-            unit.power_up(network)
-            return
-        clock = SystemClock(self.params["speed"])
-        unit.run(network, clock, clock.now() + lifetime)
-
-
-def draw(module: AnsibleModule, samples: Sequence[Sample]) -> None:
-    """Put the plot in its place, whole."""
+def write_plot(module: AnsibleModule, samples: Sequence[Sample]) -> None:
+    """Write the plot to a temporary file, and move it to its path."""
     path = module.params["plot"]
     try:
         descriptor, temporary = tempfile.mkstemp(dir=module.tmpdir)
@@ -576,36 +517,33 @@ def draw(module: AnsibleModule, samples: Sequence[Sample]) -> None:
 
 
 def main() -> None:
-    """Bring all phones up and report."""
+    """Boot all phones and report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
     try:
-        options = read_options(params)
-        phones = read_units(options, params["families"])
-    except (FamilyError, PhoneError, SwarmError) as error:
+        options = read_options(module.params)
+        phones = load_phones(options)
+    except (FamilyError, PhoneError, LoadTestError) as error:
         module.fail_json(msg=str(error))
     if module.check_mode:
-        module.exit_json(changed=False, skipped=True, phones=[], msg="no phone comes up in check mode")
+        module.exit_json(changed=False, skipped=True, phones=[], msg="check mode boots no phones")
     if MISSING is not None:
         module.fail_json(msg="the Python package cryptography is missing; install the Debian package python3-cryptography")
-    roots = read_files(module, options)
     try:
-        with Wire(params["bridge"], params["timeout"]) as wire:
-            swarm = Swarm(wire, roots, params)
-            reports = swarm.bring_up(phones, options, min(most_at_a_time(params["parallel"]), len(phones)))
-    except WireError as error:
+        roots = read_files(options)
+        with BenchLan(options.bridge, options.timeout) as lan:
+            load_test = LoadTest(lan, roots, options)
+            reports = load_test.run(phones)
+    except (LoadTestError, BenchLanError) as error:
         module.fail_json(msg=str(error))
-    if params["plot"]:
-        draw(module, swarm.samples)
+    if options.plot:
+        write_plot(module, load_test.samples)
     results = {
-        "phones": chosen(reports, params["reports"]),
-        "statistics": summarise(reports, swarm.samples, wire.twice),
+        "phones": select_reports(reports, options.reports),
+        "statistics": summarise(reports, load_test.samples, lan.duplicate_addresses),
     }
-    failed = [report for report in reports if report["cause"]]
-    if failed:
-        causes = [f"{report['name']}: {report['cause']}" for report in failed[:_MOST_CAUSES]]
-        causes += [f"and {len(failed) - _MOST_CAUSES} more"] if len(failed) > _MOST_CAUSES else []
-        module.fail_json(msg="\n".join([f"{len(failed)} of {len(reports)} phones are not preprovisioned:", *causes]), **results)
+    failures = describe_failures(reports)
+    if failures:
+        module.fail_json(msg=failures, **results)
     module.exit_json(changed=False, **results)
 
 

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Target side of serving firmware: look at what is stored, take an image, serve a set of them."""
+"""Target side of firmware_tree: report, store and publish images."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firmware_store
-short_description: Look at or change the images that are served
+short_description: Report, store or publish firmware images
 description:
-  - Tells which images are stored whole and which are served, stores one that has been sent, or serves those named and no others.
-  - M(voip.preprovision.firmware_tree) uses this module on the target; it is of little use by itself.
+  - "Internal: M(voip.preprovision.firmware_tree) runs it on the target; not meant for playbooks."
+  - Reports which images are complete and which are served, stores an image that was sent, or serves exactly the given images.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
@@ -21,85 +21,80 @@ options:
     required: true
   digests:
     description:
-      - SHA-256 of each image that shall be served.
+      - SHA-256 of each image to be served.
     type: list
     elements: str
     default: []
   add:
     description:
-      - An image that has been sent. It is stored, and not served yet.
+      - An image that was sent. It is stored but not served yet.
     type: dict
     suboptions:
       digest:
         description:
-          - SHA-256 of it.
+          - Its SHA-256.
         type: str
         required: true
       name:
         description:
-          - Name of its file.
+          - Its file name.
         type: str
         required: true
       pieces:
         description:
-          - Files on the target that it has come in, in their order. They are removed.
+          - Files on the target that make up the image, in order. They are removed.
         type: list
         elements: path
         required: true
       package:
         description:
-          - Whether it is unpacked.
+          - Whether to unpack it.
         type: bool
         default: false
-      most:
+      max_bytes:
         description:
-          - Bytes that its parts may have.
+          - Maximum size of a package's parts together.
         type: int
         required: true
   publish:
     description:
-      - Whether to serve the images O(digests), and remove all others.
+      - Whether to serve exactly the images in O(digests) and remove all others.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status without changing anything.
-  diff_mode:
-    support: none
-    description: Returns no diff.
+extends_documentation_fragment:
+  - voip.preprovision.attributes
 """
 
 EXAMPLES = r"""
-- name: Tell which images are stored
+- name: Report which images are stored
   voip.preprovision.firmware_store:
     path: /srv/preprovision
 """
 
 RETURN = r"""
 stored:
-  description: Of each image of O(digests) that is stored whole, by its SHA-256, C(name) and C(files) (name, then size and SHA-256).
-  returned: when it looks
+  description: The complete images of O(digests) by SHA-256, each with C(name) and C(files) (name, then size and SHA-256).
+  returned: without O(add) and O(publish)
   type: dict
 all:
-  description: Name of each image that is there, by its SHA-256.
-  returned: when it looks
+  description: Names of all stored images by SHA-256.
+  returned: without O(add) and O(publish)
   type: dict
 serves:
-  description: Whether the images of O(digests) and no others are served.
-  returned: when it looks
+  description: Whether exactly the images of O(digests) are served.
+  returned: without O(add) and O(publish)
   type: bool
 free:
-  description: Bytes that are free where images are stored.
-  returned: when it looks
+  description: Free bytes where images are stored.
+  returned: without O(add) and O(publish)
   type: int
 free_on_arrival:
-  description: Bytes that are free where files arrive.
-  returned: when it looks
+  description: Free bytes where files arrive.
+  returned: without O(add) and O(publish)
   type: int
 apart:
-  description: Whether these are two file systems.
-  returned: when it looks
+  description: Whether these are different file systems.
+  returned: without O(add) and O(publish)
   type: bool
 """
 
@@ -108,7 +103,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.firmware_store import Arriving, FirmwareStore, StoreError
+from ansible_collections.voip.preprovision.plugins.module_utils.firmware.store import Arriving, FirmwareStore, StoreError
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
@@ -120,14 +115,14 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
             "name": {"type": "str", "required": True},
             "pieces": {"type": "list", "elements": "path", "required": True},
             "package": {"type": "bool", "default": False},
-            "most": {"type": "int", "required": True},
+            "max_bytes": {"type": "int", "required": True},
         },
     },
     "publish": {"type": "bool", "default": False},
 }
 
 
-def look(store: FirmwareStore, digests: list[str], arrival: str) -> dict[str, Any]:
+def report(store: FirmwareStore, digests: list[str], arrival: str) -> dict[str, Any]:
     """Return what is stored and served; *arrival*: folder that files are sent to."""
     stored = {digest: found for digest in digests if (found := store.stored(digest))}
     free, device = store.space()
@@ -143,13 +138,13 @@ def look(store: FirmwareStore, digests: list[str], arrival: str) -> dict[str, An
 
 
 def main() -> None:
-    """Wiring."""
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=[("add", "publish")])
     parameters = module.params
     store = FirmwareStore(parameters["path"])
     try:
         if not parameters["add"] and not parameters["publish"]:
-            module.exit_json(changed=False, **look(store, parameters["digests"], module.tmpdir))
+            module.exit_json(changed=False, **report(store, parameters["digests"], module.tmpdir))
         if not module.check_mode:
             if parameters["add"]:
                 store.add(Arriving(**parameters["add"]))

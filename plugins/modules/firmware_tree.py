@@ -6,14 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: firmware_tree
-short_description: Serve firmware images of a catalogue, verified and whole
+short_description: Serve a catalogue of verified firmware images
 description:
-  - Verifies each image on the controller (size, SHA-256, and what a package holds), sends those that the target does not have,
-    verifies them there again, unpacks packages, and then serves all of them in one step. Until then the old ones are served.
-  - Images that the catalogue does not name any more are removed. Nothing is sent that is there already.
-  - A package is a C(.zip) file. One that holds paths outside itself, absolute paths, links, encrypted parts, two parts of one
-    name, or more than O(limit) bytes is refused before anything is sent.
-  - Each file is served under its own name and in small letters, since TFTP knows no other, and with C(ATA19x) and C(ATA19X).
+  - Verifies each image on the controller (size, SHA-256, and a package's contents), sends those that the target lacks, verifies
+    them there again, unpacks packages, and then publishes all of them in one step. Until then the target serves the previous
+    images.
+  - Removes images that the catalogue no longer names. Never sends an image that the target already has.
+  - A package is a C(.zip) file. Paths that lead out of it, absolute paths, links, encrypted parts, two parts with the same name, or
+    more than O(limit) bytes make the module refuse it before anything is sent.
+  - Each file is served under its own name and in lower case, since the TFTP server looks for lower-case names, and with both
+    C(ATA19x) and C(ATA19X).
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
@@ -25,31 +27,31 @@ options:
     default: /srv/preprovision
   images:
     description:
-      - The catalogue. An entry has C(file) (path on the controller, or URL), C(sha256), C(version) as the phone's C($SWVER)
-        says it, and C(models) or C(family). If wanted also C(hardware), C(minimum), C(size), and for packages C(load), which
-        the guide to firmware explains.
+      - The catalogue. An entry has C(file) (path on the controller, or URL), C(sha256), C(version) as the phone reports it in
+        C($SWVER), and C(models) or C(family). Optional are C(hardware), C(minimum) and C(size), and packages need C(load); the
+        guide to firmware explains them.
     type: list
     elements: dict
     default: []
   families:
     description:
-      - Product families of your own, or corrections of known ones, by name.
+      - Your own product families and changes to the built-in ones, by name.
     type: dict
     default: {}
   state:
     description:
-      - V(present) serves the images. V(checked) looks at those that are on the controller, and changes nothing.
+      - V(present) serves the images. V(checked) only verifies those that are on the controller.
     type: str
     default: present
     choices: [present, checked]
   limit:
     description:
-      - Bytes that the parts of one package may have together.
+      - Maximum size of one package's parts together, in bytes.
     type: int
     default: 2147483648
   cache:
     description:
-      - Folder on the controller that images with a URL are downloaded to.
+      - Folder on the controller for downloaded images.
     type: path
     default: ~/.cache/voip-preprovision/firmware
 attributes:
@@ -58,14 +60,14 @@ attributes:
     description: Can run in C(check_mode) and return changed status without changing anything.
   diff_mode:
     support: full
-    description: Names the images that come and go.
+    description: Lists the images that are added and removed.
   action:
     support: full
-    description: Verifies and sends files of the controller.
+    description: Verifies and sends files from the controller.
 """
 
 EXAMPLES = r"""
-- name: Serve two images, one of which is a step to the other
+- name: Serve two images, the first a step to the second
   voip.preprovision.firmware_tree:
     images:
       - file: firmware/spa50x-30x-7-5-2b.bin
@@ -86,7 +88,7 @@ sent:
   type: list
   elements: str
 removed:
-  description: Names of the images that went.
+  description: Names of the images that were (in check mode, would be) removed.
   returned: when O(state=present)
   type: list
   elements: str

@@ -8,46 +8,42 @@ DOCUMENTATION = r"""
 module: offline_packages
 short_description: Collect the Debian packages that a station needs
 description:
-  - Collects what the roles install, with all that it depends on, for any release and architecture of Debian, into one archive that
-    apt can read without a network. Signatures are verified.
-  - Needs apt, but changes nothing of the machine's own.
+  - "Internal: the playbook offline_bundle runs it."
+  - Collects the packages that the roles install, and their dependencies, for any release and architecture of Debian, in one archive
+    that apt can read without a network. Signatures are verified.
+  - Needs apt, but leaves the host's own apt state unchanged.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   folder:
     description:
-      - Where the archive is put, named after release and architecture.
+      - Folder for the archive, which is named after release and architecture.
     type: path
     required: true
   release:
     description:
-      - Release of Debian.
+      - Debian release.
     type: str
     choices: [bookworm, trixie]
     required: true
   architecture:
     description:
-      - Architecture as Debian calls it. Without it, that of this machine.
+      - Debian architecture. Defaults to that of this host.
     type: str
     default: ""
   mirror:
     description:
-      - Where Debian is fetched. Without it, where this machine has its own packages from.
+      - URL of the Debian mirror. Defaults to the one that this host uses.
     type: str
     default: ""
   security:
     description:
-      - Likewise for security updates.
+      - URL of the mirror of security updates. Defaults to the one that this host uses.
     type: str
     default: ""
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status without changing anything.
-  diff_mode:
-    support: none
-    description: Returns no diff.
+extends_documentation_fragment:
+  - voip.preprovision.attributes
 """
 
 EXAMPLES = r"""
@@ -59,16 +55,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 file:
-  description: The archive.
+  description: Path of the archive.
   returned: success
   type: str
 wanted:
-  description: What the roles install.
+  description: Packages that the roles install.
   returned: success
   type: list
   elements: str
 packages:
-  description: What was collected, as name=version.
+  description: Packages that were collected, as name=version.
   returned: when something was collected
   type: list
   elements: str
@@ -84,7 +80,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.offline import RELEASES, OfflineError, collect, mirrors, wanted
+from ..module_utils.station.offline_bundle import RELEASES, OfflineError, collect, mirrors, wanted
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "folder": {"type": "path", "required": True},
@@ -107,7 +103,7 @@ def main() -> None:
         own = mirrors()
         mirror = given["mirror"] or own[0]
         if not mirror:
-            raise OfflineError("apt knows no mirror of Debian here; name one in bundle_mirror")
+            raise OfflineError("apt on this host uses no Debian mirror; set bundle_mirror to one")
         os.makedirs(given["folder"], exist_ok=True)
         with tempfile.TemporaryDirectory(dir=given["folder"]) as folder:
             collected = collect(folder, target, given["release"], architecture, mirror, given["security"] or own[1])

@@ -6,58 +6,53 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: phone_database
-short_description: Put the phones of the inventory into the profile service's database
+short_description: Write the inventory's phones to the profile service's database
 description:
-  - Reads and checks all phones on the controller, as M(voip.preprovision.profiles) does, and sends the rows that are new or
-    changed in one transfer. They are put in with one transaction, so that the service sees all of it at once.
-  - A row has the phone's variables and its own profile key, and not O(master_key). What the service has found out about a phone
-    (how far it is, its reports) stays.
-  - Phones that are no longer in the inventory are removed with their reports. Those that were scanned at the board stay.
-  - Bad variables of any phone stop the task before anything changes; all are reported together.
+  - "Internal: used by the role P(voip.preprovision.profile_service#role); not meant for playbooks."
+  - Reads and checks all phones on the controller, as M(voip.preprovision.profiles) does, and sends new and changed rows in one
+    transfer. One transaction writes them, so that the service sees either the old phones or the new.
+  - A row has the phone's variables and its own profile key, but not O(master_key). The service's own data about a phone (its
+    progress, its reports) stay.
+  - Phones that are no longer in the inventory are removed with their reports. Phones that were scanned at the board stay.
+  - Invalid variables of any phone stop the task before anything changes; all are reported together.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
-  database:
-    description:
-      - URL of the database, as SQLAlchemy takes it.
-    type: str
-    required: true
   code:
     description:
-      - Folder on the target that holds the package C(preprovision_service).
+      - Folder on the target that contains the package C(preprovision_service).
     type: path
     default: /usr/local/lib/preprovision-service
   owner:
     description:
-      - User of the service, as whom the database is opened.
+      - User of the service, who opens the database.
     type: str
     default: preprovision-service
   customers:
     description:
-      - What all phones of a customer share in the service, by name. C(provisioning_url) is what remote customization answers for
-        them, C(redirect) the URL of the server that they are sent to instead; of one that ends with C(/), the file that was asked
-        for below it.
+      - Settings that all phones of a customer share in the service, by name. C(provisioning_url) is the answer of remote
+        customization, C(redirect) the URL that phones are redirected to instead of getting a profile; if it ends with C(/), the
+        name of the requested file is appended.
     type: dict
     default: {}
   redirects:
     description:
-      - Where single phones are sent to instead, as URL by MAC address.
+      - The same C(redirect) for single phones, by MAC address.
     type: dict
     default: {}
-  bench_url:
+  rearm:
     description:
-      - URL of a phone's preprovision profile on the bench, with macros.
-    type: str
-    required: true
-  remote_url:
-    description:
-      - URL of a phone's service profile at the customer's, with macros.
-    type: str
-    required: true
+      - Names or MAC addresses of phones in the inventory that start over, or V(all). What was observed of them no longer counts, as
+        if they were taken back at the board, and their own files are served by TFTP again. A packed phone counts as taken back.
+      - An unknown name stops the task before anything changes.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
+  - voip.preprovision.service_database
   - voip.preprovision.phones
-  - voip.preprovision.phones.published
+  - voip.preprovision.phones.keys
 attributes:
   check_mode:
     support: full
@@ -71,7 +66,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Put all phones into the service's database
+- name: Write all phones to the service's database
   voip.preprovision.phone_database:
     database: sqlite:////var/lib/preprovision-service/service.sqlite
     phones: "{{ groups['phones'] }}"
@@ -88,12 +83,17 @@ phones:
   description: Number of phones in the inventory.
   returned: success
   type: int
-put_in:
-  description: Number of phones that were (in check mode, would be) put in or changed.
+upserted:
+  description: Number of phones that were (in check mode, would be) added or changed.
   returned: success
   type: int
 removed:
   description: Number of phones that were (in check mode, would be) removed.
   returned: success
   type: int
+rearmed:
+  description: Names of the phones that start (in check mode, would start) over.
+  returned: success
+  type: list
+  elements: str
 """

@@ -1,53 +1,44 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Target side of filling the profile service's database: look at what is there, or put in what is new."""
+"""Target side of phone_database: read what the profile service's database holds, or write changes to it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: phone_table
-short_description: Look at or change the phones in the profile service's database
+short_description: Read or change the phones in the profile service's database
 description:
-  - Tells which phones of the inventory the database has, and in which version, or puts in what an archive holds.
-  - M(voip.preprovision.phone_database) uses this module on the target; it is of little use by itself.
+  - "Internal: M(voip.preprovision.phone_database) runs it on the target; not meant for playbooks."
+  - Returns the inventory's phones in the database with their versions, or writes the changes in an archive.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
-  database:
-    description:
-      - URL of the database, as SQLAlchemy takes it.
-    type: str
-    required: true
   code:
     description:
-      - Folder that holds the package C(preprovision_service).
+      - Folder that contains the package C(preprovision_service).
     type: path
     required: true
   owner:
     description:
-      - User as whom the database is opened.
+      - User to open the database as.
     type: str
     required: true
   archive:
     description:
-      - Archive of what is new, on the target, encrypted with O(archive_key). Without it the module only looks.
+      - Archive of the changes, on the target, encrypted with O(archive_key). Without it the module only reads.
     type: path
   archive_key:
     description:
-      - Key of the archive, made for this one transfer.
+      - Key of the archive, generated for this one transfer.
     type: str
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status without changing anything.
-  diff_mode:
-    support: none
-    description: Returns no diff; M(voip.preprovision.phone_database) does.
+extends_documentation_fragment:
+  - voip.preprovision.attributes.secrets
+  - voip.preprovision.service_database
 """
 
 EXAMPLES = r"""
-- name: See which phones there are
+- name: Read which phones there are
   voip.preprovision.phone_table:
     database: sqlite:////var/lib/preprovision-service/service.sqlite
     code: /usr/local/lib/preprovision-service
@@ -56,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 present:
-  description: What the database has, packed for M(voip.preprovision.phone_database). Empty where there is none yet.
+  description: Phones in the database, packed for M(voip.preprovision.phone_database); empty if there is no database yet.
   returned: without O(archive)
   type: str
 """
@@ -72,8 +63,8 @@ from typing import IO, Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import SealingError
-from ansible_collections.voip.preprovision.plugins.module_utils.transfer import EncryptedReader
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import EncryptedReader
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "database": {"type": "str", "required": True, "no_log": True},
@@ -85,35 +76,43 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 
 class DatabaseError(Exception):
-    """The database cannot be used; the message says why, and shows nothing of it."""
+    """The database cannot be used; the message says why, and quotes nothing from it."""
 
 
 def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
-    """Do what is asked for; return the module's result, or raise DatabaseError."""
+    """Return the module's result; raise DatabaseError."""
     sys.path.insert(0, parameters["code"])
     try:
-        from preprovision_service import filling
-        from preprovision_service.database import engine_of, open_database
-        from sqlalchemy import inspect
+        from preprovision_service.domain.common.database_faults import Case
+        from preprovision_service.store import faults, sync
+        from preprovision_service.store.tables import engine_of, open_database
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
         if stream is not None:
-            raise DatabaseError(f"the service's code is not there: {error}") from error
+            raise DatabaseError(f"the service's code is not installed: {error}") from error
         # Check mode, before anything is installed
         return {"changed": False, "present": ""}
+    sessions = open_database(parameters["database"])
+    engine = engine_of(sessions)
     try:
-        sessions = open_database(parameters["database"])
+        file = faults.file_of(engine)
+        if stream is None and file and not os.path.exists(file):
+            # Check mode, before the service has started for the first time
+            return {"changed": False, "present": ""}
+        with engine.connect() as connection:
+            fault = faults.fault_of_revision(connection)
+        if fault and (stream is not None or fault.case is Case.TOO_NEW):
+            raise DatabaseError(fault.text)
         if stream is None:
-            there = inspect(engine_of(sessions)).has_table("settings")
-            return {"changed": False, "present": _pack(filling.present(sessions)) if there else ""}
+            return {"changed": False, "present": "" if fault else _pack(sync.present(sessions))}
         *lines, last = stream
         end = json.loads(last)
-        rows = (dict(zip(filling.COLUMNS, json.loads(line), strict=True)) for line in lines)
-        filling.fill(sessions, rows, end["removed"], end["customers"], end["settings"])
-    except filling.FillingError as error:
+        rows = (dict(zip(sync.COLUMNS, json.loads(line), strict=True)) for line in lines)
+        sync.sync(sessions, rows, end["removed"], end["customers"], end["settings"], end["rearmed"])
+    except sync.SyncError as error:
         raise DatabaseError(str(error)) from None
     except SQLAlchemyError as error:
-        raise DatabaseError(f"the database does not do what it is asked for: {type(error).__name__}") from None
+        raise DatabaseError(faults.explain(error, engine).text) from None
     return {"changed": True}
 
 
@@ -128,7 +127,7 @@ def main() -> None:
     stream: IO[bytes] | None = None
     try:
         if parameters["archive"]:
-            # Whole in memory and found to be whole, before anything counts
+            # Read and authenticated as a whole before any of it is used
             with open(parameters["archive"], "rb") as file:
                 stream = io.BytesIO(io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode())).read())
         _become(parameters["owner"])
@@ -142,7 +141,7 @@ def main() -> None:
 
 
 def _become(owner: str) -> None:
-    """Open the database as the service does, so that what is made beside it is its own."""
+    """Become the service's user, so that files made beside the database belong to it."""
     if os.getuid() != 0:
         return
     try:

@@ -9,13 +9,13 @@ module: profiles
 short_description: Publish the profiles of many phones at once
 description:
   - Renders, compresses and seals the bootstrap, preprovision and service profiles of all phones on the controller, in one
-    pass in memory, and sends what differs from what is live in one transfer. The target builds a new generation beside the
-    live one and swaps one symbolic link, so that TFTP and HTTP see all of it at once; a run that is interrupted leaves the
-    old one served.
+    pass in memory, and sends the differences from the live files in one transfer. The target builds a new generation beside the
+    live one and swaps one symbolic link, so that TFTP and HTTP serve either the old generation or the new; after an interrupted
+    run the old one is still served.
   - Sealing is repeatable, so the task reports a change only when a profile's content changed, and check mode is exact.
-  - Bad variables of any phone stop the task before anything changes; all are reported together.
+  - Invalid variables of any phone stop the task before anything changes; all are reported together.
   - A phone is an inventory host (O(phones)), or a row of a file (O(rows)) that never becomes one. Both have the variables
-    C(phone_mac) and C(phone_model), and those that the guide to phone variables lists.
+    C(phone_mac) and C(phone_model), and the others in the guide to phone variables.
   - A phone's parameters are merged in this order, later ones winning. The typed variables, the layers
     C(phone_parameters_<layer>) in alphabetical order, C(phone_parameters), C(phone_lines).
 version_added: 0.1.0
@@ -25,59 +25,49 @@ options:
   dest:
     description:
       - Folder to publish on the target. Web and TFTP servers serve C(current/open) below it; the web server serves
-        C(current/device) to device certificates alone.
+        C(current/device) only to device certificates, and the TFTP server each folder in C(current/units) only to the unit with
+        that MAC address.
     type: path
     required: true
   state:
     description:
-      - V(present) publishes. V(checked) looks at all phones on the controller and changes nothing. V(previous) goes
-        back to the generation before the newest one; doing so twice changes nothing more.
+      - V(present) publishes. V(checked) validates all phones on the controller and changes nothing. V(previous) goes
+        back to the generation before the newest one; repeating it changes nothing more.
     type: str
     default: present
     choices: [present, checked, previous]
-  kinds:
-    description:
-      - Kinds of profile to publish; files of other kinds stay as they are.
-    type: list
-    elements: str
-    default: [bootstrap, preprovision, service]
-    choices: [bootstrap, preprovision, service]
   purge:
     description:
-      - Whether profiles of phones that are not listed are removed. A file that this module did not make is never removed.
+      - Whether to remove profiles of phones that are not listed. Files that this module did not make are never removed.
     type: bool
     default: false
   explain:
     description:
-      - Name of one phone. Nothing is published; RV(explanation) says where each of its parameters comes from.
-    type: str
-  bench_url:
-    description:
-      - URL of a phone's preprovision profile on the bench, with macros such as C($MA). It must be HTTPS, since that profile
-        tells the phone its key. Required unless O(state=previous).
-    type: str
-  remote_url:
-    description:
-      - URL of a phone's service profile at the customer's, with macros. The phone's C(Profile_Rule) becomes this with C(--key).
-      - C({key_id}) in it becomes eight digits that tell one key of a phone from another; it must be there to change
-        keys. Required unless O(state=previous).
+      - Name of one phone. Nothing is published; RV(explanation) says what sets each of its parameters.
     type: str
   device_group:
     description:
-      - Group of the web server's workers, which alone may read the device profiles.
+      - Group of the web server's workers, the only one that can read the files that need a unit's certificate.
     type: str
     default: www-data
+  unit_group:
+    description:
+      - Group of the TFTP server, the only one that can read the files of single units.
+    type: str
+    default: preprovision-tftp
   keep:
     description:
-      - How many earlier generations stay on the target.
+      - Number of earlier generations to keep on the target.
     type: int
     default: 2
 extends_documentation_fragment:
   - voip.preprovision.phones
-  - voip.preprovision.phones.published
+  - voip.preprovision.phones.keys
+  - voip.preprovision.phones.kinds
+  - voip.preprovision.phones.trust
 notes:
-  - Keys and passwords are masked in results, diffs, warnings and errors, whatever C(preprovision_no_log) says. What a parameter is
-    called tells whether it is one; so do options of rules, and the passwords and tokens of URLs.
+  - Keys and passwords are masked in results, diffs, warnings and errors, whatever C(preprovision_no_log) says. They are recognised
+    by parameter names, options of rules, and passwords and tokens in URLs.
 attributes:
   check_mode:
     support: full
@@ -87,7 +77,7 @@ attributes:
     description: The diff names phones and parameters, never a value.
   action:
     support: full
-    description: Renders and seals on the controller, so that only what is served reaches the target.
+    description: Renders and seals on the controller, so that only served files reach the target.
 """
 
 EXAMPLES = r"""
@@ -118,7 +108,7 @@ EXAMPLES = r"""
     remote_url: https://prov.example.com/service/$MA-{key_id}.cfg
     master_key: "{{ vault_master_key }}"
 
-- name: Go back to what was published before
+- name: Go back to the previous generation
   voip.preprovision.profiles:
     dest: /srv/preprovision
     state: previous
@@ -136,12 +126,12 @@ published:
   type: list
   elements: str
 unchanged:
-  description: Names of the phones whose files are live already.
+  description: Names of the phones whose files were live already.
   returned: when O(state=present)
   type: list
   elements: str
 removed:
-  description: Names of the phones that are no longer listed and whose files went.
+  description: Names of the phones that are no longer listed and whose files were removed.
   returned: when O(state=present)
   type: list
   elements: str
@@ -155,7 +145,7 @@ sent:
   type: int
 explanation:
   description:
-    - One item a parameter of each profile. Secret values are hidden.
+    - One item for each parameter of each profile. Secret values are hidden.
   returned: when O(explain) is set
   type: list
   elements: dict
@@ -164,13 +154,13 @@ explanation:
       description: Kind of profile.
       type: str
     parameter:
-      description: Name of the parameter, sections before it.
+      description: Name of the parameter, after its sections.
       type: str
     value:
       description: Its value.
       type: str
     variable:
-      description: Phone variable that it comes from; empty for what every phone gets.
+      description: Phone variable that it comes from; empty for parameters that every phone gets.
       type: str
     origin:
       description: Group, host or row that sets this variable.

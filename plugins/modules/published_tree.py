@@ -1,53 +1,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Target side of publishing: look at the live generation, or install a new one."""
+"""Target side of publishing: inspect the live generation, or install a new one."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: published_tree
-short_description: Look at or replace a folder that is published whole
+short_description: Inspect or replace a folder that is published as a whole
 description:
-  - Looks at the live generation of a published folder, installs a new one from an archive and makes it live by swapping one
-    symbolic link, or goes back to the one before. What did not change is hard-linked.
-  - M(voip.preprovision.profiles) uses this module on the target; it is of little use by itself.
+  - "Internal: M(voip.preprovision.profiles) runs it on the target; not meant for playbooks."
+  - Inspects the live generation of a published folder, installs a new one from an archive and makes it live by swapping one
+    symbolic link, or goes back to the previous one. Unchanged files are hard-linked.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   path:
     description:
-      - The published folder. Its C(current) link names the live generation.
+      - Published folder. Its C(current) link names the live generation.
     type: path
     required: true
   groups:
     description:
-      - First folder of a published path, and the group that alone may read what is below it. Everything else is for all to read.
+      - First folder of a published path -> the only group that can read files below it. Everybody can read the rest.
     type: dict
     default: {}
   state:
     description:
-      - V(present) looks at the folder, or installs O(archive).
-      - V(previous) makes the generation live that was live before the newest one was made; doing it twice goes back once.
+      - V(present) inspects the folder, or installs O(archive).
+      - V(previous) makes the generation before the newest one live; repeating it changes nothing more.
     type: str
     default: present
     choices: [present, previous]
   archive:
     description:
-      - Archive of what is new, on the target, encrypted with O(archive_key). Without it the module only looks.
+      - Archive of the changes, on the target, encrypted with O(archive_key). Without it the module only inspects the folder.
     type: path
   archive_key:
     description:
-      - Key of the archive, or of the contents that are returned, made for this one transfer.
+      - Key of the archive or of the returned contents, generated for this one transfer.
     type: str
   contents:
     description:
-      - Paths of live files whose contents are to be returned, encrypted with O(archive_key).
+      - Paths of live files to return, encrypted with O(archive_key).
     type: list
     elements: str
   keep:
     description:
-      - How many earlier generations stay on disk.
+      - Number of earlier generations to keep on disk.
     type: int
     default: 2
 attributes:
@@ -60,7 +60,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Go back to what was published before
+- name: Go back to the previous generation
   voip.preprovision.published_tree:
     path: /srv/preprovision
     state: previous
@@ -69,17 +69,17 @@ EXAMPLES = r"""
 RETURN = r"""
 generation:
   description:
-    - Name of the live generation; empty when nothing is published yet.
-    - In check mode, what O(state=previous) would make live, or what is live while O(archive) would take its place.
+    - Name of the live generation; empty if nothing is published yet.
+    - In check mode, the generation that O(state=previous) would make live, or the one that O(archive) would replace.
   returned: success
   type: str
   sample: "000042"
 live:
-  description: What is live, packed for M(voip.preprovision.profiles). One text, since Ansible is slow with many items.
+  description: The live files, packed for M(voip.preprovision.profiles) into one text, since Ansible is slow with many items.
   returned: when O(state=present), without O(archive) and O(contents)
   type: str
 contents:
-  description: Contents of files, encrypted with O(archive_key), as base64. Files that are not there are left out.
+  description: Contents of files, encrypted with O(archive_key), as base64. Missing files are left out.
   returned: when O(contents) is set
   type: str
 """
@@ -90,9 +90,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.published_tree import PublishedTree, TreeError
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import SealingError
-from ansible_collections.voip.preprovision.plugins.module_utils.transfer import EncryptedReader, pack_contents
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.generations import PublishedTree, TreeError
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import EncryptedReader, pack_contents
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
@@ -109,7 +109,7 @@ _BUFFER = 65536
 
 
 def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what is asked for; return the module's result, or raise TreeError."""
+    """Return the module's result; raise TreeError."""
     tree = PublishedTree(parameters["path"], parameters["groups"])
     if parameters["state"] == "previous":
         name, changed = tree.previous(dry=check_mode)

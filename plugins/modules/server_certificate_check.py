@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at an HTTPS server as phones do."""
+"""Check an HTTPS server as phones do."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: server_certificate_check
-short_description: Look at an HTTPS server as phones of a family do
+short_description: Check an HTTPS server as phones of a family do
 description:
-  - Shakes hands with a provisioning server from the target, and judges its certificate, its name and its protocols by what phones
-    of a family accept.
-  - It checks the chain and its order up to a root that these phones carry, the common name (which may have a slash and information
-    behind the name), the subject alternative name, that the name resolves to the address that answered, validity until the phones
-    come again, keys, signatures and uses, versions of TLS and ciphers.
-  - What no public document settles for a family gives a warning at most; O(facts) says what your phones do.
-  - A server that gives different certificates to different clients is judged by the one that phones of the family get.
-  - Nothing is changed, neither on the target nor on the server.
+  - Connects to a provisioning server from the target, and checks whether phones of a family accept its certificate, its name and
+    its protocols.
+  - It checks the chain and its order up to a root that these phones carry, the common name (which may be followed by a slash and
+    information), the subject alternative name, that the name resolves to the address that answered, validity until the phones'
+    next resync, keys, signatures and uses, TLS versions and ciphers.
+  - Where the server names the CAs whose client certificates it accepts, it warns if no CA of the family's maker is among them.
+  - A demand that no public document confirms for a family gives only a warning; set O(facts) to what your phones do.
+  - If a server has several certificates, it checks the one that phones of the family get.
+  - Changes nothing on the target or the server.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
@@ -24,12 +25,12 @@ requirements:
 options:
   name:
     description:
-      - Fully qualified name under which phones reach the server.
+      - Fully qualified name by which phones reach the server.
     type: str
     required: true
   address:
     description:
-      - IPv4 address to look at. By default the first one of O(name) that answers, as phones do it.
+      - IPv4 address to check. By default the first address of O(name) that answers, as for phones.
     type: str
   port:
     description:
@@ -38,7 +39,7 @@ options:
     default: 443
   name_server:
     description:
-      - IPv4 address of the DNS server that phones ask, as the station itself. By default the target's own resolver is asked.
+      - IPv4 address of the DNS server that phones use, for example the station. By default the target's own resolver.
     type: str
   family:
     description:
@@ -48,15 +49,16 @@ options:
     choices: [ata19x, spa, mpp, grandstream, yealink, yealink_dect, poly, snom]
   facts:
     description:
-      - What your phones do, where it differs from what is known of the family or is better known. What is given here is certain.
+      - What your phones do, where it differs from the collection's facts on the family or these are uncertain. Facts set here are
+        certain.
     type: dict
     suboptions:
       lowest:
-        description: Lowest version of TLS that they offer.
+        description: Lowest TLS version that they offer.
         type: str
         choices: [TLS 1.0, TLS 1.1, TLS 1.2, TLS 1.3]
       highest:
-        description: Highest version of TLS that they offer.
+        description: Highest TLS version that they offer.
         type: str
         choices: [TLS 1.0, TLS 1.1, TLS 1.2, TLS 1.3]
       ciphers:
@@ -70,7 +72,7 @@ options:
         description: Whether the common name must be the server's name.
         type: bool
       checks_san:
-        description: Whether the subject alternative name must hold the server's name, as C(HTTPS_Name_Validate) of ATAs says.
+        description: Whether the subject alternative name must contain the server's name, as with C(HTTPS_Name_Validate) of ATAs.
         type: bool
       checks_address:
         description: Whether the name must resolve to the server's address.
@@ -78,24 +80,25 @@ options:
   roots:
     description:
       - Path on the target of the root certificates (PEM) that these phones carry, from the factory or by C(Custom_CA_URL). Without
-        it nobody can tell whether they trust the server, which is a warning.
+        it the module cannot tell whether they trust the server, and warns.
     type: path
   certificate:
     description:
-      - Path on the target of a client certificate (PEM) to show. Without it only whether the server asks for one is told.
+      - Path on the target of a client certificate (PEM) to present. Without it, the module only reports whether the server asks for
+        one.
     type: path
   private_key:
     description:
-      - Path on the target of the key that belongs to O(certificate) (PEM).
+      - Path on the target of the private key of O(certificate) (PEM).
     type: path
   resync_period:
     description:
-      - Seconds after which phones come again, their C(Resync_Periodic). The certificate must be valid then.
+      - Seconds until the phones' next resync, their C(Resync_Periodic). The certificate must still be valid then.
     type: int
     default: 86400
   expires_within:
     description:
-      - Days before the end of the certificate from which on it is a warning.
+      - Warn when the certificate expires within this many days.
     type: int
     default: 30
   fail_on:
@@ -112,43 +115,43 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode), and does the same there, since it changes nothing.
+    description: Runs normally in C(check_mode), since it changes nothing.
   diff_mode:
     support: none
-    description: There is never a difference.
+    description: Never changes anything.
 """
 
 EXAMPLES = r"""
-- name: Check the station's certificate as ATAs see it
+- name: Check the station's certificate as ATAs do
   voip.preprovision.server_certificate_check:
     name: prov.example.net
     name_server: 192.0.2.1
     family: ata19x
     roots: /etc/preprovision/certificates/bench-ca.pem
 
-- name: List what is wrong with the customer's server, without failing
+- name: List the findings on the customer's server without failing
   voip.preprovision.server_certificate_check:
     name: prov.example.com
     family: spa
     roots: /etc/preprovision/cisco-2k-small-business-ca.pem
     resync_period: 604800
     fail_on: never
-  register: looked
+  register: checked
 
-- name: Show it
+- name: Show them
   ansible.builtin.debug:
-    msg: "{{ looked.findings | map(attribute='what') }}"
+    msg: "{{ checked.findings | map(attribute='what') }}"
 """
 
 RETURN = r"""
 findings:
-  description: What was found, errors first.
-  returned: always, once the options have been understood
+  description: All findings, errors first.
+  returned: always, once the options are valid
   type: list
   elements: dict
   contains:
     level:
-      description: V(error) when phones refuse the server, V(warning) when some may or soon will, V(info) for the rest.
+      description: V(error) when phones refuse the server, V(warning) when some may or soon will, V(info) otherwise.
       type: str
     code:
       description: Short name of the finding.
@@ -161,20 +164,20 @@ findings:
     remedy:
       description: What to do.
       type: str
-      sample: have a certificate made with the subject alternative name DNS:prov.example.net
+      sample: get a certificate with the subject alternative name DNS:prov.example.net
 address:
-  description: The address that was looked at; empty when none answered.
-  returned: always, once the options have been understood
+  description: The address that was checked; empty when none answered.
+  returned: always, once the options are valid
   type: str
   sample: 192.0.2.1
 resolved:
   description: All IPv4 addresses of O(name).
-  returned: always, once the options have been understood
+  returned: always, once the options are valid
   type: list
   elements: str
 certificate:
-  description: What the server's certificate says; empty when there was none.
-  returned: always, once the options have been understood
+  description: The server's certificate; empty when there was none.
+  returned: always, once the options are valid
   type: dict
   contains:
     subject:
@@ -189,14 +192,14 @@ certificate:
       description: Subject of the signer.
       type: str
     not_before:
-      description: Begin of its validity.
+      description: Start of its validity.
       type: str
     not_after:
       description: End of its validity.
       type: str
       sample: "2027-01-31T12:00:00Z"
     key:
-      description: Kind and size of its key.
+      description: Type and size of its key.
       type: str
       sample: RSA 2048
     signature:
@@ -204,54 +207,67 @@ certificate:
       type: str
       sample: sha256
     chain_length:
-      description: How many certificates the server sends.
+      description: Number of certificates that the server sends.
       type: int
 protocols:
-  description: Version of TLS and the cipher that the server chooses there; empty where it refuses the version.
-  returned: always, once the options have been understood
+  description: The cipher that the server chooses for each TLS version; empty where it refuses the version.
+  returned: always, once the options are valid
   type: dict
   sample:
     TLS 1.1: ""
     TLS 1.2: ECDHE-RSA-AES256-GCM-SHA384
 cipher:
-  description: The cipher that the server chooses among those of the family; empty when there is none.
-  returned: always, once the options have been understood
+  description: The cipher that the server chooses from those of the family; empty when there is none.
+  returned: always, once the options are valid
   type: str
 asks_for_certificate:
   description: Whether the server asks for a client certificate.
-  returned: always, once the options have been understood
+  returned: always, once the options are valid
   type: bool
+client_cas:
+  description: Subjects of the CAs whose client certificates the server says to accept; empty where it says nothing.
+  returned: always, once the options are valid
+  type: list
+  elements: str
 status:
-  description: HTTP status of C(/) with O(certificate); V(0) is no answer.
+  description: HTTP status of C(/) with O(certificate); V(0) without an answer.
   returned: when O(certificate) is set and the server asks for one
   type: int
 """
 
 import datetime
-import socket
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.bench_network import is_host_name
-from ansible_collections.voip.preprovision.plugins.module_utils.certificate_rules import (
-    LEVELS,
-    VERSIONS,
-    Finding,
-    TlsFacts,
-    by_level,
-    check_certificate,
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.chain import MISSING, read_certificates
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.findings import Code, Finding, Level, by_level
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.handshake_checks import (
+    check_client_cas,
     check_client_certificate,
     check_protocols,
     check_server_name,
-    summary,
-    tls_facts,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.requests import CertificateError
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.server_checks import (
+    CertificateSummary,
+    Demands,
+    Endpoint,
+    check_certificate,
+    summarise,
     unresolved,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.certificates import CertificateError
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
-from ansible_collections.voip.preprovision.plugins.module_utils.tls_probe import ProbeError, Server, UnreachableError, resolve
-from ansible_collections.voip.preprovision.plugins.module_utils.x509_chain import MISSING, read_certificates
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_facts import VERSIONS, tls_facts
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_scan import (
+    Offer,
+    ProbeError,
+    Server,
+    UnreachableError,
+    resolve,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.common.text_tables import printable
+from ansible_collections.voip.preprovision.plugins.module_utils.common.validate import is_host_name, is_ipv4
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -284,92 +300,106 @@ RANGES = {"port": range(1, 2**16), "resync_period": range(2**31), "expires_withi
 
 
 class OptionError(ValueError):
-    """An option cannot be as it is; the message names it."""
+    """An option is invalid; the message names it."""
 
 
-def read_options(options: dict[str, Any]) -> tuple[TlsFacts, str | None]:
-    """Check what the specification cannot; return the facts and the roots, or raise OptionError."""
+class Report(TypedDict):
+    """What the module returns besides its findings."""
+
+    address: str
+    resolved: list[str]
+    certificate: CertificateSummary | dict[str, str]
+    protocols: dict[str, str]
+    cipher: str
+    asks_for_certificate: bool
+    client_cas: list[str]
+    status: NotRequired[int]
+
+
+def read_demands(options: dict[str, Any]) -> Demands:
+    """Check what the argument spec cannot; return what the phones demand, or raise OptionError."""
     if not is_host_name(options["name"]) or "." not in options["name"]:
-        raise OptionError(f"name is '{options['name']}'; it must be the fully qualified name that phones use, as prov.example.net")
+        raise OptionError(
+            f"name is '{options['name']}'; it must be the fully qualified name that phones use, such as prov.example.net"
+        )
     for option in ("address", "name_server"):
-        try:
-            socket.inet_pton(socket.AF_INET, options[option] or "192.0.2.1")
-        except OSError as error:
-            raise OptionError(f"{option} is '{options[option]}'; phones use IPv4 addresses alone, as 192.0.2.1") from error
+        if options[option] and not is_ipv4(options[option]):
+            raise OptionError(f"{option} is '{options[option]}'; phones use only IPv4 addresses, such as 192.0.2.1")
     for option, span in RANGES.items():
         if options[option] not in span:
             raise OptionError(f"{option} is {options[option]}; it must be from {span[0]} to {span[-1]}")
     known = {key: value for key, value in (options["facts"] or {}).items() if value is not None}
     facts = tls_facts(options["family"]).corrected(known)
     if not facts.versions:
-        raise OptionError(f"facts: lowest is {facts.lowest}, which is above highest, {facts.highest}; give both")
-    if options["roots"] is None:
-        return facts, None
+        raise OptionError(f"facts: lowest is {facts.lowest}, which is above highest, {facts.highest}; set both")
+    return Demands(
+        family=BUILTIN.families[options["family"]],
+        facts=facts,
+        roots=None if options["roots"] is None else read_roots(options["roots"]),
+        resync_period=options["resync_period"],
+        expires_within=options["expires_within"],
+    )
+
+
+def read_roots(path: str) -> str:
+    """Return the PEM text of a file of root certificates; raise OptionError."""
     try:
-        with open(options["roots"], encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             roots = file.read()
-        read_certificates(roots, f"roots: {options['roots']}")
+        read_certificates(roots, f"roots: {path}")
     except OSError as error:
-        raise OptionError(f"roots: cannot read {options['roots']} on the target: {error.strerror}") from error
+        raise OptionError(f"roots: cannot read {path} on the target: {error.strerror}") from error
     except CertificateError as error:
         raise OptionError(str(error)) from error
-    return facts, roots
+    return roots
 
 
-def look(options: dict[str, Any], facts: TlsFacts, roots: str | None) -> tuple[list[Finding], dict[str, Any]]:
-    """Look at the server; return the findings and the rest of the module's result, or raise ProbeError."""
+def check_server(options: dict[str, Any], demands: Demands) -> tuple[list[Finding], Report]:
+    """Check the server at the first address that answers; return the findings and the report, or raise ProbeError."""
     resolved = resolve(options["name"], options["name_server"] or "", options["timeout"])
-    told: dict[str, Any] = {
-        "address": "",
-        "resolved": list(resolved),
-        "certificate": {},
-        "protocols": {},
-        "cipher": "",
-        "asks_for_certificate": False,
-    }
-    silent: list[Finding] = []
+    report = Report(
+        address="", resolved=list(resolved), certificate={}, protocols={}, cipher="", asks_for_certificate=False, client_cas=[]
+    )
+    unreachable: list[Finding] = []
     for address in [options["address"]] if options["address"] else resolved:
         server = Server(address, options["port"], options["name"], options["timeout"])
         try:
-            offer = server.look(facts)
+            offer = server.scan(demands.facts)
         except UnreachableError as error:
-            silent.append(Finding.of_error("unreachable", error))
+            unreachable.append(Finding.of_error(Code.UNREACHABLE, error))
             continue
-        # A phone goes on to the next address
-        findings = [finding._replace(level="warning") for finding in silent]
-        told |= {
-            "address": address,
-            "protocols": dict(offer.protocols),
-            "cipher": offer.as_phone,
-            "asks_for_certificate": offer.asks,
-        }
+        report.update(address=address, protocols=dict(offer.protocols), cipher=offer.as_phone)
+        report.update(asks_for_certificate=offer.asks, client_cas=[printable(subject) for subject in offer.client_cas])
         if options["certificate"] and offer.asks:
-            told["status"] = server.show(options["certificate"], options["private_key"])
-        try:
-            told["certificate"] = summary(offer.chain)
-            findings += check_certificate(
-                offer.chain,
-                roots,
-                name=options["name"],
-                resolved=resolved,
-                address=address,
-                family=BUILTIN.families[options["family"]],
-                facts=facts,
-                now=datetime.datetime.now(datetime.UTC),
-                resync_period=options["resync_period"],
-                expires_within=options["expires_within"],
-            )
-        except CertificateError as error:
-            findings.append(Finding.of_error("unreadable", error))
+            report["status"] = server.request_with(options["certificate"], options["private_key"])
+        # A phone tries the next address too, so these are no errors
+        findings = [finding._replace(level=Level.WARNING) for finding in unreachable]
+        findings += check_chain(offer, Endpoint(options["name"], address, resolved), demands, report)
         findings += check_server_name(offer.chain, offer.without_name)
-        findings += check_protocols(offer.protocols, offer.as_phone, facts)
-        findings += check_client_certificate(offer.asks, told.get("status"))
-        return by_level(findings), told
-    return silent or [unresolved(options["name"])], told
+        findings += check_protocols(offer.protocols, offer.as_phone, demands.facts)
+        findings += check_client_certificate(offer.asks, report.get("status"))
+        findings += check_client_cas(demands.family, offer.client_cas)
+        return by_level(findings), report
+    return unreachable or [unresolved(options["name"])], report
+
+
+def check_chain(offer: Offer, endpoint: Endpoint, demands: Demands, report: Report) -> list[Finding]:
+    """Return the findings on the chain, and add its summary to the report."""
+    try:
+        report["certificate"] = summarise(offer.chain)
+        return check_certificate(offer.chain, endpoint, demands, datetime.datetime.now(datetime.UTC))
+    except CertificateError as error:
+        return [Finding.of_error(Code.UNREADABLE, error)]
+
+
+def failing_levels(fail_on: str) -> list[Level]:
+    """Return the levels that make the module fail."""
+    levels = list(Level)
+    return levels[: levels.index(Level(fail_on)) + 1] if fail_on != "never" else []
 
 
 def main() -> None:
-    """Look and tell."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_together=[("certificate", "private_key")]
     )
@@ -377,13 +407,12 @@ def main() -> None:
     if MISSING is not None:
         module.fail_json(msg="the Python package cryptography is missing; install the Debian package python3-cryptography")
     try:
-        facts, roots = read_options(options)
-        findings, told = look(options, facts, roots)
+        findings, report = check_server(options, read_demands(options))
     except (OptionError, ProbeError) as error:
         module.fail_json(msg=str(error))
-    result = {"changed": False, "findings": [finding._asdict() for finding in findings], **told}
-    severe = LEVELS[: LEVELS.index(options["fail_on"]) + 1] if options["fail_on"] in LEVELS else ()
-    causes = [finding.sentence for finding in findings if finding.level in severe]
+    result = {"changed": False, "findings": [finding.to_dict() for finding in findings], **report}
+    levels = failing_levels(options["fail_on"])
+    causes = [finding.sentence for finding in findings if finding.level in levels]
     if causes:
         where = f"{options['name']}, port {options['port']}"
         module.fail_json(msg="\n".join([f"{where}, is not fit for phones of the family {options['family']}:", *causes]), **result)

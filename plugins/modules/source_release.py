@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Target side of bringing a folder of code: unpack it beside the one in use, and swap a link."""
+"""Target side of source_tree: unpack a release of the code beside the one in use and swap a symbolic link."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: source_release
-short_description: Look at or replace a folder of Python code
+short_description: Check for or install a release of Python code
 description:
-  - Tells whether a release of code is in use, or unpacks and compiles it and swaps the symbolic link that leads to it.
-  - M(voip.preprovision.source_tree) uses this module on the target; it is of little use by itself.
+  - "Internal: M(voip.preprovision.source_tree) runs it on the target; not meant for playbooks."
+  - Reports whether a release of the code is in use, or unpacks and compiles one and swaps the symbolic link that leads to it.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   path:
     description:
-      - Symbolic link that leads to the code.
+      - Symbolic link that leads to the code. A folder of Python files in its place is replaced.
     type: path
     required: true
   digest:
     description:
-      - Name of the release, which changes with the code.
+      - Name of the release, a digest of the code.
     type: str
     required: true
   archive:
     description:
-      - Archive of the code, on the target. Without it the module only looks.
+      - Archive of the code, on the target. Without it the module only checks.
     type: path
   keep:
     description:
-      - How many earlier releases stay.
+      - Number of earlier releases to keep.
     type: int
     default: 1
 attributes:
@@ -43,7 +43,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Tell whether a release is in use
+- name: Check whether a release is in use
   voip.preprovision.source_release:
     path: /usr/local/lib/my-service/my_service
     digest: 0123456789abcdef0123456789abcdef
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 digest:
-  description: Changes with the code.
+  description: Digest of the code.
   returned: success
   type: str
 """
@@ -75,7 +75,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 
 def install(link: Path, digest: str, archive: str, keep: int) -> None:
-    """Unpack *archive* as the release *digest*, let *link* lead to it, and remove all but *keep* earlier releases."""
+    """Unpack *archive* as the release *digest*, point *link* at it, and remove all but *keep* earlier releases."""
     releases = link.parent / ".releases"
     os.umask(0o022)
     releases.mkdir(parents=True, exist_ok=True)
@@ -86,18 +86,28 @@ def install(link: Path, digest: str, archive: str, keep: int) -> None:
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(new)
         compileall.compile_dir(new, quiet=2, stripdir=str(new), prependdir=str(link))
-        # What is seen after a loss of power is whole
+        # After a loss of power the link must not lead to half a release
         os.sync()
         if release.exists():
             shutil.rmtree(release)
         new.rename(release)
         swapped = Path(folder, "link")
         swapped.symlink_to(os.path.relpath(release, link.parent))
+        if _is_code_folder(link):
+            # Roles wrote the files themselves before they used this module
+            link.rename(Path(folder, "replaced"))
         swapped.replace(link)
     others = [other for other in releases.iterdir() if other not in (release, before)]
     others.sort(key=lambda other: other.stat().st_mtime, reverse=True)
     for old in others[max(keep - (before is not None), 0) :]:
         shutil.rmtree(old)
+
+
+def _is_code_folder(path: Path) -> bool:
+    """Return whether a real folder is at *path* and holds only Python files."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return all(file.suffix in (".py", ".pyc") for file in path.rglob("*") if not file.is_dir())
 
 
 def main() -> None:

@@ -1,61 +1,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Target side of backup and restore."""
+"""Create or restore a backup on the target."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: station_archive
-short_description: Put what only a station has into a backup, or take it out of one
+short_description: Create or restore a station's backup on the target
 description:
-  - Makes a backup on the station, or replaces what the station has by what is in one.
-  - M(voip.preprovision.station_backup) and M(voip.preprovision.station_restore) use this module on the target; it is of little use
-    by itself.
+  - "Internal: M(voip.preprovision.station_backup) and M(voip.preprovision.station_restore) run it on the target."
+  - Writes the station's state into a backup, or replaces the state with that in a backup.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   path:
     description:
-      - The backup, on the target.
+      - Path of the backup on the target.
     type: path
-  told:
+  label:
     description:
-      - What messages call it.
+      - The backup's name in messages.
     type: str
     default: the backup
   state:
     description:
-      - V(packed) makes it, V(unpacked) restores what is in it.
+      - V(packed) creates the backup, V(unpacked) restores it.
     type: str
     choices: [packed, unpacked]
     default: packed
   header:
     description:
-      - What the backup says of itself.
+      - Header of the backup, with its station, time, Debian release and key derivation.
     type: dict
     default: {}
   seal:
     description:
-      - What it is sealed with.
+      - Keys that encrypt and authenticate the backup.
     type: str
     required: true
-  database:
-    description:
-      - URL of the profile service's database.
-    type: str
-    required: true
-attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status without changing anything.
-  diff_mode:
-    support: none
-    description: Returns no diff, since keys would be in it.
+extends_documentation_fragment:
+  - voip.preprovision.attributes.secrets
+  - voip.preprovision.service_database
 """
 
 EXAMPLES = r"""
-- name: Make a backup that stays on the station
+- name: Create a backup that stays on the station
   voip.preprovision.station_archive:
     path: /root/station.backup
     header: "{{ header }}"
@@ -65,20 +55,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: What is kept or restored, beside the database.
+  description: Paths that are saved or restored, besides the database.
   returned: success
   type: list
   elements: str
 database:
-  description: Kind of the database that is kept or restored, empty for none.
+  description: Kind of the database that is saved or restored; empty for none.
   returned: success
   type: str
 size:
-  description: Bytes that are kept, before compression.
-  returned: when a backup was made
+  description: Bytes that were saved, before compression.
+  returned: when a backup was created
   type: int
 restarted:
-  description: Units that stood still meanwhile.
+  description: Units that were stopped meanwhile.
   returned: when a backup was restored
   type: list
   elements: str
@@ -89,12 +79,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils.backup import BackupError, Header, Keys, have_cryptography
-from ..module_utils.station_state import look, open_database, pack, unpack
+from ..module_utils.station.backup.archive import BackupError, Header, Keys, have_cryptography
+from ..module_utils.station.backup.database import open_database
+from ..module_utils.station.backup.packing import find_state, pack
+from ..module_utils.station.backup.restore import restore
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path"},
-    "told": {"type": "str", "default": "the backup"},
+    "label": {"type": "str", "default": "the backup"},
     "state": {"type": "str", "choices": ["packed", "unpacked"], "default": "packed"},
     "header": {"type": "dict", "default": {}},
     "seal": {"type": "str", "required": True, "no_log": True},
@@ -104,17 +96,17 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 
 def pack_here(module: AnsibleModule) -> dict[str, Any]:
-    """Make the backup."""
+    """Create the backup."""
     given = module.params
     if module.check_mode:
-        return {"changed": True, "paths": look(given["database"]), "database": open_database(given["database"]).kind}
+        return {"changed": True, "paths": find_state(given["database"]), "database": open_database(given["database"]).kind}
     try:
         packed = pack(given["path"], Header(**given["header"]), Keys.read(given["seal"]), given["database"])
     except BaseException:
         if os.path.exists(given["path"]):
             os.unlink(given["path"])
         raise
-    # Sealed, so that whoever Ansible logs in as may fetch it from its own folder
+    # It is encrypted, so the user that Ansible logs in as may fetch it from its own folder
     os.chmod(given["path"], 0o644)
     return {"changed": True, **packed._asdict()}
 
@@ -126,16 +118,16 @@ def main() -> None:
     given = module.params
     try:
         if given["state"] == "packed":
-            look(given["database"])
+            find_state(given["database"])
         if not have_cryptography():
             module.fail_json(msg=missing_required_lib("python3-cryptography"))
         if given["state"] == "packed":
             module.exit_json(**pack_here(module))
-        restored = unpack(given["path"], given["told"], Keys.read(given["seal"]), given["database"], module.check_mode)
+        restored = restore(given["path"], given["label"], Keys.read(given["seal"]), given["database"], module.check_mode)
     except BackupError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or given['told']}: {error.strerror}; nothing was changed")
+        module.fail_json(msg=f"{error.filename or given['label']}: {error.strerror}; nothing was changed")
     module.exit_json(changed=True, paths=restored.paths, database=restored.database, restarted=restored.restarted)
 
 

@@ -6,18 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: station_backup
-short_description: Fetch what only a station has, in one sealed file
+short_description: Back up a station into one encrypted file on the controller
 description:
+  - "Internal: the playbook backup runs it."
   - Fetches keys, certificates and their ledger, the database, leases and the key that signs manifests, in one file that is
-    encrypted on the station and authenticated.
-  - The passphrase stays on the controller. The station gets keys that were derived from it for this one backup.
+    encrypted and authenticated on the station.
+  - The passphrase stays on the controller. The station gets keys that are derived from it for this one backup.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   folder:
     description:
-      - Folder on the controller. The file is named after the station and the time.
+      - Folder on the controller. The file is named after the station and the time of the backup.
     type: path
     required: true
   station:
@@ -27,29 +28,21 @@ options:
     required: true
   release:
     description:
-      - Its release of Debian.
+      - The station's Debian release.
     type: str
     default: ""
   passphrase:
     description:
-      - At least 12 characters, in one line.
-    type: str
-    required: true
-  database:
-    description:
-      - URL of the profile service's database.
+      - At least 12 characters on one line.
     type: str
     required: true
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status without changing anything.
-  diff_mode:
-    support: none
-    description: Returns no diff, since keys would be in it.
   action:
     support: full
-    description: Derives the keys and takes the file on the controller.
+    description: Derives the keys and receives the file on the controller.
+extends_documentation_fragment:
+  - voip.preprovision.attributes.secrets
+  - voip.preprovision.service_database
 """
 
 EXAMPLES = r"""
@@ -63,24 +56,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 file:
-  description: The backup, on the controller.
+  description: Path of the backup on the controller.
   returned: success
   type: str
 bytes:
-  description: Its size.
-  returned: when a backup was made
+  description: Size of the backup.
+  returned: when a backup was created
   type: int
 paths:
-  description: What is kept, beside the database.
+  description: Paths that are saved, besides the database.
   returned: success
   type: list
   elements: str
 database:
-  description: Kind of the database that is kept, empty for none.
+  description: Kind of the database that is saved; empty for none.
   returned: success
   type: str
 size:
-  description: Bytes that are kept, before compression.
-  returned: when a backup was made
+  description: Bytes that were saved, before compression.
+  returned: when a backup was created
   type: int
 """

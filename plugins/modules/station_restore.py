@@ -6,51 +6,44 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: station_restore
-short_description: Give a station what is in a backup
+short_description: Restore a station from a backup
 description:
-  - Replaces keys, certificates and their ledger, the database, leases and the key that signs manifests by what is in a backup. One
-    that is damaged, or sealed with another passphrase, is refused before anything reaches the station.
-  - Services that use them stand still meanwhile. Everything is replaced, or everything is as it was.
+  - "Internal: the playbook restore runs it."
+  - Replaces keys, certificates and their ledger, the database, leases and the key that signs manifests with those in a backup. A
+    damaged backup, or one encrypted with another passphrase, is rejected before anything is sent to the station.
+  - Stops the services that use them meanwhile. Replaces either everything or nothing.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   file:
     description:
-      - The backup, on the controller.
+      - Path of the backup on the controller.
     type: path
     required: true
   state:
     description:
-      - V(present) restores it, V(checked) looks at it on the controller alone.
+      - V(present) restores it, V(checked) only verifies it on the controller.
     type: str
     choices: [checked, present]
     default: present
   station:
     description:
-      - Name of the station that the backup must be of.
+      - Name of the station; the backup must be of that station.
     type: str
     required: true
   passphrase:
     description:
-      - What it was sealed with.
-    type: str
-    required: true
-  database:
-    description:
-      - URL of the profile service's database.
+      - Passphrase that the backup was encrypted with.
     type: str
     required: true
 attributes:
-  check_mode:
-    support: full
-    description: Can run in C(check_mode) and return changed status without changing anything.
-  diff_mode:
-    support: none
-    description: Returns no diff, since keys would be in it.
   action:
     support: full
-    description: Looks at the backup on the controller, and sends it sealed as it is.
+    description: Verifies the backup on the controller, and sends it encrypted as it is.
+extends_documentation_fragment:
+  - voip.preprovision.attributes.secrets
+  - voip.preprovision.service_database
 """
 
 EXAMPLES = r"""
@@ -64,25 +57,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 paths:
-  description: What was restored, beside the database.
+  description: Paths that were restored, besides the database.
   returned: when something was restored
   type: list
   elements: str
 database:
-  description: Kind of the database that was restored, empty for none.
+  description: Kind of the database that was restored; empty for none.
   returned: when something was restored
   type: str
 restarted:
-  description: Units that stood still meanwhile.
+  description: Units that were stopped meanwhile.
   returned: when something was restored
   type: list
   elements: str
 station:
-  description: Which station the backup is of.
+  description: Name of the station that was backed up.
   returned: success
   type: str
 made:
-  description: When it was made.
+  description: Time at which the backup was created.
   returned: success
   type: str
 """

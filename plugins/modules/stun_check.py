@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find out how the NAT behaves that the target is behind."""
+"""Classify the NAT in front of the target."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stun_check
-short_description: Tell which kind of NAT stands between the target and a STUN server, and whether STUN helps phones there
+short_description: Classify the NAT between the target and a STUN server, and report whether STUN helps phones behind it
 description:
-  - Sends STUN binding requests by UDP (RFC 8489) from the target, and compares how two or three places see it (RFC 5780). What the
-    mapping of the NAT depends on tells whether a phone at the target's place can be reached at what STUN tells it.
-  - A server with two addresses, as the role stun_server makes it with C(stun_server_alternate_address), tells of the other by
-    itself and is asked at both. Of one with one address, name another port in O(alternates); who gets in is then not known.
+  - Sends STUN binding requests by UDP (RFC 8489) from the target, and compares the addresses that two or three servers see
+    (RFC 5780). What the NAT's mapping depends on decides whether a phone in the target's place can be reached at the address that
+    it learns by STUN.
+  - A server with two addresses, such as the role stun_server sets up with C(stun_server_alternate_address), announces its second
+    address and is asked at both. For a server with one address, name another port in O(alternates); the NAT's filtering is then not
+    known.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
   server:
-    description: Name or IPv4 address of the STUN server. Of several addresses the first is asked.
+    description: Name or IPv4 address of the STUN server. If the name has several addresses, the first is asked.
     type: str
     required: true
   port:
@@ -26,21 +28,21 @@ options:
     default: 3478
   alternates:
     description:
-      - Further ports or servers that answer STUN, as V(192.0.2.1:3479), asked where the server tells of no other address.
+      - Further ports or servers that answer STUN, such as V(192.0.2.1:3479), asked if the server announces no second address.
     type: list
     elements: str
     default: []
   timeout:
-    description: For how many seconds each answer is waited for. Up to five are.
+    description: Seconds to wait for each response. There are up to five.
     type: int
     default: 3
 attributes:
   check_mode:
     support: full
-    description: Can run in C(check_mode) and return changed status without changing anything. It asks then too.
+    description: Can run in C(check_mode) and return changed status without changing anything. It sends requests then, too.
   diff_mode:
     support: none
-    description: There is never a difference.
+    description: Nothing is changed.
 """
 
 EXAMPLES = r"""
@@ -50,7 +52,7 @@ EXAMPLES = r"""
     alternates: ["stun.example.net:3479"]
   register: found
 
-- name: Refuse a network where they cannot
+- name: Fail in a network where they cannot
   ansible.builtin.assert:
     that: found.stun_helps
     fail_msg: "{{ found.msg }}"
@@ -58,38 +60,38 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What was found and what it means for a phone, in words.
+  description: The result and what it means for a phone, as sentences.
   returned: success
   type: str
   sample: >-
     192.0.2.1:3478 sees 10.0.0.2:40000 as 198.51.100.7:40000: there is a port restricted cone NAT. STUN helps, and keep-alive
-    messages keep the way in open: phone_nat: {mapping: true, stun_server: 192.0.2.1:3478, keep_alive: true}. Answers from another
-    port do not get in, so that TFTP does not pass; provision by HTTPS.
+    messages keep the mapping open: phone_nat: {mapping: true, stun_server: 192.0.2.1:3478, keep_alive: true}. Responses from
+    another port do not get in, so TFTP does not pass; provision by HTTPS.
 nat:
   description:
-    - The NAT's usual name. V(none), V(full cone), V(restricted cone), V(port restricted cone), V(cone) where RV(filtering) is not
+    - The NAT's usual name. V(none), V(full cone), V(restricted cone), V(port restricted cone), V(cone) if RV(filtering) is not
       known, V(symmetric), V(unknown).
-    - Behind V(symmetric), STUN is of no use to a phone, for each destination sees another port than the STUN server.
+    - Behind V(symmetric), STUN is of no use to a phone, since each destination sees a port other than the STUN server's.
   returned: success
   type: str
   sample: symmetric
 stun_helps:
-  description: Whether a phone can be reached at what STUN tells it. V(false) without a NAT too. V(none) if it is not known.
+  description: Whether a phone can be reached at the address that it learns by STUN. V(false) without NAT; V(none) if unknown.
   returned: success
   type: bool
   sample: false
 tftp_passes:
-  description: Whether answers from another port get in, as those of TFTP servers are. V(none) if it is not known.
+  description: Whether responses from another port get in, as those of TFTP servers must. V(none) if unknown.
   returned: success
   type: bool
   sample: false
 mapping:
-  description: On what the outside port depends. V(independent), V(address_dependent), V(address_and_port_dependent), V(unknown).
+  description: What the outside port depends on. V(independent), V(address_dependent), V(address_and_port_dependent), V(unknown).
   returned: success
   type: str
   sample: address_and_port_dependent
 filtering:
-  description: Who gets in, in the same words. V(independent) is everybody; V(unknown) where the server has no second address.
+  description: Who gets in, in the same terms. V(independent) means everybody; V(unknown) if the server has no second address.
   returned: success
   type: str
   sample: address_and_port_dependent
@@ -99,12 +101,12 @@ local:
   type: str
   sample: 10.0.0.2:40000
 mapped:
-  description: What the server sees.
+  description: Address and port that the server sees.
   returned: success
   type: str
   sample: 198.51.100.7:40000
 others:
-  description: What the other places see, one after the other.
+  description: Addresses and ports that the other servers see, in the order of the requests.
   returned: success
   type: list
   elements: str
@@ -118,8 +120,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.nat_behaviour import Behaviour, StunCheckError, UdpAsker, discover
-from ansible_collections.voip.preprovision.plugins.module_utils.stun_packets import Endpoint
+from ansible_collections.voip.preprovision.plugins.module_utils.nat.discovery import Behaviour, StunCheckError, UdpAsker, discover
+from ansible_collections.voip.preprovision.plugins.module_utils.nat.stun import Endpoint
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "server": {"type": "str", "required": True},
@@ -131,7 +133,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 def _resolve(name: str, port: int) -> Endpoint:
     if not 1 <= port <= 65535:
-        raise StunCheckError(f"{name}:{port} has no port from 1 to 65535")
+        raise StunCheckError(f"{name}:{port} must have a port between 1 and 65535")
     try:
         return Endpoint(socket.gethostbyname(name), port)
     except (OSError, UnicodeError) as error:
@@ -141,12 +143,12 @@ def _resolve(name: str, port: int) -> Endpoint:
 def _alternate(text: str) -> Endpoint:
     match = re.fullmatch(r"([^:\s]+):([0-9]{1,5})", text)
     if not match:
-        raise StunCheckError(f"alternates: '{text}' is no address or name with a port; write it as 192.0.2.1:3479")
+        raise StunCheckError(f"alternates: '{text}' must be an address or name with a port, such as 192.0.2.1:3479")
     return _resolve(match[1], int(match[2]))
 
 
 def check(options: dict[str, Any]) -> Behaviour:
-    """Ask; raise StunCheckError."""
+    """Return the NAT's behaviour; raise StunCheckError."""
     if options["timeout"] < 1:
         raise StunCheckError(f"timeout is {options['timeout']}; it must be at least 1")
     server = _resolve(options["server"], options["port"])
@@ -156,7 +158,7 @@ def check(options: dict[str, Any]) -> Behaviour:
 
 
 def main() -> None:
-    """Ask and report."""
+    """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         found = check(module.params)
@@ -165,11 +167,11 @@ def main() -> None:
     module.exit_json(
         changed=False,
         msg=str(found),
-        nat=found.nat,
+        nat=found.nat.value,
         stun_helps=found.stun_helps,
         tftp_passes=found.tftp_passes,
-        mapping=found.mapping,
-        filtering=found.filtering,
+        mapping=found.mapping.value,
+        filtering=found.filtering.value,
         local=str(found.local),
         mapped=str(found.mapped),
         others=[str(seen) for seen in found.others],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a task gives to an action plugin, checked, and as plain Python."""
+"""The arguments of a task, validated and converted to plain Python values."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TAGGED = (str, int, float)
 
 
 def read_options(action: str, spec: Mapping[str, Mapping[str, Any]], arguments: Mapping[str, Any], **rules: Any) -> dict[str, Any]:
-    """Return the *arguments* of a task as *spec* has them; *rules* as ArgumentSpecValidator takes them.
+    """Return the *arguments* of a task, validated by *spec*; *rules* are those of ArgumentSpecValidator.
 
-    Raise AnsibleActionFail, which names the *action*, where they are not as they must be.
+    Raise AnsibleActionFail, naming the *action*, if they are invalid.
     """
     for name, wanted in spec.items():
-        # Ansible would take the text of it as the secret
+        # Ansible would take its text as the secret
         if wanted.get("no_log") and isinstance(arguments.get(name), list | Mapping):
-            raise AnsibleActionFail(f"{action}: {name} is a list or mapping; write text")
+            raise AnsibleActionFail(f"{action}: {name} must be text, not a list or dictionary")
     validation = ArgumentSpecValidator(spec, **rules).validate(dict(arguments))
     if validation.error_messages:
         raise AnsibleActionFail(f"{action}: " + "; ".join(validation.error_messages))
@@ -30,7 +30,7 @@ def read_options(action: str, spec: Mapping[str, Mapping[str, Any]], arguments: 
 
 
 def plain(value: Any) -> Any:
-    """Return *value* without what Ansible adds to it: its containers make new objects each time they are asked."""
+    """Return *value* without Ansible's tags and containers, which make new objects at every access."""
     if isinstance(value, Mapping):
         return {str(key): plain(below) for key, below in value.items()}
     if isinstance(value, list):

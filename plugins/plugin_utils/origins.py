@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which group, host or row gives a phone its variables."""
+"""Which group, host or row sets a variable of a phone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ansible.inventory.helpers import sort_groups
 from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
 
-from .publishing import Entry
+from .phone_source import Entry, group_variables
 
 ELSEWHERE = "the play or the command line"
 
@@ -29,7 +29,7 @@ def variable_origins(manager: Any, loader: Any, inventory: Any, name: str, varia
 
 
 def _sources(loader: Any, inventory: Any, host: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield what each group and the host itself give, the strongest last (Ansible's default VARIABLE_PRECEDENCE)."""
+    """Yield the variables that each group and the host set, the strongest last (Ansible's default VARIABLE_PRECEDENCE)."""
     everything = inventory.groups["all"]
     groups = sort_groups([group for group in host.get_groups() if group.name != "all"])
     for group in (everything, *groups):
@@ -44,16 +44,6 @@ def _sources(loader: Any, inventory: Any, host: Any) -> Iterator[tuple[str, Mapp
             for place in places:
                 for entity in entities:
                     yield f"{kind} {entity.name}", read(loader, place, [entity], "task")
-
-
-def group_variables(groups: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the variables of each group of rows, and what it is called: ``all``, ``customer example``."""
-    for dimension, members in groups.items():
-        if dimension == "all":
-            yield "all", members
-        else:
-            for value, variables in members.items():
-                yield f"{dimension} {value}", variables
 
 
 def row_origins(groups: Mapping[str, Any], entry: Entry) -> dict[str, str]:

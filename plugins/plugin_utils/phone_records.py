@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the profile service's database gets of a phone: its row, and a version that changes with it and tells nothing of it."""
+"""A phone's row in the profile service's database, with a version that changes with the row and reveals nothing about it."""
 
 from __future__ import annotations
 
@@ -8,50 +8,72 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from ..module_utils.mac import MacError, parse_mac
-from ..module_utils.phone import PhoneError, PhoneReader
-from .publishing import Survey
+from ..module_utils.common.mac import MacError, parse_mac
+from ..module_utils.phones.phone import PhoneError
+from ..module_utils.publishing.unit_files import unit_file_of
+from .validate_phones import ValidatedPhones
 
 _KEYS = ("phone_profile_key", "phone_profile_key_previous")
 _URL = re.compile(r"(https?|tftp)://[!-~]+")
 _encode = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
+class PhoneRecord(TypedDict):
+    """A phone's row."""
+
+    mac: str
+    name: str
+    serial: str
+    model: str
+    family: str
+    customer: str
+    variables: str
+    """As JSON."""
+    redirect: str
+    """URL; empty if the phone is not sent elsewhere."""
+    unit_file: str
+    """See UnitFile."""
+    logs: int
+    """1 if the phone logs on the bench that it has applied its profile, else 0."""
+    version: str
+
+
 def as_json(value: object) -> str:
-    """Return *value* as JSON, always the same for the same."""
+    """Return *value* as JSON; equal values give equal text."""
     return _encode(value)
 
 
 def version_of(text: str, salt: str) -> str:
-    """Return 32 hex digits that change with *text*, and without the salt tell nothing of it."""
+    """Return 32 hex digits that change with *text*, and reveal nothing about it without the salt."""
     return hashlib.blake2b(text.encode(), key=salt.encode(), digest_size=16).hexdigest()
 
 
-def records(found: Survey, reader: PhoneReader, redirects: Mapping[str, str], salt: str) -> Iterator[dict[str, Any]]:
+def records(validated: ValidatedPhones, redirects: Mapping[str, str], salt: str) -> Iterator[PhoneRecord]:
     """Yield the row of each phone. *redirects*: MAC -> URL.
 
-    A row has the phone's own keys, and not the secret that they are derived from, so that who reads the database learns no others.
+    A row has the phone's own keys instead of the secret that they are derived from: the database reveals no other keys.
     """
-    for entry in found.entries:
-        try:
-            phone = reader.read(entry.name, entry.variables)
-        except PhoneError as error:
-            raise PhoneError(f"phone {entry.label}: {error} (the file has changed while it was read; run again)") from error
+    publisher = validated.publisher
+    for entry, phone in validated.read():
         keys = {name: key for name, key in zip(_KEYS, (phone.key, phone.previous_key), strict=True) if key is not None}
         given = {name: value for name, value in entry.variables.items() if name.startswith("phone_") and name not in _KEYS}
-        row: dict[str, Any] = {
-            "mac": phone.mac.plain,
-            "name": phone.name,
-            "serial": phone.serial,
-            "model": phone.model.name,
-            "family": phone.model.family.name,
-            "customer": phone.customer,
-            "variables": as_json({**given, **keys}),
-            "redirect": redirects.get(phone.mac.plain, ""),
-        }
-        yield {**row, "version": version_of(as_json(row), salt)}
+        row = PhoneRecord(
+            mac=phone.mac.plain,
+            name=phone.name,
+            serial=phone.serial,
+            model=phone.model.name,
+            family=phone.model.family.name,
+            customer=phone.customer,
+            variables=as_json({**given, **keys}),
+            redirect=redirects.get(phone.mac.plain, ""),
+            unit_file=unit_file_of(phone, publisher.settings).value,
+            logs=int(publisher.logs_on_bench(phone)),
+            version="",
+        )
+        unversioned = {name: value for name, value in row.items() if name != "version"}
+        yield {**row, "version": version_of(as_json(unversioned), salt)}
 
 
 def read_redirects(given: Mapping[str, Any]) -> dict[str, str]:
@@ -66,7 +88,7 @@ def read_redirects(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_customers(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return name -> columns of each customer; raise PhoneError, naming the customer, for what cannot be."""
+    """Return name -> columns of each customer; raise PhoneError, naming the customer, for values that cannot be used."""
     customers = {}
     for name, columns in given.items():
         where = f"customers: {name}"
@@ -80,8 +102,8 @@ def read_customers(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def check_url(url: object, where: str) -> str:
-    """Return *url*; raise PhoneError if it is none that a phone can follow."""
+    """Return *url*; raise PhoneError if no phone can follow it."""
     text = str(url)
     if not _URL.fullmatch(text):
-        raise PhoneError(f"{where}: it is no URL that a phone can follow; write http://, https:// or tftp://, and a server")
+        raise PhoneError(f"{where}: a phone cannot follow this URL; write http://, https:// or tftp://, and a server")
     return text

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long do the pages of the board and the lists of its API take?
+"""Measure the response times of the board's pages and of its API's lists.
 
     PYTHONPATH=FOLDER python3 tests/benchmarks/board.py [PHONES [EVENTS]]
 
-FOLDER holds the package preprovision_service with plugins/module_utils as its domain; `make benchmarks` puts it there.
-The database is SQLite in a folder that goes again: 10,000 phones unless said otherwise, all of which have come up within
-8 hours, 30 events each by the collector's own way; all were packed once, and a few are scanned in. The application is
-asked in this process, without nginx and gunicorn around it.
+FOLDER contains the package preprovision_service, as build/service does after `make types`.
+The database is SQLite in a temporary folder: 10,000 phones by default, all booted within 8 hours, with 30 events each that
+the collector has stored; all were packed once, and a few are scanned in. The application is called in this process, without
+nginx and gunicorn.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from preprovision_service import collector, filling, migrate, operators, scanning
-from preprovision_service.database import Operator, Shipment, engine_of
-from preprovision_service.web import create_app
+from preprovision_service.app import create_app
+from preprovision_service.cli import migrate
+from preprovision_service.http import auth
+from preprovision_service.ingest.collector import Collector
+from preprovision_service.receiving.arrivals import scan_in
+from preprovision_service.store import sync
+from preprovision_service.store.tables import Operator, Shipment, engine_of
 from sqlalchemy import insert
 
 PHONES = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -49,7 +53,7 @@ def rows() -> Iterator[dict[str, str]]:
         lines = [{"user_id": f"{number}", "password": f"secret-{number}", "display_name": f"Phone {number}"}]
         variables = {"phone_mac": mac, "phone_model": model, "phone_lines": lines, "phone_parameters": parameters}
         known = {"mac": mac, "name": f"phone-{number}", "model": model, "family": "mpp", "customer": customer, "version": "1"}
-        yield {**dict.fromkeys(filling.COLUMNS, ""), **known, "variables": json.dumps(variables)}
+        yield {**dict.fromkeys(sync.COLUMNS, ""), **known, "variables": json.dumps(variables)}
 
 
 def shipments() -> list[dict[str, object]]:
@@ -58,7 +62,7 @@ def shipments() -> list[dict[str, object]]:
 
 
 def lines() -> Iterator[str]:
-    """Phones that come up one after the other: a lease and a fetched profile, and then again and again a message of success."""
+    """Yield log lines of phones that boot one after the other: a lease, a fetched profile, then repeated messages of success."""
     start = time.time() - SPAN
     for number in range(EVENTS):
         phone, step = number % PHONES, number // PHONES
@@ -71,9 +75,9 @@ def lines() -> Iterator[str]:
         if step == 0:
             record |= {"unit": "isc-dhcp-server.service", "msg": f"DHCPACK on {address} to {colons} via bench0"}
         elif step == 1:
-            told = {"address": address, "method": "GET", "uri": f"/device/{mac}.cfg", "status": 200, "etag": f'"{number:x}"'}
-            told |= {"verify": "SUCCESS", "subject": f"CN={colons}", "agent": "Cisco/ATA192-MPP-11-1-0MPP-16"}
-            record["msg"] = json.dumps(told)
+            request = {"address": address, "method": "GET", "uri": f"/device/{mac}.cfg", "status": 200, "etag": f'"{number:x}"'}
+            request |= {"verify": "SUCCESS", "subject": f"CN={colons}", "agent": "Cisco/ATA192-MPP-11-1-0MPP-16"}
+            record["msg"] = json.dumps(request)
         else:
             said = f"ATA192-MPP {colons} -- Successful resync https://192.0.2.1:443/device/{mac}.cfg"
             record |= {"unit": "", "offset": str(number + 1), "msg": f"{stamp} {address} local0.info {said}"}
@@ -82,27 +86,27 @@ def lines() -> Iterator[str]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app({"DATABASE": f"sqlite:///{folder}/service.sqlite", "SECRET_KEY": "for this alone"})
+        app = create_app({"DATABASE": f"sqlite:///{folder}/service.sqlite", "SECRET_KEY": "for this benchmark only" * 2})
         sessions = app.extensions["sessions"]
         migrate.upgrade(engine_of(sessions))
-        filling.fill(sessions, rows(), [])
+        sync.sync(sessions, rows(), [])
         with sessions.begin() as session:
-            session.add(Operator(name="anna", password=operators.hash_password("a password")))
+            session.add(Operator(name="anna", password=auth.hash_password("a password")))
             session.execute(insert(Shipment.__table__), shipments())
         with sessions() as session:
             for number in range(SCANNED):
-                scanning.scan_in(session, MAC.format(number), "anna")
+                scan_in(session, MAC.format(number), "anna")
         begun = time.monotonic()
-        takes, batch = collector.Collector(sessions), []
+        collector, batch = Collector(sessions), []
         for line in lines():
             batch.append(line)
             if len(batch) == BATCH:
-                takes.take(batch)
+                collector.store_lines(batch)
                 batch = []
-        takes.take(batch)
+        collector.store_lines(batch)
         took = time.monotonic() - begun
         size = Path(folder, "service.sqlite").stat().st_size / 1e6
-        print(f"{PHONES} phones and {EVENTS} events; {took / EVENTS * 1e6:.0f} us an event to store; {size:.0f} MB")
+        print(f"{PHONES} phones and {EVENTS} events; {took / EVENTS * 1e6:.0f} us to store an event; {size:.0f} MB")
         client = app.test_client()
         client.environ_base["wsgi.url_scheme"] = "https"
         login = client.get("/board/login").text

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many log lines a second become events, with none lost, and what does it cost?
+"""Measure how many log lines per second become events without loss, and their CPU and memory cost.
 
     tests/machines/machine run .venv/bin/python tests/benchmarks/events.py MACHINE [--rate 2000] [--seconds 60] [--phones 10000]
 
-MACHINE is a station with the profile service that tests/machines/machine has booted. Phones are put into its database, and go their
-way again and again: a lease of dhcpd, a request of nginx and a message of the phone's own, which says that the resync succeeded.
-Processes in the groups of isc-dhcp-server.service and nginx.service write the lines, so that the journal knows them as theirs.
-Meanwhile somebody looks at the board: its counts, and the phones that changed last, by the API that tells the same. At the end
-there must be one event a line, and all phones resynced. The phones, their events and their lines are taken away again; the
-journal keeps its own.
+MACHINE is a station with the profile service, booted by tests/machines/machine. Phones are added to its database and boot
+repeatedly: a lease from dhcpd, a request logged by nginx, and the phone's own message that the resync succeeded. Processes in the
+control groups of isc-dhcp-server.service and nginx.service write the lines, so the journal attributes the lines to these units.
+Meanwhile a client reads what the board shows, by the API: the counts and the phones changed last. At the end there must be one
+event per line, and all phones must be resynced. The phones, their events and their lines are removed again, except from the
+journal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FIRST_MAC = 0x00005EAA0000
 UNITS = ("preprovision-events.service", "systemd-journald.service")
 PASSWORD = secrets.token_hex(8)
 BASIC = base64.b64encode(f"benchmark:{PASSWORD}".encode()).decode()
-# An address each, which no bench has
+# Each phone has an address in a network that no bench uses
 NET = "198.18"
 
 
@@ -55,7 +55,7 @@ def join(unit: str) -> None:
 
 
 def write(unit: str, lines: Iterator[str], rate: float) -> None:
-    """Write lines into the journal as *unit* does, at a steady rate."""
+    """Write lines to the journal as *unit*, at a steady rate."""
     join(unit)
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.connect("/dev/log")
@@ -67,7 +67,7 @@ def write(unit: str, lines: Iterator[str], rate: float) -> None:
                 log.send(line.encode())
                 break
             except OSError:
-                # Nobody listens for a moment
+                # journald is not listening at the moment
                 with contextlib.suppress(OSError):
                     log.connect("/dev/log")
 
@@ -98,8 +98,8 @@ def requests(phones: int, rounds: int) -> Iterator[str]:
         yield f"<190>nginx: {json.dumps(record)}"
 
 
-def say(phones: int, rounds: int, rate: float) -> None:
-    """Write what phones log into files of a hundred phones each."""
+def write_phone_logs(phones: int, rounds: int, rate: float) -> None:
+    """Write the phones' messages into 100 log files, at a steady rate."""
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context((LOGS / f"{NET}.255.{number}.log").open("a", buffering=1)) for number in range(100)]
         start = time.monotonic()
@@ -121,7 +121,7 @@ def database() -> Iterator[sqlite3.Connection]:
         connection.commit()
 
 
-def put_in(phones: int) -> None:
+def add_phones(phones: int) -> None:
     with database() as connection:
         empty = {row[1]: 0 if row[2] == "INTEGER" else "" for row in connection.execute("PRAGMA table_info(phones)")}
         values = {"model": "ATA192", "family": "ata19x", "source": "scan", "variables": "{}", "facts": "{}"}
@@ -133,7 +133,7 @@ def put_in(phones: int) -> None:
         connection.executemany(f"INSERT INTO phones ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows)  # noqa: S608
 
 
-def forget() -> None:
+def remove_traces() -> None:
     for path in LOGS.glob(f"{NET}.255.*.log"):
         path.unlink()
     with database() as connection:
@@ -149,14 +149,14 @@ def stored() -> int:
 
 
 def used(unit: str) -> float:
-    """Seconds of CPU time that a unit has used; 0 while it is down."""
+    """Return the seconds of CPU time that a unit has used; 0 while it is down."""
     with contextlib.suppress(OSError):
         return int((GROUPS / unit / "cpu.stat").read_text().split()[1]) / 1e6
     return 0
 
 
 def resident(unit: str) -> int:
-    """MiB that the processes of a unit hold, without what is shared."""
+    """Return the proportional memory (PSS) of a unit's processes in MiB."""
     total, processes = 0, []
     with contextlib.suppress(OSError):
         processes = (GROUPS / unit / "cgroup.procs").read_text().split()
@@ -170,8 +170,8 @@ def resident(unit: str) -> int:
     return total // 1024
 
 
-def look(over: threading.Event, times: list[float], unanswered: list[str]) -> None:
-    """Ask what the board shows, five times a second."""
+def poll_board(over: threading.Event, times: list[float], unanswered: list[str]) -> None:
+    """Request the board's data five times a second."""
     while not over.wait(0.2):
         start = time.monotonic()
         for path in ("/api/summary", "/api/phones"):
@@ -187,9 +187,9 @@ def look(over: threading.Event, times: list[float], unanswered: list[str]) -> No
 
 
 def measure(rate: int, seconds: int, phones: int) -> int:
-    """Run on the station."""
-    forget()
-    put_in(phones)
+    """Run the benchmark on the station; return the number of failed checks."""
+    remove_traces()
+    add_phones(phones)
     rounds = rate * seconds // 3
     before = {unit: used(unit) for unit in UNITS}
     start = time.monotonic()
@@ -197,14 +197,14 @@ def measure(rate: int, seconds: int, phones: int) -> int:
     for work in (
         lambda: write("isc-dhcp-server.service", leases(phones, rounds), rate / 3),
         lambda: write("nginx.service", requests(phones, rounds), rate / 3),
-        lambda: say(phones, rounds, rate / 3),
+        lambda: write_phone_logs(phones, rounds, rate / 3),
     ):
         writers.append(os.fork())
         if not writers[-1]:
             work()
             os._exit(0)
     over, times, unanswered = threading.Event(), [], []
-    reader = threading.Thread(target=look, args=(over, times, unanswered))
+    reader = threading.Thread(target=poll_board, args=(over, times, unanswered))
     reader.start()
     backlog = memory = 0
     while writers:
@@ -224,13 +224,13 @@ def measure(rate: int, seconds: int, phones: int) -> int:
     with database() as connection:
         states = connection.execute("SELECT state, count(*) FROM phones WHERE name LIKE 'benchmark-%' GROUP BY state").fetchall()
     wrong = (kept != rounds * 3) + (states != [("resynced", phones)])
-    print(f"{rounds * 3} lines written in {written:.1f} s ({rounds * 3 / written:.0f} a second), stored in {took:.1f} s")
+    print(f"{rounds * 3} lines written in {written:.1f} s ({rounds * 3 / written:.0f} per second), stored in {took:.1f} s")
     print(f"lost {rounds * 3 - kept}; at most {backlog} behind; phones: {dict(states)}")
-    print(f"CPU a line: rsyslogd and collector {cost[UNITS[0]]:.0f} us, journald {cost[UNITS[1]]:.0f} us; memory {memory} MiB")
+    print(f"CPU per line: rsyslogd and collector {cost[UNITS[0]]:.0f} us, journald {cost[UNITS[1]]:.0f} us; memory {memory} MiB")
     shown = f"median {statistics.median(times) * 1000:.0f} ms, longest {max(times) * 1000:.0f} ms, {len(times)} times"
-    # None, unless somebody kills the service meanwhile
+    # No request may go unanswered, unless the service is killed meanwhile
     print(f"board meanwhile: {shown}; not answered: {len(unanswered)} {unanswered[:1] or ''}")
-    forget()
+    remove_traces()
     return wrong
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does the station cost beside bare servers, what do 10,000 reservations cost its dhcpd, and what becomes of 1,000 phones?
+"""Measure the station's cost compared with bare servers, dhcpd's cost of 10,000 reservations, and a boot of 1,000 phones at once.
 
     tests/machines/machine run .venv/bin/python tests/benchmarks/morning.py [PART...] [--rounds 5] [--seconds 8]
 
-Boots a clean machine, makes it a station with the site playbook, renders the DHCP server's configuration without and with
-reservations, and has raw_servers.py measure on it. Then 1,000 emulated phones are switched on within ten seconds: the play of the
-tests judges that all are preprovisioned, that no address was given twice, and that every log line was kept. Parts: dhcp, tftp, web,
-reservations, phones; all by default. The machine is removed at the end.
+Boot a clean machine, make it a station with the site playbook, render the DHCP server's configuration without and with
+reservations, and run raw_servers.py and tftp_units.py on it. Then switch on 1,000 emulated phones within ten seconds; the molecule
+play load_test.yml checks that all are preprovisioned, that no address was assigned twice, and that every log line was kept. Parts:
+dhcp, web, reservations, tftp, phones; all by default. The machine is removed at the end.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 MACHINE = PROJECT / "tests/machines/machine"
 NAME = "preprovision-morning"
 RESERVATIONS, PHONES, RAMP = 10_000, 1000, 10
-RAW_PARTS = ("dhcp", "tftp", "web", "reservations")
-PARTS = (*RAW_PARTS, "phones")
+RAW_PARTS = ("dhcp", "web", "reservations")
+PARTS = (*RAW_PARTS, "tftp", "phones")
 UNITS = (
     "isc-dhcp-server",
     "preprovision-tftp",
@@ -49,7 +49,7 @@ ROLE = """
 
 
 def play(playbook: str, settings: Path) -> subprocess.CompletedProcess[str]:
-    """Run a playbook on the machine; what it printed tells how far it got."""
+    """Run a playbook on the machine; return the process with its output."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     program = str(Path(sys.executable).parent / "ansible-playbook")
     command = [program, "-i", "inventories/demo", "-e", json.dumps(SETTINGS), "-e", f"@{settings}", playbook]
@@ -57,7 +57,7 @@ def play(playbook: str, settings: Path) -> subprocess.CompletedProcess[str]:
 
 
 def seconds_of(playbook: str, settings: Path) -> float:
-    """Run a playbook that must not fail."""
+    """Run a playbook that must succeed; return its seconds."""
     start = time.perf_counter()
     done = play(playbook, settings)
     if done.returncode:
@@ -70,14 +70,14 @@ def on_machine(*argv: str) -> None:
 
 
 def used() -> dict[str, float]:
-    """Seconds of CPU time that each unit of the station has used."""
+    """Return the seconds of CPU time that each of the station's units has used."""
     argv = ["podman", "exec", NAME, "head", "-qn1", *(f"/sys/fs/cgroup/system.slice/{unit}.service/cpu.stat" for unit in UNITS)]
     shown = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout.decode()
     return {unit: int(line.split()[1]) / 1e6 for unit, line in zip(UNITS, shown.splitlines(), strict=True)}
 
 
 def reservations(kind: str) -> list[dict[str, str]]:
-    """Of phones that are known (they use the pools), or have an address each; MAC addresses as raw_servers.py has them."""
+    """Return reservations: known phones (addresses from the pools) or fixed addresses, for the MAC addresses of raw_servers.py."""
     phones = [
         {"name": f"phone-{number}", "mac": f"00005eaa{number:04x}"} for number in range(RESERVATIONS if kind != "none" else 0)
     ]
@@ -87,7 +87,7 @@ def reservations(kind: str) -> list[dict[str, str]]:
 
 
 def render(folder: Path) -> None:
-    """Leave the configurations with all kinds of reservations on the station; the last is that with none."""
+    """Save dhcpd's configuration for each kind of reservation on the station; the one without reservations stays active."""
     playbook, settings = folder / "dhcp_server.yml", folder / "settings.json"
     playbook.write_text(ROLE)
     on_machine("mkdir", "-p", "/etc/dhcp/benchmark")
@@ -100,13 +100,13 @@ def render(folder: Path) -> None:
 
 
 def switch_on(settings: Path) -> None:
-    """Let the phones come, and print what became of them and what they cost the station."""
-    settings.write_text(json.dumps({"dhcp_server_reservations": [], "swarm_phones": PHONES, "swarm_ramp": RAMP}))
+    """Boot the phones; print their results and their cost to the station."""
+    settings.write_text(json.dumps({"dhcp_server_reservations": [], "load_test_phones": PHONES, "load_test_ramp": RAMP}))
     before = used()
-    done = play("extensions/molecule/station/swarm.yml", settings)
-    for title in ("Show how long they took", "Show what the station says"):
+    done = play("extensions/molecule/station/load_test.yml", settings)
+    for title in ("Show how long the trips took", "Show the station's records"):
         print(done.stdout.partition(f"TASK [{title}]")[2].partition("\n")[2].partition("\nTASK")[0], flush=True)
-    print("| unit | CPU ms a phone |\n| --- | ---: |")
+    print("| unit | CPU ms per phone |\n| --- | ---: |")
     for unit, seconds in used().items():
         print(f"| {unit} | {(seconds - before[unit]) / PHONES * 1000:.1f} |", flush=True)
     if done.returncode:
@@ -129,12 +129,14 @@ def main() -> int:
         (folder / "site.json").write_text('{"dhcp_server_reservations": []}')
         seconds_of("voip.preprovision.site", folder / "site.json")
         chosen = options.parts or PARTS
+        subprocess.run(["podman", "cp", str(PROJECT / "tests/benchmarks"), f"{NAME}:/root/"], check=True)
         if raw := [part for part in chosen if part in RAW_PARTS]:
             on_machine("apt-get", "install", "-qq", "-y", "--no-install-recommends", "kea-admin", "wrk")
-            subprocess.run(["podman", "cp", str(PROJECT / "tests/benchmarks"), f"{NAME}:/root/"], check=True)
             render(folder)
             limits = ["--rounds", options.rounds, "--seconds", options.seconds]
             on_machine("python3", "/root/benchmarks/raw_servers.py", *raw, *limits)
+        if "tftp" in chosen:
+            on_machine("python3", "/root/benchmarks/tftp_units.py", "--rounds", options.rounds)
         if "phones" in chosen:
             switch_on(folder / "phones.json")
     finally:

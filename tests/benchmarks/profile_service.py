@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare what the profile service answers with what is possible: in turns, behind one nginx, with the same gunicorn.
+"""Compare the profile service with an empty application and a CGI script: in turns, behind the same nginx.
 
-live-100 and live-10000: sealed profiles of that many phones, each asked for at random. empty: a WSGI application that does nothing,
-the limit. cgi: a Perl script that looks a phone up in the same database and prints its lines, not sealed, started for each request.
+live-100 and live-10000: sealed profiles of that many phones, requested at random. empty: an empty application in the same gunicorn,
+the limit. cgi: a Perl script, started for each request, that looks up a phone in the same database and prints its lines unsealed.
 
-Arguments: folder that holds the package preprovision_service, seconds a turn, turns. Needs what the role installs from
-Debian, and nginx, wrk, fcgiwrap, perl, libdbd-sqlite3-perl. Nothing stays running.
+Arguments: the folder that contains the package preprovision_service, seconds per turn, turns. Needs the role's Debian packages
+and nginx, wrk, fcgiwrap, perl, libdbd-sqlite3-perl. Nothing keeps running.
 """
 
 from __future__ import annotations
@@ -97,11 +97,12 @@ end
 
 
 def fill(folder: Path, name: str, size: int) -> dict[str, str]:
-    """Make a database of phones; return the environment of its service."""
-    from preprovision_service import filling, migrate
-    from preprovision_service.database import engine_of, open_database
+    """Make a database of phones; return its service's environment."""
+    from preprovision_service.cli import migrate
+    from preprovision_service.store import sync
+    from preprovision_service.store.tables import engine_of, open_database
 
-    sessions = open_database(f"sqlite:///{folder}/{name}.sqlite")
+    sessions = open_database(f"sqlite:///{folder}/{name}.sqlite", create=True)
     migrate.upgrade(engine_of(sessions))
     parameters = {f"GPP_{letter}": f"a parameter of some length, number {letter}" for letter in "ABCDEFGHIJKLMNOP"}
 
@@ -114,12 +115,12 @@ def fill(folder: Path, name: str, size: int) -> dict[str, str]:
                 "phone_lines": [{"user_id": f"{number}", "password": f"secret-{number}", "display_name": f"Phone {number}"}],
                 "phone_parameters": parameters,
             }
-            row = {**dict.fromkeys(filling.COLUMNS, ""), "mac": variables["phone_mac"], "name": f"phone-{number}"}
+            row = {**dict.fromkeys(sync.COLUMNS, ""), "mac": variables["phone_mac"], "name": f"phone-{number}"}
             yield {**row, "model": "CP-8851-3PCC", "variables": json.dumps(variables, separators=(",", ":")), "version": "1"}
 
     publication = {"bench_url": "https://prov.example.net/device/$MA.cfg", "remote_url": "http://prov.example.com/service/$MA.cfg"}
     settings = {"publication": json.dumps(publication), "salt": '"salt"', "version": '"1"'}
-    filling.fill(sessions, rows(), [], {}, settings)
+    sync.sync(sessions, rows(), [], {}, settings)
     (folder / name).mkdir()
     (folder / name / "config.json").write_text(json.dumps({"DATABASE": f"sqlite:///{folder}/{name}.sqlite"}))
     state = {"STATE_DIRECTORY": str(folder / name), "PREPROVISION_SERVICE_CONFIG": str(folder / name / "config.json")}
@@ -127,7 +128,7 @@ def fill(folder: Path, name: str, size: int) -> dict[str, str]:
 
 
 def wait(path: Path) -> None:
-    """Wait for a socket."""
+    """Wait until a socket accepts connections."""
     for _attempt in range(200):
         with socket.socket(socket.AF_UNIX) as asking:
             if not asking.connect_ex(str(path)):
@@ -137,7 +138,7 @@ def wait(path: Path) -> None:
 
 
 def measure(folder: Path, name: str) -> tuple[float, float, float]:
-    """Return requests a second, and the median and 99th percentile of milliseconds."""
+    """Return requests per second, and the median and 99th percentile of the latency in milliseconds."""
     script = folder / f"{name}.lua"
     script.write_text(LUA.replace("NAME", name).replace("SIZE", str(SIZES.get(name, 100))))
     command = [
@@ -159,7 +160,7 @@ def measure(folder: Path, name: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Start everything, ask in turns, and print the ratios."""
+    """Start everything, measure in turns, and print the ratios."""
     sys.path.insert(0, CODE)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -172,7 +173,7 @@ def main() -> None:
         (folder / "nginx.conf").write_text(config.replace("FOLDER", place).replace("PORT", str(PORT)))
         processes = []
         for name, size in SIZES.items():
-            command = [*GUNICORN, "--bind", f"unix:{folder}/{name}.sock", "preprovision_service.web:application()"]
+            command = [*GUNICORN, "--bind", f"unix:{folder}/{name}.sock", "preprovision_service.app:application()"]
             processes.append(subprocess.Popen(command, env=fill(folder, name, size), cwd=place, stdout=subprocess.DEVNULL))
         processes.append(subprocess.Popen([*GUNICORN, "--bind", f"unix:{folder}/empty.sock", "empty:application"], cwd=place))
         processes.append(subprocess.Popen(["fcgiwrap", "-c", "8", "-s", f"unix:{folder}/cgi.sock"]))
@@ -181,14 +182,14 @@ def main() -> None:
                 wait(folder / f"{name}.sock")
             processes.append(subprocess.Popen(["nginx", "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]))
             time.sleep(0.5)
-            # So that both processes have made nearly all profiles
+            # Warm up: both processes make nearly all profiles
             for _turn in range(4):
                 measure(folder, "live-10000")
             found = {name: [] for name in (*names, "cgi")}
             for _turn in range(TURNS):
                 for name, measured in found.items():
                     measured.append(measure(folder, name))
-                    # Scripts that were asked for at the end of a turn run on for a while
+                    # CGI scripts requested at the end of a turn keep running for a while
                     time.sleep(3 if name == "cgi" else 0)
         finally:
             for process in reversed(processes):

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a phone's profile cost, as an inventory host and as a row, against what people do today and against the limit?
+"""Measure a profile's cost, for inventory hosts and for rows, compared with the usual loop and with the limit.
 
     .venv/bin/python tests/benchmarks/profiles.py [limit] [loop] [again] [--hosts 10000] [--rows 100000] [--loop 20] [--pairs 5]
 
-loop: playbooks take turns on the local connection. An empty one, one that loops ansible.builtin.template and openssl enc over a
-few phones, one that publishes inventory hosts, one that publishes rows. What is left after the empty one with the same inventory is
-taken off, divided by the phones, is the cost of one phone; the ratio is that of the loop to it.
+loop: playbooks take turns on the local connection: an empty one, one that loops ansible.builtin.template and openssl enc over a
+few phones, one that publishes inventory hosts, one that publishes rows. A phone's cost is the time above that of the empty playbook
+with the same inventory, divided by the number of phones; the ratio is the loop's cost divided by it.
 
-limit: in one process, the same Jinja2, gzip and AES calls for the same bytes with everything at hand, against reading, checking and
-rendering the same phones from their file.
+limit: in one process, the bare Jinja2, gzip and AES calls for the same bytes from prepared values, compared with reading,
+checking and rendering the same phones from their file.
 
-again: what it costs when nothing and when one phone has changed, and to go back: seconds, and with a hundredth of the phones the
-files opened for writing and the calls of syncfs and fsync, by strace, which it needs.
+again: the cost of publishing if nothing or one phone has changed, and of going back: seconds, and with a hundredth of the phones,
+the files opened for writing and the calls of syncfs and fsync, counted with strace, which must be installed.
 
-Phones are of 3 models and 20 customers, with 6 lines each; profiles are packed with gzip and sealed with AES.
+Phones are of 3 models and 20 customers, with 6 lines each; profiles are compressed with gzip and sealed with AES.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ PUBLICATION = {
     "purge": True,
 }
 
-# The same profiles as the module's, to the byte but for the order of their parameters
+# The same bytes as the module's profiles, except for the order of their parameters
 SERVICE = """<?xml version="1.0"?>
 <flat-profile>
 <Profile_Rule>[--key {{ key }}] http://prov.example.net/service/$MA-{{ mark }}.cfg</Profile_Rule>
@@ -89,7 +89,7 @@ TYPED = {"Resync_Periodic": "86400", "Resync_On_Reset": "Yes", "Resync_From_SIP"
 
 
 def phone(number: int) -> dict[str, Any]:
-    """Variables of one phone."""
+    """Return a phone's variables."""
     return {
         "phone_mac": f"02{number:010x}",
         "phone_model": MODELS[number % len(MODELS)],
@@ -110,9 +110,9 @@ def phone(number: int) -> dict[str, Any]:
 
 
 def item(number: int) -> dict[str, Any]:
-    """What the rivals' templates need of one phone, ready made."""
-    from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key, key_id
-    from ansible_collections.voip.preprovision.plugins.module_utils.mac import parse_mac
+    """Return a phone's values for the templates of the loop and of the limit, ready to use."""
+    from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import parse_mac
+    from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import derive_key, key_id
 
     variables = phone(number)
     key = derive_key(MASTER, parse_mac(variables["phone_mac"]))
@@ -142,7 +142,7 @@ def write_rows(path: Path, count: int) -> None:
 
 
 def write_inventory(path: Path, count: int) -> None:
-    """Write an inventory: one station, and so many phones in groups by customer."""
+    """Write an inventory: one station, and *count* phones in groups by customer."""
     phones: dict[str, Any] = {"vars": GROUPS["all"], "hosts": {f"phone-{number}": phone(number) for number in range(count)}}
     inventory: dict[str, Any] = {
         "stations": {"hosts": {"station": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}},
@@ -155,7 +155,7 @@ def write_inventory(path: Path, count: int) -> None:
 
 
 class Bench:
-    """A folder with inventories and playbooks, and how to run them."""
+    """Write and run playbooks and inventories in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -185,14 +185,14 @@ class Bench:
         return time.perf_counter() - start, usage.ru_maxrss // 1024
 
     def clear(self) -> None:
-        """Remove what playbooks have published."""
+        """Remove published files."""
         for name in ("usual", "bulk"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         (self.folder / "usual").mkdir()
 
 
 def usual_tasks(folder: Path, count: int) -> list[dict[str, Any]]:
-    """The usual loop: a template and openssl enc for each phone."""
+    """Return the tasks of the usual loop: templates and openssl enc for each phone."""
     items = [item(number) for number in range(count)]
     label = {"loop": items, "loop_control": {"label": "{{ item.mac }}"}}
     flat = {
@@ -217,19 +217,19 @@ def usual_tasks(folder: Path, count: int) -> list[dict[str, Any]]:
 
 
 def publication(folder: Path, **source: Any) -> dict[str, Any]:
-    """The task that publishes phones."""
+    """Return the task that publishes phones."""
     return {"voip.preprovision.profiles": {"dest": f"{folder}/bulk", "device_group": "root", **PUBLICATION, **source}}
 
 
 def calibration() -> str:
-    """A fixed amount of work, to compare absolute figures by."""
+    """Time a fixed amount of work, for comparing absolute figures between machines."""
     start = time.perf_counter()
     sum(range(10_000_000))
     return f"calibration: sum(range(10,000,000)) takes {time.perf_counter() - start:.2f} s here"
 
 
-def against_the_loop(bench: Bench, hosts: int, rows: int, loop: int, pairs: int) -> None:
-    """Print what a phone costs in each way."""
+def compare_with_loop(bench: Bench, hosts: int, rows: int, loop: int, pairs: int) -> None:
+    """Print a phone's cost in each way."""
     folder = bench.folder
     bench.playbook("empty", [])
     bench.playbook("loop", usual_tasks(folder, loop))
@@ -267,27 +267,38 @@ def against_the_loop(bench: Bench, hosts: int, rows: int, loop: int, pairs: int)
         spread = f"{min(values):.0f} to {max(values):.0f}"
         print(f"{name}: median ratio {statistics.median(values):.0f} ({spread}), peak {memory[name]} MiB")
     growth = [whole / tenth for whole, tenth in zip(costs["rows"], costs["tenth"], strict=True)]
-    print(f"a row of {rows} costs {statistics.median(growth):.2f} times one of {rows // 10}")
+    print(f"one of {rows} rows costs {statistics.median(growth):.2f} times one of {rows // 10}")
 
 
-def against_the_limit(bench: Bench, rows: int, pairs: int) -> None:
-    """Print what rendering costs beyond the calls that it cannot do without."""
+class NullTransfer:
+    """Drop published files."""
+
+    def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
+        """Drop one file."""
+
+
+def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], None], ...]:
+    """Return functions: make all profiles by bare calls; read and check all rows; publish all rows without writing."""
     import jinja2
 
-    from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN
-    from ansible_collections.voip.preprovision.plugins.module_utils.phone import PhoneReader
-    from ansible_collections.voip.preprovision.plugins.module_utils.phone_rows import PhoneRows
-    from ansible_collections.voip.preprovision.plugins.module_utils.publication import Publisher, Settings
-    from ansible_collections.voip.preprovision.plugins.module_utils.sealing import compress, seal
-    from ansible_collections.voip.preprovision.plugins.module_utils.transfer import Live
-    from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import Entry, compare, survey
+    from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+    from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader
+    from ansible_collections.voip.preprovision.plugins.module_utils.phones.rows import PhoneRows
+    from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import compress
+    from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.openssl_enc import seal
+    from ansible_collections.voip.preprovision.plugins.module_utils.publishing.publisher import Publisher
+    from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import Settings
+    from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import Live
+    from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
+    from ansible_collections.voip.preprovision.plugins.plugin_utils.plan_changes import plan_changes
+    from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import validate_phones
 
     path = bench.folder / "limit.csv"
     write_rows(path, rows)
     items = [item(number) for number in range(rows)]
     environment = jinja2.Environment(autoescape=True)
     service, preprovision = environment.from_string(SERVICE), environment.from_string(PREPROVISION)
-    # As in the module's run: what is there by now is not looked through for garbage again and again
+    # As in the module: the garbage collector need not scan existing objects again
     gc.freeze()
     shared = [value for variables in (GROUPS["all"], *GROUPS["customer"].values()) for value in variables.values()]
 
@@ -296,28 +307,30 @@ def against_the_limit(bench: Bench, rows: int, pairs: int) -> None:
             for row in PhoneRows(str(path), groups=GROUPS):
                 yield Entry(row.name, row.variables, row.where, row.problem)
 
-    class Nowhere:
-        def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
-            """Take one file."""
-
     def bare() -> None:
         for values in items:
             seal(compress(service.render(values).encode()), values["key"], "md5")
             compress(preprovision.render(values).encode())
 
-    def look() -> None:
-        survey(Rows(), reader(), publisher(), keep=False, progress=lambda *_values: None)
+    def check() -> None:
+        validate_phones(Rows(), reader(), publisher(), keep=False, progress=lambda *_values: None)
 
-    def whole() -> None:
-        maker = reader()
-        found = survey(Rows(), maker, publisher(), keep=False, progress=lambda *_values: None)
-        compare(found, maker, publisher(), Live("", "salt", {}), True, Nowhere(), lambda *_values: None)
+    def publish() -> None:
+        validated = validate_phones(Rows(), reader(), publisher(), keep=False, progress=lambda *_values: None)
+        plan_changes(validated, Live("", "salt", {}), True, NullTransfer(), lambda *_values: None)
 
     def reader() -> PhoneReader:
         return PhoneReader(BUILTIN, MASTER, None, shared)
 
     def publisher() -> Publisher:
         return Publisher(Settings(bench_url=PUBLICATION["bench_url"], remote_url=PUBLICATION["remote_url"]))
+
+    return bare, check, publish
+
+
+def compare_with_limit(bench: Bench, rows: int, pairs: int) -> None:
+    """Print the cost of publishing compared with the unavoidable calls."""
+    calls = limit_calls(bench, rows)
 
     def seconds(call: Callable[[], None]) -> float:
         start = time.perf_counter()
@@ -327,14 +340,14 @@ def against_the_limit(bench: Bench, rows: int, pairs: int) -> None:
     print(f"{'pair':>4} {'bare us/phone':>14} {'checked us':>11} {'whole us':>9} {'ratio':>6}")
     ratios = []
     for pair in range(1, pairs + 1):
-        limit, checked, everything = (seconds(call) / rows * 1e6 for call in (bare, look, whole))
+        limit, checked, everything = (seconds(call) / rows * 1e6 for call in calls)
         ratios.append(everything / limit)
         print(f"{pair:>4} {limit:>14.0f} {checked:>11.0f} {everything:>9.0f} {ratios[-1]:>6.2f}", flush=True)
     print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 def again(bench: Bench, rows: int, traced: int) -> None:
-    """Print what publishing again costs: seconds with all rows, and calls with some of them, under strace."""
+    """Print the cost of publishing again: seconds with all rows, and system calls with some of them, under strace."""
     if not shutil.which("strace"):
         sys.exit("this part needs strace (apt-get install strace)")
     folder = bench.folder
@@ -379,7 +392,7 @@ def again(bench: Bench, rows: int, traced: int) -> None:
 
 
 def calls(trace: str, below: str) -> list[str]:
-    """Count, in strace's output, published files opened for writing, and what makes them durable."""
+    """Count, in strace's output, published files opened for writing and the calls that make them durable."""
     opened = [line for line in trace.splitlines() if "openat(" in line and re.search("O_WRONLY|O_RDWR|O_CREAT", line)]
     # The lock and the manifest are the publication's own
     published = [line for line in opened if below in line and not re.search(r"\.lock|manifest", line)]
@@ -387,7 +400,7 @@ def calls(trace: str, below: str) -> list[str]:
 
 
 def main() -> int:
-    """Run what is asked for."""
+    """Run the requested parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["limit", "loop", "again"])
     parser.add_argument("--hosts", type=int, default=10_000)
@@ -399,9 +412,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         bench = Bench(Path(name))
         if "limit" in options.parts:
-            against_the_limit(bench, options.rows // 10, options.pairs)
+            compare_with_limit(bench, options.rows // 10, options.pairs)
         if "loop" in options.parts:
-            against_the_loop(bench, options.hosts, options.rows, options.loop, options.pairs)
+            compare_with_loop(bench, options.hosts, options.rows, options.loop, options.pairs)
         if "again" in options.parts:
             again(bench, options.rows, options.rows // 100)
     return 0

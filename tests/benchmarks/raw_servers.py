@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does the station's configuration cost beside bare servers? To be run on a station, by morning.py.
+"""Measure the cost of the station's configuration compared with bare servers. Run on a station by morning.py.
 
 Each of the station's daemons takes turns with the same program, started with next to no configuration on the bench's second
-address: dhcpd with the same pools, dnsmasq for TFTP alone, nginx as Debian installs it. The load comes from a namespace on the
-bench, and from many addresses, so that the station's limits for one do not count. The cost of a daemon is the CPU time of its
-control group: unlike rates, that hardly depends on what else runs.
+address: dhcpd with the same pools, nginx as installed by Debian. The load comes from a namespace on the bench, and from many
+addresses, so the station's limits per address do not apply. A daemon's cost is the CPU time of its control group: unlike rates, it
+hardly depends on other load.
 """
 
 from __future__ import annotations
@@ -12,33 +12,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import json
 import re
+import shutil
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import tftp_servers
-
 STATION, BARE = "198.18.0.1", "198.18.0.2"
 CLIENT = "198.18.0.9"
-# What the load comes from, beside CLIENT: too many for the limits of one, and few enough for the kernel's table of neighbours
+# The load's addresses besides CLIENT: enough to stay below the limits per address, few enough for the kernel's neighbour table
 SOURCES = tuple(f"198.18.64.{number}" for number in range(256))
-INSIDE = ("nsenter", "--net=/run/netns/load")  # unlike ip netns exec, it leaves the control groups in sight
-FOLDER = Path("/etc/dhcp/benchmark")  # the one place where Debian lets dhcpd read
+INSIDE = ("nsenter", "--net=/run/netns/load")  # unlike ip netns exec, it keeps the control groups visible
+FOLDER = Path("/etc/dhcp/benchmark")  # the only folder that Debian lets dhcpd read
 GROUPS = Path("/sys/fs/cgroup/system.slice")
 STATION_LEASES = Path("/var/lib/dhcp/dhcpd.leases")
-PHONE = "00005e005301"  # one that has a certificate, and a file of its own
+PHONE = "00005e005301"  # has a certificate
+PHONE_FILE = Path(f"/srv/preprovision/current/device/{PHONE}.cfg")
 FIRST_MAC = "00:00:5e:aa:00:00"
 VENDOR_CLASS = b"Cisco ATA192"
-MOST_DROPS = 2.5  # per cent
-LOWEST_RATE, RUNG = 100.0, 1.25  # of the ladder of rates
+MAX_DROPS = 2.5  # percent
+LOWEST_RATE, RUNG = 100.0, 1.25  # first rate and factor of the rate ladder
 COLUMNS = ("what", "station/s", "bare/s", "ratio", "station, CPU s per 1,000", "bare", "ratio", "station, failed", "bare")
 
-# Pools as the station has them, or the comparison would be one of pool sizes
+# The station's own pools; otherwise pool sizes would be compared
 BARE_DHCP = """
 default-lease-time 3600;
 max-lease-time 3600;
@@ -46,7 +44,7 @@ subnet 198.18.0.0 netmask 255.254.0.0 {
   POOLS
 }
 """
-# Debian's nginx.conf and default site, without the comments; but for the addresses, the root and the certificate
+# Debian's nginx.conf and default site without comments; only addresses, root and certificate differ
 BARE_NGINX = """
 user www-data;
 worker_processes auto;
@@ -73,7 +71,7 @@ http {
         server_name _;
         location / { try_files $uri $uri/ =404; }
     }
-    # For those who show a certificate that one of the roots has signed
+    # For clients with a certificate signed by one of the roots
     server {
         listen ADDRESS:8443 ssl;
         ssl_certificate /etc/preprovision/certificates/server.pem;
@@ -89,8 +87,8 @@ http {
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What a daemon did in one turn."""
+class Measurement:
+    """A daemon's result in one turn."""
 
     served: int
     rate: float
@@ -99,7 +97,7 @@ class Measured:
 
     @property
     def cost(self) -> float:
-        """CPU seconds for a thousand."""
+        """Return the CPU seconds per thousand requests."""
         return 1000 * self.cpu / self.served
 
 
@@ -112,13 +110,13 @@ def run(*argv: str, check: bool = True) -> str:
 
 
 def used(unit: str) -> float:
-    """Seconds of CPU time that the processes of a unit have used."""
+    """Return the seconds of CPU time that a unit's processes have used."""
     return int((GROUPS / f"{unit}.service" / "cpu.stat").read_text().split()[1]) / 1e6
 
 
 @contextlib.contextmanager
 def bare(name: str, *argv: str) -> Iterator[str]:
-    """Start a daemon as root, with nothing in its way; give its unit."""
+    """Start a daemon as root, unconfined; yield its unit."""
     unit = f"bare-{name}"
     run("systemd-run", "--quiet", "--collect", f"--unit={unit}", "--property=Type=exec", *argv)
     try:
@@ -129,7 +127,7 @@ def bare(name: str, *argv: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def load_namespace() -> Iterator[None]:
-    """A machine on the bench that has many addresses, and takes the next one for each TCP connection."""
+    """Connect a machine with many addresses to the bench; each TCP connection leaves from the next one."""
     addresses = ", ".join(f"{number}: {address}" for number, address in enumerate(SOURCES))
     nat = (
         "add table ip load; add chain ip load leave { type nat hook postrouting priority srcnat; }; "
@@ -147,45 +145,45 @@ def load_namespace() -> Iterator[None]:
         ):
             run("ip", "-n", "load", *command.split())
         subprocess.run([*INSIDE, "nft", "-f", "-"], input=nat.encode(), check=True)
-        # Closed connections are forgotten at once, or they would fill the table
+        # Forget closed connections at once; they would fill the table
         run(*INSIDE, "sh", "-c", "echo 1 >/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_time_wait")
         run("ip", "address", "add", f"{BARE}/15", "dev", "bench0")
-        # The fence is the station's
+        # The station's firewall must let the bare servers' address through
         run("nft", "insert", "rule", "inet", "preprovision", "input", "ip", "daddr", BARE, "accept")
         yield
     finally:
         run("ip", "address", "del", f"{BARE}/15", "dev", "bench0", check=False)
-        run("systemctl", "reload", "preprovision-fence")
+        run("systemctl", "reload", "preprovision-firewall")
         run("ip", "netns", "delete", "load", check=False)
 
 
 def perfdhcp_command(*argv: str) -> list[str]:
-    """As it has no address of its own, it speaks as a relay does."""
+    """Return the command line of perfdhcp, which acts as a relay because it has no address of its own."""
     client = ("-b", f"mac={FIRST_MAC}", "-o", f"60,{VENDOR_CLASS.hex()}")
-    # dhcpd asks for a second whether somebody has the address already
+    # dhcpd pings a new address for a second
     return [*INSIDE, "perfdhcp", "-4", "-l", "eth0", "-d", "3", "-W", "2000000", *client, *argv]
 
 
 def packets(text: str) -> list[int]:
-    """What was sent and received of each exchange."""
+    """Return the numbers of sent and received packets of each exchange."""
     numbers = [int(number) for number in re.findall(r"^(?:sent|received) packets: (\d+)", text, re.MULTILINE)]
     if len(numbers) < 2:
         raise SystemExit(f"perfdhcp: {text}")
     return numbers
 
 
-def perfdhcp(unit: str, rate: int, seconds: int, clients: int) -> Measured:
-    """DORA exchanges at a steady rate, each by the next of the clients."""
+def perfdhcp(unit: str, rate: int, seconds: int, clients: int) -> Measurement:
+    """Run DORA exchanges at a steady rate, each with the next client."""
     before = used(unit)
     discovers, _offers, _requests, acks = packets(
         run(*perfdhcp_command("-r", str(rate), "-R", str(clients), "-p", str(seconds)), check=False)
     )
-    return Measured(acks, acks / seconds, used(unit) - before, discovers - acks)
+    return Measurement(acks, acks / seconds, used(unit) - before, discovers - acks)
 
 
 @contextlib.contextmanager
 def station_dhcp(config: Path) -> Iterator[str]:
-    """The station's dhcpd as its unit starts it, with one of its configurations, and without leases."""
+    """Run the station's dhcpd in its own unit, with the given configuration and no leases; yield the unit."""
     unit = "isc-dhcp-server"
     run("systemctl", "stop", unit)
     STATION_LEASES.unlink(missing_ok=True)
@@ -198,7 +196,7 @@ def station_dhcp(config: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def dhcp_put_back() -> Iterator[None]:
+def restored_dhcp() -> Iterator[None]:
     config = Path("/etc/dhcp/dhcpd.conf")
     before = config.read_bytes()
     try:
@@ -220,8 +218,8 @@ def bare_dhcp() -> Iterator[str]:
 Starter = Callable[[], contextlib.AbstractContextManager[str]]
 
 
-def dhcp_turns(starters: dict[str, Starter], rate: int, seconds: int, rounds: int, clients: int) -> dict[str, list[Measured]]:
-    found: dict[str, list[Measured]] = {name: [] for name in starters}
+def dhcp_turns(starters: dict[str, Starter], rate: int, seconds: int, rounds: int, clients: int) -> dict[str, list[Measurement]]:
+    found: dict[str, list[Measurement]] = {name: [] for name in starters}
     for _round in range(rounds):
         for name, starter in starters.items():
             with starter() as unit:
@@ -231,7 +229,7 @@ def dhcp_turns(starters: dict[str, Starter], rate: int, seconds: int, rounds: in
 
 
 def best_dhcp(starters: dict[str, Starter], seconds: int, rounds: int, clients: int) -> dict[str, list[float]]:
-    """The highest rates of a ladder of which at most MOST_DROPS are lost."""
+    """Return, for each round, the highest rate of a ladder at which at most MAX_DROPS percent are lost."""
     best: dict[str, list[float]] = {name: [] for name in starters}
     ground = LOWEST_RATE
     for _round in range(rounds):
@@ -241,21 +239,21 @@ def best_dhcp(starters: dict[str, Starter], seconds: int, rounds: int, clients: 
             for name in sorted(climbing):
                 with starters[name]() as unit:
                     time.sleep(1)
-                    # A client that comes again gets the lease that it has, which costs no disk
+                    # A returning client gets its existing lease, which costs no disk write
                     measured = perfdhcp(unit, round(rate), max(1, min(seconds, round(clients / rate))), clients)
-                if 100 * measured.failed > MOST_DROPS * (measured.served + measured.failed):
+                if 100 * measured.failed > MAX_DROPS * (measured.served + measured.failed):
                     climbing.remove(name)
                 else:
                     highest[name] = measured.rate
             rate *= RUNG
         for name, reached in highest.items():
             best[name].append(reached)
-        # The next round need not climb all of it again
+        # The next round starts a little below
         ground = max(LOWEST_RATE, min(highest.values()) / RUNG**3)
     return best
 
 
-def wrk(unit: str, url: str, seconds: int, new_connections: bool) -> Measured:
+def wrk(unit: str, url: str, seconds: int, new_connections: bool) -> Measurement:
     command = [*INSIDE, "wrk", "--threads=2", "--connections=64", "--timeout=10s", f"--duration={seconds}s"]
     if new_connections:
         command += ["--header", "Connection: close"]
@@ -263,27 +261,38 @@ def wrk(unit: str, url: str, seconds: int, new_connections: bool) -> Measured:
     text = run(*command, url)
     served = int(re.search(r"(\d+) requests in", text)[1])  # type: ignore[index]
     wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    # With each answer the connection ends, which wrk takes for an error of reading
+    # With new connections, the server closes each one, which wrk counts as a read error
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     lost = [int(number) for number in errors.groups()] if errors else [0] * 4
     failed = (int(wrong[1]) if wrong else 0) + lost[0] + lost[2] + lost[3] + (0 if new_connections else lost[1])
-    return Measured(served, float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1]), used(unit) - before, failed)  # type: ignore[index]
+    return Measurement(served, float(re.search(r"Requests/sec:\s+([0-9.]+)", text)[1]), used(unit) - before, failed)  # type: ignore[index]
 
 
-def with_certificate(unit: str, place: str, seconds: int) -> Measured:
-    """Fetch a phone's own file again and again, with a full handshake each time. One client that waits: its rate is no limit."""
+@contextlib.contextmanager
+def phone_file() -> Iterator[None]:
+    """Publish the phone's own file as with delivery by certificate; the demo's phones get theirs by TFTP."""
+    PHONE_FILE.parent.mkdir()
+    try:
+        PHONE_FILE.write_bytes(Path("/srv/preprovision/current/units/00-00-5e-00-53-01/ata192.cfg").read_bytes())
+        yield
+    finally:
+        shutil.rmtree(PHONE_FILE.parent)
+
+
+def fetch_with_certificate(unit: str, place: str, seconds: int) -> Measurement:
+    """Fetch a phone's own file repeatedly, with full handshakes. One client waits for each answer: its rate is not the limit."""
     own = f"/etc/preprovision/certificates/devices/{PHONE}"
     command = [*INSIDE, "openssl", "s_time", "-connect", place, "-new", "-time", str(seconds), "-www", f"/device/{PHONE}.cfg"]
     before = used(unit)
     text = run(*command, "-cert", f"{own}.pem", "-key", f"{own}.key", check=False)
     found = re.search(r"(\d+) connections in (\d+) real seconds, (\d+) bytes read per connection", text)
-    if not found or int(found[3]) < Path("/srv/preprovision/current/device", f"{PHONE}.cfg").stat().st_size:
+    if not found or int(found[3]) < PHONE_FILE.stat().st_size:
         raise SystemExit(f"openssl s_time: {text}")
-    return Measured(int(found[1]), int(found[1]) / int(found[2]), used(unit) - before, 0)
+    return Measurement(int(found[1]), int(found[1]) / int(found[2]), used(unit) - before, 0)
 
 
-def web_turns(path: str, seconds: int, rounds: int) -> dict[str, dict[str, list[Measured]]]:
-    found: dict[str, dict[str, list[Measured]]] = {}
+def web_turns(path: str, seconds: int, rounds: int) -> dict[str, dict[str, list[Measurement]]]:
+    found: dict[str, dict[str, list[Measurement]]] = {}
     config = Path("/etc/nginx/bare.conf")
     config.write_text(BARE_NGINX.replace("ADDRESS", BARE))
     Path("/var/log/nginx-bare").mkdir(exist_ok=True)
@@ -292,34 +301,23 @@ def web_turns(path: str, seconds: int, rounds: int) -> dict[str, dict[str, list[
             time.sleep(1)
             for scheme, port in (("http", 80), ("https", 443)):
                 for new in (False, True):
-                    turns = found.setdefault(f"{scheme.upper()}, {'a connection each' if new else 'connections kept'}", {})
+                    turns = found.setdefault(f"{scheme.upper()}, {'new connections' if new else 'persistent connections'}", {})
                     for _round in range(rounds):
                         for name, server, address in (("station", "nginx", STATION), ("bare", unit, BARE)):
                             turns.setdefault(name, []).append(wrk(server, f"{scheme}://{address}:{port}/{path}", seconds, new))
             turns = found.setdefault("HTTPS, a phone's own file", {})
-            for _round in range(rounds):
-                for name, server, place in (("station", "nginx", f"{STATION}:443"), ("bare", unit, f"{BARE}:8443")):
-                    turns.setdefault(name, []).append(with_certificate(server, place, seconds))
+            with phone_file():
+                for _round in range(rounds):
+                    for name, server, place in (("station", "nginx", f"{STATION}:443"), ("bare", unit, f"{BARE}:8443")):
+                        turns.setdefault(name, []).append(fetch_with_certificate(server, place, seconds))
     finally:
         config.unlink()
         run("rm", "-r", "/var/log/nginx-bare")
     return found
 
 
-def tftp_turns(name: str, clients: int, transfers: int, rounds: int) -> dict[str, list[Measured]]:
-    """Run inside the namespace: the load is this process."""
-    content = Path("/srv/preprovision/current/open", name).read_bytes()
-    found: dict[str, list[Measured]] = {"station": [], "bare": []}
-    for _round in range(rounds):
-        for who, unit, address in (("station", "preprovision-tftp", STATION), ("bare", "bare-dnsmasq", BARE)):
-            before = used(unit)
-            storm = tftp_servers.storm(content, clients, transfers, 60, name, address, SOURCES)
-            found[who].append(Measured(len(storm.latencies), storm.rate, used(unit) - before, storm.failures))
-    return found
-
-
-def row(what: str, turns: dict[str, list[Measured]], first: str = "station", second: str = "bare") -> str:
-    """A line of the table; figures are medians, ratios those of the pairs, failures sums."""
+def row(what: str, turns: dict[str, list[Measurement]], first: str = "station", second: str = "bare") -> str:
+    """Return a line of the table; figures are medians, ratios medians over the pairs, failures sums."""
     median = statistics.median
     ours, theirs = turns[first], turns[second]
     pairs = list(zip(ours, theirs, strict=True))
@@ -337,7 +335,7 @@ def row(what: str, turns: dict[str, list[Measured]], first: str = "station", sec
     return f"| {' | '.join(cells)} |"
 
 
-def reservation_turns(rate: int, seconds: int, rounds: int, clients: int) -> dict[str, list[Measured]]:
+def reservation_turns(rate: int, seconds: int, rounds: int, clients: int) -> dict[str, list[Measurement]]:
     starters: dict[str, Starter] = {
         name: lambda name=name: station_dhcp(FOLDER / f"{name}.conf")  # type: ignore[misc]
         for name in ("none", "known", "fixed")
@@ -346,7 +344,7 @@ def reservation_turns(rate: int, seconds: int, rounds: int, clients: int) -> dic
 
 
 def restart_seconds(name: str) -> float:
-    """How long nobody answers a client that has a lease or a reservation: the server stops, and starts anew."""
+    """Return the seconds without an answer, for a client with a lease or reservation, while dhcpd restarts."""
     with station_dhcp(FOLDER / f"{name}.conf") as unit:
         time.sleep(1)
         run(*perfdhcp_command("-r", "10", "-n", "1"), check=False)
@@ -359,62 +357,47 @@ def restart_seconds(name: str) -> float:
 
 
 def pools() -> str:
-    """The pools of the station's own configuration."""
+    """Return the pools of the station's own configuration."""
     return "\n  ".join(re.findall(r"pool \{ range .* \}", (FOLDER / "none.conf").read_text()))
 
 
-def inside(part: str, options: argparse.Namespace) -> Iterator[str]:
-    """The lines of one part's table."""
+def run_part(part: str, options: argparse.Namespace) -> Iterator[str]:
+    """Run one part; yield the lines of its table."""
     rate, seconds, rounds, clients = options.rate, options.seconds, options.rounds, options.clients
     if part == "dhcp":
         (FOLDER / "bare.conf").write_text(BARE_DHCP.replace("POOLS", pools()))
         starters: dict[str, Starter] = {"station": lambda: station_dhcp(FOLDER / "none.conf"), "bare": bare_dhcp}
-        yield row(f"DHCP, {rate} a second", dhcp_turns(starters, rate, seconds, rounds, clients))
+        yield row(f"DHCP, {rate} per second", dhcp_turns(starters, rate, seconds, rounds, clients))
         best = best_dhcp(starters, seconds, rounds, clients)
         ours, theirs = (statistics.median(best[name]) for name in ("station", "bare"))
         ratio = statistics.median(a / b if b else float("nan") for a, b in zip(best["station"], best["bare"], strict=True))
-        yield f"| DHCP, most | {ours:.0f} | {theirs:.0f} | {ratio:.2f} | | | | | |"
-    elif part == "tftp":
-        command = ["/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=nobody", "--port=0"]
-        command += ["--bind-interfaces", f"--listen-address={BARE}", "--enable-tftp", "--tftp-max=1000"]
-        with bare("dnsmasq", *command, "--tftp-root=/srv/preprovision/current/open"):
-            time.sleep(1)
-            for at_once in (5, 200):
-                argv = [*INSIDE, sys.executable, __file__, "tftp-load", str(at_once), str(options.transfers), str(rounds)]
-                found = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
-                turns = {who: [Measured(**each) for each in measured] for who, measured in found.items()}
-                yield row(f"TFTP, {at_once} at a time", turns)
+        yield f"| DHCP, highest rate | {ours:.0f} | {theirs:.0f} | {ratio:.2f} | | | | | |"
     elif part == "web":
         for what, turns in web_turns(options.file, seconds, rounds).items():
             yield row(what, turns)
     elif part == "reservations":
         found = reservation_turns(rate, seconds, rounds, clients)
-        for name, words in (("known", "known, from the pool"), ("fixed", "each its address")):
-            yield row(f"DHCP, 10,000 reservations, {words}; beside none", found, name, "none")
-        yield "\n| dhcpd restarts with | s without an answer | at most |\n| --- | ---: | ---: |"
+        for name, words in (("known", "known, from the pool"), ("fixed", "with fixed addresses")):
+            yield row(f"DHCP, 10,000 reservations, {words}; compared with none", found, name, "none")
+        yield "\n| dhcpd restarts with | median s without an answer | longest |\n| --- | ---: | ---: |"
         for name, words in (("none", "no reservation"), ("known", "10,000 known phones"), ("fixed", "10,000 with addresses")):
             pauses = [restart_seconds(name) for _round in range(rounds)]
             yield f"| {words} | {statistics.median(pauses):.2f} | {max(pauses):.2f} |"
 
 
 def main() -> None:
-    if sys.argv[1] == "tftp-load":
-        turns = tftp_turns("spa504G.cfg", *(int(number) for number in sys.argv[2:]))
-        print(json.dumps({who: [dataclasses.asdict(each) for each in measured] for who, measured in turns.items()}))
-        return
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("parts", nargs="+", choices=["dhcp", "tftp", "web", "reservations"])
+    parser.add_argument("parts", nargs="+", choices=["dhcp", "web", "reservations"])
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rate", type=int, default=150)
     parser.add_argument("--clients", type=int, default=4000)
-    parser.add_argument("--transfers", type=int, default=4000)
     parser.add_argument("--file", default="spa504G.cfg")
     options = parser.parse_args()
-    with load_namespace(), dhcp_put_back():
+    with load_namespace(), restored_dhcp():
         print(f"| {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * (len(COLUMNS) - 1)}", flush=True)
         for part in options.parts:
-            for line in inside(part, options):
+            for line in run_part(part, options):
                 print(line, flush=True)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does a second site run cost, as a share of the first?
+"""Measure the time of a second site run, as a share of the first.
 
-Boots a clean machine, runs the site playbook on it once and then as often as asked, and prints the ratios.
+Boot a clean machine, run the site playbook on it once and then --runs times more, and print the ratios.
 
     tests/machines/machine run .venv/bin/python tests/benchmarks/site.py [--release bookworm] [--runs 3]
 """
@@ -32,7 +32,7 @@ def site() -> float:
 
 
 def main() -> int:
-    """Run, and print one table."""
+    """Run the benchmark and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", default="bookworm")
     parser.add_argument("--runs", type=int, default=3)
@@ -46,7 +46,7 @@ def main() -> int:
         for number in range(options.runs):
             again = site()
             ratios.append(again / first)
-            print(f"run {number + 2} {again:.1f} s, {ratios[-1]:.2f} of the first", flush=True)
+            print(f"run {number + 2} {again:.1f} s, {ratios[-1]:.2f} of the first run", flush=True)
     finally:
         subprocess.run([MACHINE, "down", NAME], check=True)
     print(f"median ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare TFTP servers under a storm of phones: dnsmasq (one event loop) and tftpd-hpa (one process a transfer).
+"""Compare TFTP servers under many simultaneous downloads: dnsmasq (one event loop) and tftpd-hpa (one process per transfer).
 
-Both serve the same file on the same address in a network namespace of their own, one after the other, for each
-number of clients and as often as asked. Every client downloads lock-step as a phone does: it asks, acknowledges
-block by block, sends its last packet again after a second of silence and gives up after twenty. What it got is
-compared with the file. A server is started anew for each measurement, so that nothing is left of the one before.
+Both serve the same file on the same address in a separate network namespace, one after the other, for each
+number of clients and in --rounds rounds. Every client downloads in lock-step like a phone: it sends a request, acknowledges
+block by block, repeats its last packet after a second of silence and gives up after twenty. The received bytes are
+compared with the file. The server is restarted for each measurement, so that measurements are independent.
 
-Needs root and the programs dnsmasq (Debian: dnsmasq-base) and in.tftpd (tftpd-hpa). Nothing stays running.
+Needs root and the programs dnsmasq (Debian: dnsmasq-base) and in.tftpd (tftpd-hpa). Nothing keeps running.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ADDRESS = "198.18.0.1"  # RFC 2544: addresses for benchmarks
 PORT = 69
 FILE_NAME = "ata192.cfg"
 BLOCK = 512
-SILENCE = 1.0  # seconds until a client repeats its last packet
-PATIENCE = 20.0  # seconds until it gives the download up
+RETRY_AFTER = 1.0  # seconds until a client repeats its last packet
+GIVE_UP_AFTER = 20.0  # seconds until it gives up the download
 DATA, ACK, ERROR = 3, 4, 5
 
 
 @dataclasses.dataclass
 class Client:
-    """One download on its way."""
+    """A download in progress."""
 
     socket: socket.socket
     started: float
     last_packet: bytes
     peer: tuple[str, int]
-    heard: float = 0.0
+    last_sent: float = 0.0
     received: bytearray = dataclasses.field(default_factory=bytearray)
     block: int = 0
 
     def send(self) -> None:
-        self.heard = time.monotonic()
+        self.last_sent = time.monotonic()
         self.socket.sendto(self.last_packet, self.peer)
 
 
 @dataclasses.dataclass
 class Result:
-    """What one storm did to one server."""
+    """A server's result under one storm."""
 
     seconds: float = 0.0
     retries: int = 0
@@ -72,53 +72,88 @@ class Result:
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
 
 
-def storm(
-    content: bytes,
-    clients: int,
-    transfers: int,
-    seconds: float,
-    name: str = FILE_NAME,
-    address: str = ADDRESS,
-    sources: Sequence[str] = (),
-) -> Result:
-    """Download `content` `transfers` times, `clients` at a time, for `seconds` at most; each from the next of `sources`."""
-    result = Result()
-    selector = selectors.DefaultSelector()
-    timers: list[tuple[float, int]] = []
-    running: dict[int, Client] = {}
-    request = struct.pack("!H", 1) + name.encode() + b"\0octet\0"
-    begun = 0
+class Storm:
+    """Run many downloads of one file at a time, each from the next source address."""
 
-    def begin() -> None:
-        nonlocal begun
-        begun += 1
+    def __init__(
+        self,
+        content: bytes,
+        transfers: int,
+        name: str,
+        server: tuple[str, int],
+        sources: Sequence[str],
+        prepare: Callable[[str], None] | None = None,
+    ) -> None:
+        """`prepare` is called with the source address before each download."""
+        self.result = Result()
+        self._prepare = prepare
+        self._content = content
+        self._transfers = transfers
+        self._request = struct.pack("!H", 1) + name.encode() + b"\0octet\0"
+        self._server = server
+        self._sources = sources
+        self._selector = selectors.DefaultSelector()
+        self._timers: list[tuple[float, int]] = []
+        self._running: dict[int, Client] = {}
+        self._begun = 0
+        self._next_at_end = True
+
+    def run(self, clients: int, seconds: float, ramp: float = 0) -> None:
+        """Download, `clients` at a time; or begin all downloads, evenly spaced, within `ramp` seconds."""
+        start = time.monotonic()
+        self._next_at_end = not ramp
+        if not ramp:
+            self._begin_until(min(clients, self._transfers))
+        while (self._running or self._begun < self._transfers) and time.monotonic() - start < seconds:
+            for key, _events in self._selector.select(ramp / self._transfers or 0.1):
+                if key.data in self._running:
+                    self._receive(key.data)
+            now = time.monotonic()
+            self._check_timers(now)
+            if ramp:
+                self._begin_until(min(1 + int((now - start) / ramp * self._transfers), self._transfers))
+        self.result.seconds = time.monotonic() - start
+        self.result.failures += len(self._running)
+        for client in self._running.values():
+            client.socket.close()
+        self._selector.close()
+
+    def _begin_until(self, begun: int) -> None:
+        while self._begun < begun:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._begun += 1
         own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         own.setblocking(False)
-        if sources:
-            own.bind((sources[begun % len(sources)], 0))
-        client = Client(own, time.monotonic(), request, (address, PORT))
-        running[begun] = client
-        selector.register(own, selectors.EVENT_READ, begun)
+        if self._sources:
+            source = self._sources[self._begun % len(self._sources)]
+            own.bind((source, 0))
+            if self._prepare:
+                self._prepare(source)
+        client = Client(own, time.monotonic(), self._request, self._server)
+        self._running[self._begun] = client
+        self._selector.register(own, selectors.EVENT_READ, self._begun)
         client.send()
-        heapq.heappush(timers, (client.heard + SILENCE, begun))
+        heapq.heappush(self._timers, (client.last_sent + RETRY_AFTER, self._begun))
 
-    def end(number: int, success: bool) -> None:
-        client = running.pop(number)
-        selector.unregister(client.socket)
+    def _end(self, number: int, success: bool) -> None:
+        client = self._running.pop(number)
+        self._selector.unregister(client.socket)
         client.socket.close()
         if success:
-            result.latencies.append(time.monotonic() - client.started)
+            self.result.latencies.append(time.monotonic() - client.started)
         else:
-            result.failures += 1
-        if begun < transfers:
-            begin()
+            self.result.failures += 1
+        if self._next_at_end and self._begun < self._transfers:
+            self._begin()
 
-    def receive(number: int) -> None:
-        client = running[number]
+    def _receive(self, number: int) -> None:
+        client = self._running[number]
         packet, client.peer = client.socket.recvfrom(BLOCK + 4)
         kind, block = struct.unpack("!HH", packet[:4])
         if kind != DATA:
-            end(number, False)
+            self._end(number, False)
             return
         if block == client.block + 1:
             client.block = block
@@ -126,40 +161,32 @@ def storm(
         client.last_packet = struct.pack("!HH", ACK, block)
         client.send()
         if block == client.block and len(packet) < BLOCK + 4:
-            end(number, client.received == content)
+            self._end(number, client.received == self._content)
 
-    def look_at_clocks(now: float) -> None:
-        while timers and timers[0][0] <= now:
-            _due, number = heapq.heappop(timers)
-            client = running.get(number)
+    def _check_timers(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            _due, number = heapq.heappop(self._timers)
+            client = self._running.get(number)
             if client is None:
                 continue
-            if now - client.started > PATIENCE:
-                end(number, False)
+            if now - client.started > GIVE_UP_AFTER:
+                self._end(number, False)
                 continue
-            if now - client.heard >= SILENCE:
-                result.retries += 1
+            if now - client.last_sent >= RETRY_AFTER:
+                self.result.retries += 1
                 client.send()
-            heapq.heappush(timers, (client.heard + SILENCE, number))
+            heapq.heappush(self._timers, (client.last_sent + RETRY_AFTER, number))
 
-    start = time.monotonic()
-    for _number in range(min(clients, transfers)):
-        begin()
-    while running and time.monotonic() - start < seconds:
-        for key, _events in selector.select(0.1):
-            if key.data in running:
-                receive(key.data)
-        look_at_clocks(time.monotonic())
-    result.seconds = time.monotonic() - start
-    result.failures += len(running)
-    for client in running.values():
-        client.socket.close()
-    selector.close()
-    return result
+
+def storm(content: bytes, clients: int, transfers: int, seconds: float) -> Result:
+    """Download `content` `transfers` times, `clients` at a time, for `seconds` at most."""
+    downloads = Storm(content, transfers, FILE_NAME, (ADDRESS, PORT), ())
+    downloads.run(clients, seconds)
+    return downloads.result
 
 
 def server_commands(root: str, dnsmasq: str, tftpd: str) -> dict[str, list[str]]:
-    """Both log each request, as they would on a station."""
+    """Return the servers' command lines; both log each request, as on a station."""
     return {
         "dnsmasq": [
             dnsmasq,
@@ -190,12 +217,12 @@ def server_commands(root: str, dnsmasq: str, tftpd: str) -> dict[str, list[str]]
 
 
 def measure(command: list[str], content: bytes, options: argparse.Namespace, clients: int) -> Result:
-    """Start the server, wait until it answers, storm it, stop it with all its children."""
+    """Start the server, wait until it answers, run a storm, and stop it with all its children."""
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         for _number in range(30):
             if server.poll() is not None:
-                raise SystemExit(f"{command[0]} ended at once with status {server.returncode}.")
+                raise SystemExit(f"{command[0]} exited at once with status {server.returncode}.")
             if storm(content, 1, 1, 2).latencies:
                 break
         else:
@@ -208,7 +235,7 @@ def measure(command: list[str], content: bytes, options: argparse.Namespace, cli
 
 
 def report(results: dict[tuple[str, int], list[Result]], names: list[str], counts: list[int]) -> None:
-    """The table as Markdown; a figure is the median of its rounds, retries and failures are sums."""
+    """Print a Markdown table; figures are medians of the rounds, retries and failures sums."""
     print("| clients | server | transfers/s | p50 ms | p99 ms | retries | failures | ratio |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for clients in counts:
@@ -243,7 +270,7 @@ def main() -> None:
         sys.exit(subprocess.run(inside, check=False).returncode)
 
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    # in.tftpd ends at once on a machine that has a loopback address only
+    # in.tftpd exits at once on a machine with only a loopback address
     subprocess.run(["ip", "link", "add", "bench0", "type", "bridge"], check=True)
     subprocess.run(["ip", "address", "add", f"{ADDRESS}/15", "dev", "bench0"], check=True)
     subprocess.run(["ip", "link", "set", "bench0", "up"], check=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Connection to a test machine: into the namespaces of its PID 1, with pipelining; as cheap as a kept SSH connection."""
+"""Connect to a test machine by entering the namespaces of its PID 1, with pipelining; as cheap as a persistent SSH connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DOCUMENTATION = """
 name: machine
 short_description: Work on a test machine
 description:
-  - Runs commands on a container that C(tests/machines/machine) has booted.
+  - Runs commands in a container booted by C(tests/machines/machine).
 author:
   - voip.preprovision contributors (@voip-preprovision)
 options:
@@ -34,7 +34,7 @@ ENVIRONMENT = ("env", "--ignore-environment", "HOME=/root", "PATH=/usr/local/sbi
 
 
 class Connection(ConnectionBase):
-    """nsenter, with the environment of a fresh login."""
+    """Run commands with nsenter, in the environment of a fresh login."""
 
     transport = "machine"
     has_pipelining = True
@@ -53,7 +53,7 @@ class Connection(ConnectionBase):
     def _init(self, name: str) -> str:
         try:
             init = Path(PID_FILE.format(name)).read_text().strip()
-            # The number of a machine that is gone may by now be that of a process of the host
+            # The PID of a removed machine may now belong to another process of the host
             found = Path(f"/proc/{init}/root/etc/hostname").read_text().strip()
         except OSError:
             found = ""
@@ -77,4 +77,4 @@ class Connection(ConnectionBase):
         return output
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing; no connection is kept open."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Example inventories: they load, their phones are phones, and their variables are ones that something reads."""
+"""Example inventories load, their phones are valid, and some role or plugin reads each of their variables."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from parsed_files import read_yaml
 
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import read_phones
+
+# Every test runs ansible-inventory
+pytestmark = pytest.mark.ansible
 
 ROOT = Path(__file__).parents[3]
 INVENTORIES = sorted(path.name for path in (ROOT / "inventories").iterdir() if path.is_dir())
-DEFAULTS = {path.parts[-3]: set(yaml.safe_load(path.read_text())) for path in ROOT.glob("roles/*/defaults/main.yml")}
+DEFAULTS = {path.parts[-3]: set(read_yaml(path)) for path in ROOT.glob("roles/*/defaults/main.yml")}
 PHONE_VARIABLES = {
     *("phone_mac", "phone_model", "phone_serial", "phone_customer", "phone_address"),
     *("phone_lines", "phone_profile_key", "phone_parameters"),
@@ -27,7 +30,7 @@ PHONE_VARIABLES = {
 
 @cache
 def inventory(name: str) -> tuple[dict[str, Any], str]:
-    """What ansible-inventory lists, and what it warns of."""
+    """Return the inventory listed by ansible-inventory, and its warnings."""
     command = [Path(sys.executable).with_name("ansible-inventory"), "-i", f"inventories/{name}", "--list"]
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
@@ -35,12 +38,12 @@ def inventory(name: str) -> tuple[dict[str, Any], str]:
 
 
 def plain(value: dict[str, Any]) -> Any:
-    """What a scanner typed is listed as text that is no template."""
+    """Unwrap scanned text, which ansible-inventory lists as __ansible_unsafe."""
     return value.get("__ansible_unsafe", value)
 
 
 def hosts(listed: dict[str, Any], group: str) -> dict[str, dict[str, Any]]:
-    """The hosts of a group and of those below it, each with its variables; empty groups are not listed."""
+    """Return the hosts of a group and of its children, each with its variables; ansible-inventory lists no empty groups."""
     members = listed.get(group, {})
     found = {name: listed["_meta"]["hostvars"].get(name, {}) for name in members.get("hosts", [])}
     for child in members.get("children", []):
@@ -48,29 +51,29 @@ def hosts(listed: dict[str, Any], group: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_there_are_inventories():
+def test_finds_inventories():
     assert {"demo", "bench", "scans"} <= set(INVENTORIES)
     assert "bench" in DEFAULTS
 
 
 @pytest.mark.parametrize("name", INVENTORIES)
-def test_it_loads_without_a_warning(name):
+def test_inventory_loads_without_a_warning(name):
     listed, warnings = inventory(name)
     assert warnings == ""
     assert hosts(listed, "stations")
 
 
 @pytest.mark.parametrize("name", INVENTORIES)
-def test_its_phones_can_be_made(name):
+def test_phones_are_valid(name):
     phones = read_phones(hosts(inventory(name)[0], "phones").items())
     assert phones
-    # RFC 7042: addresses for documentation, which no real phone has
+    # RFC 7042: reserved for documentation
     assert all(phone.mac.plain.startswith("00005e0053") for phone in phones)
 
 
 @pytest.mark.parametrize("name", INVENTORIES)
-def test_every_variable_of_a_role_exists(name):
-    # Ansible takes a misspelt variable without a word.
+def test_role_variables_exist(name):
+    # Ansible accepts a misspelt variable silently
     unknown = [
         f"{host}: {variable}"
         for host, variables in hosts(inventory(name)[0], "all").items()
@@ -82,7 +85,7 @@ def test_every_variable_of_a_role_exists(name):
 
 
 @pytest.mark.parametrize("name", INVENTORIES)
-def test_every_variable_of_a_phone_exists(name):
+def test_phone_variables_exist(name):
     unknown = [
         f"{host}: {variable}"
         for host, variables in hosts(inventory(name)[0], "phones").items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The guide to phones says what the code takes: variables, keys of lines, typed variables, families, forms of sealing."""
+"""The documents about phones list what the code accepts: variables, keys of lines, typed variables, families, forms of sealing."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
+from parsed_files import parse_yaml
 
-from ansible_collections.voip.preprovision.plugins.module_utils.families import BUILTIN, Family
-from ansible_collections.voip.preprovision.plugins.module_utils.parameter_names import KNOWN
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import PLAIN, STRUCTURED, PhoneReader
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_settings import TYPED
-from ansible_collections.voip.preprovision.plugins.module_utils.publication import KINDS
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import SEALINGS
+from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import Family
+from ansible_collections.voip.preprovision.plugins.module_utils.families.parameter_names import KNOWN
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import PLAIN, STRUCTURED
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.typed_variables import TYPED
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import Sealing
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import KINDS
 
-GUIDE = (Path(__file__).parents[3] / "docs/phones.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = ("guides/phones", "reference/phone_variables", "reference/families")
+GUIDE = "\n".join((DOCS / f"{name}.md").read_text() for name in PAGES)
 
 
 def section(title: str) -> str:
-    """The text below a heading, up to the next of any level."""
+    """Return the text below a heading, up to the next heading of any level."""
     return re.split(r"^#+ ", re.split(rf"^#+ {title}$", GUIDE, maxsplit=1, flags=re.MULTILINE)[1], maxsplit=1, flags=re.MULTILINE)[
         0
     ]
 
 
 def rows(title: str) -> list[list[str]]:
-    """The cells of a section's table, without its head."""
+    """Return the cells of a section's table, without its header."""
     lines = [line for line in section(title).splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
@@ -37,55 +41,55 @@ def names(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
 
 
-def test_variables():
+def test_documents_every_variable():
     assert {name for row in rows("Variables") for name in names(row[0])} == {*PLAIN, *STRUCTURED, "phone_parameters_<layer>"}
 
 
-def test_typed_variables():
+def test_documents_every_typed_variable():
     documented = [(names(row[0])[0], row[1]) for row in rows("Typed variables")]
     assert documented == [
         (f"{variable}.{key}", setting.description) for variable, keys in TYPED.items() for key, setting in keys.items()
     ]
 
 
-def test_keys_of_lines():
+def test_documents_every_key_of_lines():
     keys = names(section("Lines").partition("Keys are")[2].partition(";")[0])
     assert len(set(keys)) == len(keys)
     for family in BUILTIN.families.values():
         assert set(family.line_settings) == set(keys), family.name
 
 
-def test_kinds_of_profile():
+def test_documents_every_kind_of_profile():
     assert [row[0] for row in rows("Profiles")] == list(KINDS)
 
 
-def test_ways_of_sealing():
+def test_documents_every_form_of_sealing():
     (meaning,) = [row[1] for row in rows("Variables") if row[0] == "`phone_sealing`"]
-    assert names(meaning) == list(SEALINGS)
+    assert names(meaning) == list(Sealing)
 
 
-def test_families():
+def test_documents_every_family():
     assert [name for row in rows("Families") for name in names(row[0])] == list(BUILTIN.families)
 
 
 @pytest.mark.parametrize("family", KNOWN)
-def test_numbers_of_known_names(family):
+def test_documents_the_number_of_parameter_names(family):
     (row,) = [row for row in rows("Families") if names(row[0]) == [family]]
     (count,) = re.findall(r"parameter names \(([\d,]+)", row[4])
     assert int(count.replace(",", "")) == len(KNOWN[family].names)
 
 
-def test_the_example_of_a_family_of_ones_own():
+def test_example_of_a_custom_family_works():
     (example,) = re.findall(r"```yaml\n(.*?)```", section("Your own family"), re.DOTALL)
-    families = yaml.safe_load(example)["phone_families"]
+    families = parse_yaml(example)["phone_families"]
     catalogue = BUILTIN.extended(families)
     assert catalogue.find_model("acme200").factory_file == "/acme200.cfg"
     given = {name for attributes in families.values() for name in attributes} - {"based_on"}
     assert given <= {attribute.name for attribute in dataclasses.fields(Family)}
 
 
-def test_the_example_of_variables():
-    examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
+def test_example_of_group_variables_works():
+    examples = [parse_yaml(text) for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
     (groups,) = [example["phone_profiles_groups"] for example in examples if "phone_profiles_groups" in example]
     variables = {**groups["all"], **groups["customer"]["example"], "phone_mac": "00005e005301", "phone_model": "ATA192"}
     phone = PhoneReader().read("desk", variables)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Modules and filters: what the documentation says is what the code takes."""
+"""The documentation of modules and filters matches their arguments."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import ast
 import importlib
 import inspect
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from parsed_files import parse_yaml, read_python, read_yaml
 
 PACKAGE = "ansible_collections.voip.preprovision.plugins"
 PLUGINS = Path(__file__).parents[3] / "plugins"
@@ -25,41 +26,42 @@ FILTERS = {
 
 
 def module_text(name: str, constant: str) -> Any:
-    """DOCUMENTATION, EXAMPLES or RETURN, without importing the module."""
-    tree = ast.parse((PLUGINS / "modules" / f"{name}.py").read_text())
+    """Return DOCUMENTATION, EXAMPLES or RETURN, parsed without importing the module."""
+    tree = read_python(PLUGINS / "modules" / f"{name}.py")
     texts = [
         ast.literal_eval(node.value)
         for node in tree.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == constant
     ]
-    return yaml.safe_load(texts[0])
+    return parse_yaml(texts[0])
 
 
-def documented_options(name: str) -> dict[str, Any]:
-    """A module's own options, and those of the fragments that it names."""
+def documentation_of(name: str) -> dict[str, Any]:
+    """Return a module's documentation with the options and attributes of its documentation fragments."""
     documentation = module_text(name, "DOCUMENTATION")
-    options = documentation["options"]
+    merged = {**documentation, "attributes": documentation.get("attributes", {})}
     for fragment in documentation.get("extends_documentation_fragment", ()):
         file, _dot, part = fragment.removeprefix("voip.preprovision.").partition(".")
         shared = importlib.import_module(f"{PACKAGE}.doc_fragments.{file}")
-        more = yaml.safe_load(getattr(shared.ModuleDocFragment, part.upper() or "DOCUMENTATION"))["options"]
-        assert not set(more) & set(options), "each option is documented once"
-        options = {**options, **more}
-    return options
+        text = parse_yaml(getattr(shared.ModuleDocFragment, part.upper() or "DOCUMENTATION"))
+        for section in ("options", "attributes"):
+            assert not set(text.get(section, {})) & set(merged[section]), "each option is documented once"
+            merged[section] = {**merged[section], **text.get(section, {})}
+    return merged
 
 
 def argument_spec(name: str) -> dict[str, Any]:
-    """The specification is where the code runs: in the action plugin, if there is one."""
+    """Return a module's specification: its action plugin's, if there is one."""
     kind = "action" if name in ACTIONS else "modules"
     return importlib.import_module(f"{PACKAGE}.{kind}.{name}").ARGUMENT_SPEC
 
 
 def filter_texts(name: str) -> dict[str, Any]:
-    return yaml.safe_load((PLUGINS / "filter" / f"{name}.yml").read_text())
+    return read_yaml(PLUGINS / "filter" / f"{name}.yml")
 
 
 def comparable(options: dict[str, Any], below: str) -> dict[str, Any]:
-    """What both sides say of each option; *below* is the key that nested options have there."""
+    """Return the comparable properties of each option; *below* is the key of nested options."""
     return {
         name: {
             "type": option.get("type", "str"),
@@ -71,22 +73,22 @@ def comparable(options: dict[str, Any], below: str) -> dict[str, Any]:
     }
 
 
-def test_there_are_plugins():
+def test_finds_plugins():
     assert {"profiles", "emulated_phone"} <= set(MODULES)
     assert set(ACTIONS) <= set(MODULES)
     assert {"dhcp_plan", "bench_plan"} <= set(FILTERS)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_documented_options_of_a_module_are_its_arguments(name):
-    documented = comparable(documented_options(name), "suboptions")
-    # As JSON, since 0 == False
+def test_module_documents_exactly_its_arguments(name):
+    documented = comparable(documentation_of(name)["options"], "suboptions")
+    # Compare JSON, because 0 == False
     assert json.dumps(documented, sort_keys=True) == json.dumps(comparable(argument_spec(name), "options"), sort_keys=True)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_of_a_module_use_its_options(name):
-    options = documented_options(name)
+def test_module_examples_use_its_options(name):
+    options = documentation_of(name)["options"]
     assert module_text(name, "DOCUMENTATION")["module"] == name
     uses = [task[key] for task in module_text(name, "EXAMPLES") for key in task if key == f"voip.preprovision.{name}"]
     assert uses
@@ -96,16 +98,34 @@ def test_examples_of_a_module_use_its_options(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_says_what_check_and_diff_mode_do(name):
-    assert {"check_mode", "diff_mode"} <= set(module_text(name, "DOCUMENTATION")["attributes"])
+def test_module_documents_check_and_diff_mode(name):
+    assert {"check_mode", "diff_mode"} <= set(documentation_of(name)["attributes"])
 
 
-def test_every_filter_has_its_sidecar_and_every_sidecar_its_filter():
+def descriptions(documentation: Any) -> Iterator[Any]:
+    """Yield each description at any depth, paragraph by paragraph."""
+    if isinstance(documentation, dict):
+        for name, value in documentation.items():
+            if name == "description" and not isinstance(value, dict):
+                yield from value if isinstance(value, list) else [value]
+            else:
+                yield from descriptions(value)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_descriptions_are_text(name):
+    """A colon in an unquoted paragraph makes it a mapping, which ansible-doc rejects."""
+    found = [*descriptions(documentation_of(name)), *descriptions(module_text(name, "RETURN"))]
+    assert found
+    assert [text for text in found if not isinstance(text, str)] == []
+
+
+def test_filters_and_their_documents_match():
     assert sorted(path.stem for path in PLUGINS.glob("filter/*.yml")) == sorted(FILTERS)
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_documented_options_of_a_filter_are_its_arguments(name):
+def test_filter_documents_exactly_its_arguments(name):
     documentation = filter_texts(name)["DOCUMENTATION"]
     first, *others = inspect.signature(FILTERS[name]).parameters.values()
     assert first.default is first.empty
@@ -120,8 +140,8 @@ def test_documented_options_of_a_filter_are_its_arguments(name):
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_a_filter_has_an_example_and_says_what_it_returns(name):
+def test_filter_documents_an_example_and_its_result(name):
     texts = filter_texts(name)
     assert f"voip.preprovision.{name}" in texts["EXAMPLES"]
-    assert yaml.safe_load(texts["EXAMPLES"])
+    assert parse_yaml(texts["EXAMPLES"])
     assert texts["RETURN"]["_value"]["description"]

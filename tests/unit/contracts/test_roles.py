@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Roles: what the specification says is what the defaults do, and names tell whose they are."""
+"""The specifications of roles match their defaults, and variable names begin with their role's name."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from parsed_files import read_yaml
 
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+HARDENING = ("DevicePolicy", "LockPersonality", "MemoryDenyWriteExecute", "NoNewPrivileges", "Protect", "Restrict", "SystemCall")
+_CHRONY = "roles/time_server/templates/etc/systemd/system/chrony.service.d/preprovision.conf.j2"
+OWN_HARDENING = {_CHRONY: "adds to Debian's own hardening"}
+"""Units that do not use the shared hardening, with the reason."""
 TEMPLATES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("roles/*/templates/**/*.j2"))
 
 
 def load(role: str, path: str) -> Any:
     file = ROOT / "roles" / role / path
-    return yaml.safe_load(file.read_text()) if file.exists() else {}
+    return read_yaml(file) if file.exists() else {}
 
 
 def defaults(role: str) -> dict[str, Any]:
@@ -44,33 +48,33 @@ def is_templated(value: Any) -> bool:
 
 
 def tasks(role: str) -> Iterator[dict[str, Any]]:
-    """All tasks and blocks of a role, at any depth."""
+    """Yield all tasks and blocks of a role, at any depth."""
     waiting: list[dict[str, Any]] = []
     for folder in ("tasks", "handlers"):
         for path in sorted((ROOT / "roles" / role / folder).glob("*.yml")):
-            waiting += yaml.safe_load(path.read_text())
+            waiting += read_yaml(path)
     while waiting:
         task = waiting.pop()
         yield task
         waiting += [below for part in ("block", "rescue", "always") for below in task.get(part, [])]
 
 
-def test_there_are_roles():
+def test_finds_roles():
     assert {"bench", "dhcp_server", "phone_profiles"} <= set(ROLES)
     assert TEMPLATES
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_default_is_specified_and_the_other_way_round(role):
-    optional = {name for name, option in options(role) if not option.get("required")}
+def test_defaults_and_optional_options_are_the_same(role):
+    optional = {name for name, option in options(role) if not option.get("required") and name.startswith(f"{role}_")}
     assert optional == set(defaults(role))
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_literal_defaults_are_the_same_and_templated_ones_are_not_repeated(role):
+def test_specification_repeats_exactly_the_literal_defaults(role):
     specified = {name: option["default"] for name, option in options(role) if "default" in option}
     literal = {name: value for name, value in defaults(role).items() if not is_templated(value)}
-    # As JSON, since 0 == False
+    # Compare JSON, because 0 == False
     assert json.dumps(specified, sort_keys=True) == json.dumps(literal, sort_keys=True)
 
 
@@ -81,20 +85,31 @@ def test_entry_points_agree(role):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_everything_specified_is_described(role):
+def test_every_entry_point_and_option_is_described(role):
     assert [name for name, entry in entry_points(role).items() if not entry.get("short_description")] == []
     assert [name for name, option in with_suboptions(options(role)) if not (option.get("description") and option.get("type"))] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_names_begin_with_the_role(role):
+def test_galaxy_and_the_specification_describe_the_role_alike(role):
+    assert load(role, "meta/main.yml")["galaxy_info"]["description"] == entry_points(role)["main"]["short_description"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_variable_names_begin_with_the_role(role):
     assert [name for name in defaults(role) if not name.startswith(f"{role}_")] == []
     private = set(load(role, "vars/main.yml"))
     for task in tasks(role):
         private |= set(task.get("vars", {})) | set(task.get("ansible.builtin.set_fact", {}))
         private |= {task["register"]} if "register" in task else set()
         private |= {name for key, name in task.get("loop_control", {}).items() if key in ("loop_var", "index_var")}
-    assert [name for name in sorted(private) if not name.startswith(f"__{role}_")] == []
+    returned = {
+        name
+        for name in private
+        if f"C({name})" in json.dumps([entry.get("description", "") for entry in entry_points(role).values()])
+    }
+    assert [name for name in sorted(returned) if not name.startswith(f"{role}_")] == []
+    assert [name for name in sorted(private - returned) if not name.startswith(f"__{role}_")] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -104,17 +119,34 @@ def test_roles_neither_call_nor_depend_on_roles(role):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_task_says_what_it_does(role):
+def test_every_task_has_a_name(role):
     assert [task for task in tasks(role) if not task.get("name") and "block" not in task] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_stations_and_clients_are_made_of_every_role(role):
+def test_every_role_is_used_by_a_playbook(role):
     playbooks = (ROOT / "playbooks" / f"{name}.yml" for name in ("station", "bench_clients"))
-    plays = [play for playbook in playbooks for play in yaml.safe_load(playbook.read_text())]
+    plays = [play for playbook in playbooks for play in read_yaml(playbook)]
     assert f"voip.preprovision.{role}" in [entry["role"] for play in plays for entry in play.get("roles", [])]
 
 
 @pytest.mark.parametrize("path", TEMPLATES)
-def test_files_say_who_manages_them(path):
+def test_templates_name_the_role_that_manages_the_file(path):
     assert f"Managed by Ansible (voip.preprovision.{path.split('/')[1]})" in (ROOT / path).read_text().splitlines()[0]
+
+
+UNITS = [path for path in TEMPLATES if "/etc/systemd/system/" in path and "[Service]" in (ROOT / path).read_text()]
+
+
+def test_finds_units():
+    assert len(UNITS) > 10
+    assert set(OWN_HARDENING) <= set(UNITS)
+
+
+@pytest.mark.parametrize("path", UNITS)
+def test_units_use_the_shared_hardening(path):
+    text = (ROOT / path).read_text()
+    written = [line for line in text.splitlines() if line.startswith(HARDENING)]
+    # The firewall's drop-in for nftables.service starts no process
+    confined = "voip.preprovision.unit_hardening" in text or "__packet_capture_captures" in text or "nftables.service.d" in path
+    assert path in OWN_HARDENING or (confined and written == [])

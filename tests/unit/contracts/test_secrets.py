@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One switch hides what tasks with secrets do, and every option that looks secret says whether it is."""
+"""One switch controls no_log in all tasks, and every option with a secret-looking name sets no_log."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from parsed_files import read_yaml
 
-from ansible_collections.voip.preprovision.plugins.module_utils.profile import is_secret
+from ansible_collections.voip.preprovision.plugins.module_utils.common.redaction import is_secret
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = "ansible_collections.voip.preprovision.plugins"
@@ -26,7 +26,7 @@ PLUGINS = sorted(
 
 
 def mappings(value: Any) -> Iterator[dict[str, Any]]:
-    """All mappings in a document, at any depth."""
+    """Yield all mappings in a document, at any depth."""
     if isinstance(value, dict):
         yield value
     for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -34,31 +34,32 @@ def mappings(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def hidden(path: str) -> list[dict[str, Any]]:
-    """Tasks that hide what they do; an argument_spec has the same word for something else."""
-    return [found for found in mappings(yaml.safe_load((ROOT / path).read_text())) if "no_log" in found and "type" not in found]
+    """Return the tasks with no_log; options in an argument_spec, which have no_log too, are left out."""
+    return [found for found in mappings(read_yaml(ROOT / path)) if "no_log" in found and "type" not in found]
 
 
-def test_there_are_tasks_that_hide_what_they_do():
+def test_finds_tasks_with_no_log():
     assert [path for path in TASKS if hidden(path)]
 
 
 @pytest.mark.parametrize("path", TASKS)
-def test_one_switch_hides(path):
+def test_no_log_follows_the_switch(path):
     assert [task["no_log"] for task in hidden(path) if SWITCH not in str(task["no_log"])] == []
 
 
 def undecided(options: dict[str, Any]) -> list[str]:
-    """Options that look secret and do not say whether they are."""
+    """Return the options with a secret-looking name that do not set no_log."""
     own = [name for name, option in options.items() if is_secret(name) and "no_log" not in option and option.get("type") != "bool"]
     return own + [name for option in options.values() for name in undecided(option.get("options", {}))]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_options_that_look_secret_say_whether_they_are(name):
+def test_secret_looking_options_set_no_log(name):
     assert undecided(getattr(importlib.import_module(f"{PACKAGE}.{name}"), "ARGUMENT_SPEC", {})) == []
 
 
-def test_what_lies_beside_an_inventory_is_not_read_as_one(tmp_path):
+@pytest.mark.ansible
+def test_files_beside_an_inventory_are_not_read_as_inventories(tmp_path):
     (tmp_path / "templates").mkdir()
     for name in (
         "phones.csv",

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A tiny certificate authority: a root, an intermediate, and whatever certificate a test wants of them."""
+"""A tiny certificate authority: a root, an intermediate, and whatever certificate a test asks for."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -47,7 +49,7 @@ class Issued(NamedTuple):
 
 
 class TinyCa:
-    """Issues what it is asked for, at a fixed time."""
+    """Issues certificates at a fixed time."""
 
     now = NOW
 
@@ -63,60 +65,60 @@ class TinyCa:
         form = PrivateFormat.TraditionalOpenSSL if passphrase == b"old" else PrivateFormat.PKCS8
         return make_key(name).private_bytes(Encoding.PEM, form, protection).decode()
 
-    def issue(
-        self,
-        cn="prov.example.net",
-        *,
-        signer=(),
-        key="rsa",
-        san=("prov.example.net",),
-        days=(-1, 90),
-        ca=False,
-        path_length=None,
-        usage=("digital_signature", "key_encipherment"),
-        extended=(SERVER_AUTH,),
-        digest="sha256",
-        hours=0,
-        now=None,
-    ):
-        """*cn*: one common name or several. *signer*: the intermediate by default, None for itself. *days*: from and until."""
+    def issue(self, cn="prov.example.net", *, signer=(), key="rsa", digest="sha256", **contents):
+        """*cn*: one common name or several. *signer*: the intermediate by default, None for itself. *contents*: see Contents."""
         if signer == ():
             signer = self.intermediate
-        start, end = ((now or NOW) + datetime.timedelta(days=day, hours=hours) for day in days)
         private = make_key(key)
-        with warnings.catch_warnings():
-            # A name too long, on purpose
-            warnings.simplefilter("ignore")
-            names = [cn] if isinstance(cn, str) else cn
-            subject = x509.Name(
-                [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Example")]
-                + [x509.NameAttribute(x509.NameOID.COMMON_NAME, name, _validate=False) for name in names]
-            )
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(signer.certificate.subject if signer else subject)
-            .public_key(private.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(start)
-            .not_valid_after(end)
-        )
-        if ca is not None:
-            builder = builder.add_extension(x509.BasicConstraints(ca, path_length), critical=True)
-        if usage is not None:
-            wanted = ("key_cert_sign", "crl_sign") if ca and usage else usage
-            builder = builder.add_extension(x509.KeyUsage(**{name: name in wanted for name in USES}), critical=True)
-        if extended is not None and not ca:
-            builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
-        if san is not None:
-            entries = [general_name(name) for name in san]
-            builder = builder.add_extension(x509.SubjectAlternativeName(entries), critical=False)
+        subject = subject_of([cn] if isinstance(cn, str) else cn)
+        issuer = signer.certificate.subject if signer else subject
+        builder = Contents(**contents).builder().subject_name(subject).issuer_name(issuer).public_key(private.public_key())
         signing = make_key(signer.key_name) if signer else private
         certificate = builder.sign(signing, None if isinstance(signing, ed25519.Ed25519PrivateKey) else SHA256())
         if digest in OLD_DIGESTS:
             certificate = sign_again(certificate, signing, *OLD_DIGESTS[digest])
         pem = certificate.public_bytes(Encoding.PEM).decode()
         return Issued(pem, self.key(key), certificate, key)
+
+
+@dataclass
+class Contents:
+    """What a certificate says besides its names and keys; None leaves an extension out."""
+
+    san: Sequence[str] | None = ("prov.example.net",)
+    days: tuple[int, int] = (-1, 90)
+    """From and until, counted from *now*; *hours* are added to both."""
+    hours: int = 0
+    now: datetime.datetime | None = None
+    ca: bool | None = False
+    path_length: int | None = None
+    usage: Sequence[str] | None = ("digital_signature", "key_encipherment")
+    extended: Sequence[x509.ObjectIdentifier] | None = (SERVER_AUTH,)
+
+    def builder(self):
+        start, end = ((self.now or NOW) + datetime.timedelta(days=day, hours=self.hours) for day in self.days)
+        builder = x509.CertificateBuilder().serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(end)
+        if self.ca is not None:
+            builder = builder.add_extension(x509.BasicConstraints(self.ca, self.path_length), critical=True)
+        if self.usage is not None:
+            wanted = ("key_cert_sign", "crl_sign") if self.ca and self.usage else self.usage
+            builder = builder.add_extension(x509.KeyUsage(**{name: name in wanted for name in USES}), critical=True)
+        if self.extended is not None and not self.ca:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(self.extended), critical=False)
+        if self.san is not None:
+            entries = [general_name(name) for name in self.san]
+            builder = builder.add_extension(x509.SubjectAlternativeName(entries), critical=False)
+        return builder
+
+
+def subject_of(names):
+    with warnings.catch_warnings():
+        # A name too long, on purpose
+        warnings.simplefilter("ignore")
+        return x509.Name(
+            [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Example")]
+            + [x509.NameAttribute(x509.NameOID.COMMON_NAME, name, _validate=False) for name in names]
+        )
 
 
 USES = (

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,31 +12,109 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from preprovision_service.database import Base, engine_of
-from preprovision_service.filling import fill, present
-from preprovision_service.web import create_app
+from jinja2.bccache import Bucket, BytecodeCache
+from preprovision_service.app import create_app
+from preprovision_service.cli import migrate
+from preprovision_service.http import auth
+from preprovision_service.http.delivery import Delivery
+from preprovision_service.profile_cache import ProfileCache
+from preprovision_service.store.sync import present, sync
+from preprovision_service.store.tables import engine_of, open_database
 
-from ansible_collections.voip.preprovision.plugins.module_utils.phone import PhoneReader
-from ansible_collections.voip.preprovision.plugins.module_utils.publication import Publisher, Settings
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.publisher import Publisher
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import Settings
 from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_records import records
-from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import Entry, survey
+from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
+from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import validate_phones
+
+SLOW_METHOD, auth.METHOD = auth.METHOD, "pbkdf2:sha256:1"
+"""How passwords are hashed outside tests. It costs half a second a login, so tests use a quick method instead."""
 
 PUBLICATION = {
     "bench_url": "https://prov.example.net/device/$MA.cfg",
+    "bench_delivery": "certificate",
     "remote_url": "http://prov.example.com/service/$MA-{key_id}.cfg",
     "preprovision_parameters": {"Resync_Periodic": 86400},
 }
 
 
+class CompiledTemplates(BytecodeCache):
+    """Keeps compiled templates for the applications of all tests; each would compile its own otherwise."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = CompiledTemplates()
+
+
 @pytest.fixture
-def make_app(tmp_path: Path) -> Callable[..., Flask]:
-    """Return what makes the application, with settings of the test's own; all of one test share a database."""
+def slow_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords as on a station."""
+    monkeypatch.setattr(auth, "METHOD", SLOW_METHOD)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite file with all tables and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("database") / "empty.sqlite"
+    engine = engine_of(open_database(f"sqlite:///{path}", create=True))
+    migrate.upgrade(engine)
+    engine.dispose()
+    return path
+
+
+def _create_app(database: Path, **config: object) -> Flask:
+    app = create_app(
+        {"DATABASE": f"sqlite:///{database}", "SECRET_KEY": "for tests only: " + "0123456789abcdef" * 3, "TESTING": True, **config}
+    )
+    app.jinja_env.bytecode_cache = COMPILED
+    return app
+
+
+@pytest.fixture(scope="session")
+def usual_app(empty_database: Path) -> Flask:
+    """Return the application with its usual settings. It is created once, since its routes take most of a short test's time."""
+    return _create_app(empty_database.with_name("service.sqlite"))
+
+
+def _forget_everything(app: Flask) -> None:
+    """Empty what the application keeps in memory, as a restart does."""
+    engine_of(app.extensions["sessions"]).dispose()
+    known = {"sessions", "engine", "phones", "purged", "delivery", "known_passwords", "written"}
+    assert set(app.extensions) <= known, f"_forget_everything must also empty {set(app.extensions) - known}"
+    app.extensions.pop("known_passwords", None)
+    app.extensions |= {"phones": ProfileCache(int(app.config["CACHE_SIZE"])), "purged": 0.0, "written": 0.0}
+    del app.wsgi_app
+    app.extensions["delivery"] = app.wsgi_app = Delivery(app)
+
+
+@pytest.fixture
+def database(empty_database: Path) -> Path:
+    """Return an SQLite file with all tables and no rows."""
+    path = empty_database.with_name("service.sqlite")
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    return shutil.copyfile(empty_database, path)
+
+
+@pytest.fixture
+def make_app(usual_app: Flask, database: Path) -> Callable[..., Flask]:
+    """Return a function that returns an application with the given settings; all applications of a test share a database."""
 
     def make(**config: object) -> Flask:
-        url = f"sqlite:///{tmp_path}/service.sqlite"
-        app = create_app({"DATABASE": url, "SECRET_KEY": "for tests alone", "TESTING": True, **config})
-        Base.metadata.create_all(engine_of(app.extensions["sessions"]))
-        return app
+        if config:
+            return _create_app(database, **config)
+        _forget_everything(usual_app)
+        return usual_app
 
     return make
 
@@ -53,25 +132,25 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def put_in() -> Callable[..., None]:
-    """Return what puts phones, by name, into an application's database, as the playbook does."""
-    return _put_in
+def sync_phones() -> Callable[..., None]:
+    """Return a function that stores phones, by name, in an application's database, as the playbook does."""
+    return _sync_phones
 
 
-def _put_in(app: Flask, phones: Mapping[str, Mapping[str, Any]], removed: tuple[str, ...] = (), **more: Any) -> None:
-    """Put phones, by name, into the application's database as the playbook does."""
+def _sync_phones(app: Flask, phones: Mapping[str, Mapping[str, Any]], removed: tuple[str, ...] = (), **more: Any) -> None:
+    """Store phones, by name, in the application's database as the playbook does."""
     sessions = app.extensions["sessions"]
     publication = {**PUBLICATION, **more.get("publication", {})}
     plain = {name: value for name, value in publication.items() if name != "preprovision_parameters"}
     reader = PhoneReader(master_key="for tests: a master key of some length")
     entries = [Entry(name, variables) for name, variables in phones.items()]
-    found = survey(entries, reader, Publisher(Settings(**plain)), False, lambda *_told: None)
+    found = validate_phones(entries, reader, Publisher(Settings(**plain)), False, lambda *_told: None)
     salt = present(sessions).salt
     settings = {"publication": publication, "families": more.get("families", {}), "templates": more.get("templates", {})}
     settings |= {"salt": salt, "version": repr(sorted(settings.items()))}
-    fill(
+    sync(
         sessions,
-        records(found, reader, more.get("redirects", {}), salt),
+        records(found, more.get("redirects", {}), salt),
         removed,
         more.get("customers", {}),
         {name: json.dumps(value) for name, value in settings.items()},

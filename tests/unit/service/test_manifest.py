@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Manifests: what goes in comes out, no cell is a formula, and openssl verifies what was signed."""
+"""Manifests: round trips, no cell is a formula, and openssl verifies the signature."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ABOUT = {"made": "2026-01-31T12:00:00+00:00", "operator": "ann", "station": "ben
 
 
 @given(ITEMS)
-def test_csv_comes_back(items: list[Item]) -> None:
+def test_csv_round_trip(items: list[Item]) -> None:
     rows = list(csv.reader(io.StringIO(to_csv(items).decode(), newline="")))
     assert rows[0] == list(COLUMNS)
     assert len(rows) == len(items) + 1
@@ -36,28 +36,28 @@ def test_csv_comes_back(items: list[Item]) -> None:
 
 
 @given(st.text())
-def test_any_text_is_written(text: str) -> None:
-    """Half a pair of UTF-16 and whatever else a database may hold."""
+def test_writes_any_text(text: str) -> None:
+    """Lone surrogates, and anything else that a database may contain."""
     item = Item(**{**asdict(ITEM), "name": text})
     assert to_csv([item]).decode()
     assert json.loads(to_json([item], **ABOUT))["phones"] == [asdict(item)]
 
 
 @given(ITEMS)
-def test_json_comes_back(items: list[Item]) -> None:
+def test_json_round_trip(items: list[Item]) -> None:
     document = json.loads(to_json(items, **ABOUT))
     assert document["phones"] == [asdict(item) for item in items]
     assert document["count"] == len(items)
     assert to_json(items, **ABOUT) == to_json(items, **ABOUT)
 
 
-def test_plain_cells_stay() -> None:
+def test_plain_cells_are_unchanged() -> None:
     assert to_csv([ITEM]).decode().splitlines()[1] == ",".join(f'"{name} 1"' for name in COLUMNS)
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Return where an archive was unpacked."""
+    """Return the folder of an unpacked archive."""
     packed = to_archive(to_json([ITEM], **ABOUT), to_csv([ITEM]), signing_key(SECRET))
     with zipfile.ZipFile(io.BytesIO(packed)) as file:
         file.extractall(tmp_path)
@@ -65,7 +65,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 def verify(folder: Path) -> bool:
-    """Do what README.txt says."""
+    """Verify as README.txt describes."""
     command = next(line.split() for line in (folder / "README.txt").read_text().splitlines() if line.startswith("    openssl"))
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == ("Signature Verified Successfully" in done.stdout)
@@ -77,7 +77,7 @@ def test_openssl_verifies(archive: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["document", "signature", "key"])
-def test_openssl_refuses(archive: Path, change: str) -> None:
+def test_openssl_rejects_changes(archive: Path, change: str) -> None:
     if change == "document":
         text = (archive / "manifest.json").read_text()
         (archive / "manifest.json").write_text(text.replace("operator 1", "operator 2"))
@@ -89,6 +89,12 @@ def test_openssl_refuses(archive: Path, change: str) -> None:
     assert not verify(archive)
 
 
-def test_key_is_the_secrets() -> None:
-    assert public_key(signing_key(SECRET)) == public_key(signing_key(SECRET)) != public_key(signing_key("another"))
+def test_key_is_derived_from_the_secret() -> None:
+    assert public_key(signing_key(SECRET)) == public_key(signing_key(SECRET)) != public_key(signing_key("another secret " * 3))
     assert SECRET.encode() not in public_key(signing_key(SECRET))
+
+
+@pytest.mark.parametrize("secret", ["", "0" * 31])
+def test_nothing_is_signed_with_a_secret_that_anybody_could_guess(secret):
+    with pytest.raises(ValueError, match=f"the service's secret has {len(secret)} characters, but a signature needs at least 32"):
+        signing_key(secret)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# An authority such as a maker of phones has, and all that can go wrong on the way back from it. Arguments: folder, signing request, name.
+# Make a certificate authority like a phone vendor's, and its right and wrong answers to a request. Arguments: folder, signing request, name.
 set -euo pipefail
 cd "$1"
 request=$2 name=$3

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run where Ansible is: back stations up, let each become what another is, refuse what is no backup of it, and take that back.
+"""Run on the controller: back up stations, restore each from another's backup and then from its own, and try bad backups.
 
-Arguments: the inventories, and machines as STATION=MACHINE.
+Arguments: the inventories, and machines in the form STATION=MACHINE.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[4] / ".cache/collections"))
-from ansible_collections.voip.preprovision.plugins.module_utils.backup import Backup, derive, write
+from ansible_collections.voip.preprovision.plugins.module_utils.station.backup.archive import Backup, derive, write
 
 PASSPHRASE = f"{os.urandom(8).hex()} and some words"
-# What makes a station that one: files as they are, and all rows but those of what has happened since
-ASK = """
+# A station's identity: its files, and all rows except the records of later events
+STATE_SCRIPT = """
 import hashlib, json, os, sqlite3
 found = {}
 for folder, folders, names in os.walk("/etc/preprovision/certificates"):
@@ -49,29 +49,37 @@ with open("/var/lib/dhcp/dhcpd.leases") as file:
     found["leases"] = sorted({line.split()[1] for line in file if line.startswith("lease ")})
 print(json.dumps(found))
 """
-HOLDERS = ("nginx", "isc-dhcp-server", "preprovision-dhcp-watch", "preprovision-service", "preprovision-events")
+# Settings by which the stations differ, with their defaults: a station that is restored from another's backup gets the other's
+SETTINGS: dict[str, object] = {
+    "phone_profiles_bench_delivery": "tftp",
+    "certificates_device_roots": [],
+    "certificates_signed": "",
+    "certificates_key": "",
+    "phone_families": {},
+}
+SERVICES = ("nginx", "isc-dhcp-server", "preprovision-dhcp-watch", "preprovision-service", "preprovision-events")
 
 
 class Machine:
-    """A station's machine, looked at from outside."""
+    """Run commands on a station's machine, from outside it."""
 
     def __init__(self, station: str, name: str) -> None:
         self.station = station
         self._init = Path(f"/run/preprovision-machine-{name}.pid").read_text().strip()
 
     def run(self, *command: str, text: str = "") -> str:
-        """Run a command there; return what it prints."""
+        """Run a command on the machine; return what it prints."""
         argv = ["nsenter", "--target", self._init, "--all", "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *command]
         return subprocess.run(argv, capture_output=True, check=True, input=text, text=True).stdout
 
     def state(self) -> dict[str, Any]:
-        """Return what makes it this station."""
-        found: dict[str, Any] = json.loads(self.run("python3", "-", text=ASK))
+        """Return everything that identifies the station."""
+        found: dict[str, Any] = json.loads(self.run("python3", "-", text=STATE_SCRIPT))
         return found
 
     @contextlib.contextmanager
-    def full(self) -> Iterator[None]:
-        """Where there is no space for keys."""
+    def without_space(self) -> Iterator[None]:
+        """Leave no space for keys while the context lasts."""
         folder = "/etc/preprovision"
         self.run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder)
         try:
@@ -80,27 +88,38 @@ class Machine:
             self.run("umount", folder)
 
 
-class Judge:
-    """Runs playbooks, and keeps what they print."""
+class PlaybookRunner:
+    """Run playbooks and keep their output."""
 
     def __init__(self, inventories: list[str], folder: Path) -> None:
-        self._inventories = inventories
+        self.inventories = inventories
         self.folder = folder
         self.printed = ""
 
     def play(self, name: str, station: str, wrong: str = "", /, **variables: str) -> None:
-        """Run a playbook for one station, or for all; it must succeed, or fail with what is *wrong*."""
+        """Run a playbook for one station or for all; it must succeed, or fail with the message *wrong*."""
         given = self.folder / f"{name}-{station}-{hashlib.sha256(repr(variables).encode()).hexdigest()[:8]}.json"
         given.write_text(json.dumps({"backup_passphrase": PASSPHRASE, "backup_folder": str(self.folder), **variables}))
         command = ["ansible-playbook", "-v", "--diff", "--limit", station, f"--extra-vars=@{given}"]
-        command += [f"--inventory={path}" for path in self._inventories]
+        command += [f"--inventory={path}" for path in self.inventories]
         done = subprocess.run(
             [*command, f"voip.preprovision.{name}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         self.printed += done.stdout
-        said = " ".join(done.stdout.split())
-        if (done.returncode != 0) != bool(wrong) or wrong not in said:
-            raise SystemExit(f"{name} of {station} ended with {done.returncode}, expected was: {wrong or 'success'}\n{done.stdout}")
+        printed = " ".join(done.stdout.split())
+        if (done.returncode != 0) != bool(wrong) or wrong not in printed:
+            raise SystemExit(f"{name} of {station} ended with {done.returncode}; expected: {wrong or 'success'}\n{done.stdout}")
+
+    def write_exchanged(self, machines: list[Machine], others: list[Machine]) -> str:
+        """Write an inventory in which each station has the settings of another one; return its path."""
+        hosts = {}
+        for machine, other in zip(machines, others, strict=True):
+            command = ["ansible-inventory", f"--host={other.station}", *(f"--inventory={path}" for path in self.inventories)]
+            found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+            hosts[machine.station] = {name: found.get(name, default) for name, default in SETTINGS.items()}
+        path = self.folder / "exchanged.yml"
+        path.write_text(json.dumps({"stations": {"hosts": hosts}}))
+        return str(path)
 
     def backup_of(self, station: str) -> Path:
         """Return the newest backup of a station."""
@@ -108,29 +127,29 @@ class Judge:
 
 
 def differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Return what of a station is not there."""
+    """Return the parts of a station that differ."""
     parts = [
         name for name in wanted.keys() | found.keys() if name not in ("events", "leases") and wanted.get(name) != found.get(name)
     ]
-    # The machine's own log lines go on to come in, and leases that have ended go
+    # The machine's own log lines keep coming in, and expired leases disappear
     return parts + [name for name in ("events",) if not set(wanted[name]) <= set(found[name])]
 
 
 def expect(wanted: dict[str, Any], machine: Machine, when: str) -> None:
-    """Stop unless a machine is what it should be, with all its services."""
+    """Exit unless a machine is in the wanted state, with all services active."""
     wrong = differences(wanted, machine.state())
     if wrong:
         raise SystemExit(f"{machine.station} {when}: {', '.join(sorted(wrong))} differ")
-    machine.run("systemctl", "is-active", *HOLDERS)
+    machine.run("systemctl", "is-active", *SERVICES)
 
 
-def forged(backup: Path, folder: Path) -> Path:
-    """Return a backup with the right passphrase, and a database in it that is none."""
+def forged_backup(backup: Path, folder: Path) -> Path:
+    """Return a backup that has the right passphrase and an invalid database."""
     with Backup(str(backup)) as opened:
         keys = derive(PASSPHRASE, opened.header.salt)
         header = opened.header
         archive = opened.unseal(keys)
-        inner = [(member, content(archive, member)) for member in archive]
+        inner = [(member, content_of(archive, member)) for member in archive]
 
     def fill(made: tarfile.TarFile) -> None:
         for member, kept in inner:
@@ -143,14 +162,14 @@ def forged(backup: Path, folder: Path) -> Path:
     return path
 
 
-def content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """Return what is in one file of it."""
+def content_of(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Return the content of one file in an archive."""
     file = archive.extractfile(member)
     return file.read() if file else b""
 
 
-def opened_by_hand(backup: Path, folder: Path) -> list[str]:
-    """Return what tar and openssl say is in it."""
+def list_with_openssl(backup: Path, folder: Path) -> list[str]:
+    """Return the names in a backup, as listed by tar and openssl."""
     subprocess.run(["tar", "-xf", str(backup), "-C", str(folder)], check=True)
     command = "openssl enc -d -aes-256-cbc -md sha256 -pbkdf2 -iter 600000 -in backup.tar.gz.enc -pass stdin | tar -tz"
     return subprocess.run(
@@ -158,49 +177,49 @@ def opened_by_hand(backup: Path, folder: Path) -> list[str]:
     ).stdout.split()
 
 
-def refuse(judge: Judge, machine: Machine, other: Machine) -> int:
-    """What is no backup of this station is refused, and nothing has changed."""
-    own, foreign = judge.backup_of(machine.station), judge.backup_of(other.station)
+def try_bad_backups(runner: PlaybookRunner, machine: Machine, other: Machine) -> int:
+    """Check that backups that are damaged or another station's are refused and change nothing; return the number of refusals."""
+    own, foreign = runner.backup_of(machine.station), runner.backup_of(other.station)
     whole = own.read_bytes()
     half = len(whole) // 2
     bad = {
         "is damaged": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
         "is cut off": whole[:half],
-        "is no backup of a station": os.urandom(4096),
+        "is not a backup of a station": os.urandom(4096),
     }
     before = machine.state()
-    asked = [
+    attempts = [
         ("stations", "it would go to", {"backup_file": str(own)}),
         (machine.station, f"-e restore_station={other.station}", {"backup_file": str(foreign)}),
         (
             machine.station,
-            "was sealed with another passphrase",
+            "was sealed with a passphrase other than backup_passphrase",
             {"backup_file": str(own), "backup_passphrase": "not that one at all"},
         ),
     ]
     for number, (sentence, damaged) in enumerate(bad.items()):
-        path = judge.folder / f"bad-{number}"
+        path = runner.folder / f"bad-{number}"
         path.write_bytes(damaged)
-        asked.append((machine.station, sentence, {"backup_file": str(path)}))
-    # These are refused before anything reaches the station
+        attempts.append((machine.station, sentence, {"backup_file": str(path)}))
+    # Refused before anything reaches the station
     with ThreadPoolExecutor() as pool:
-        done = [pool.submit(judge.play, "restore", station, sentence, **given) for station, sentence, given in asked]
+        done = [pool.submit(runner.play, "restore", station, sentence, **given) for station, sentence, given in attempts]
     for one in done:
         one.result()
-    with machine.full():
-        judge.play("restore", machine.station, "nothing was changed", backup_file=str(own))
-    expect(before, machine, "after what was refused")
-    judge.play("restore", machine.station, "everything is as it was", backup_file=str(forged(own, judge.folder)))
-    expect(before, machine, "after a restore that has failed")
-    return len(asked) + 2
+    with machine.without_space():
+        runner.play("restore", machine.station, "nothing was changed", backup_file=str(own))
+    expect(before, machine, "after the refusals")
+    runner.play("restore", machine.station, "everything is as it was", backup_file=str(forged_backup(own, runner.folder)))
+    expect(before, machine, "after a failed restore")
+    return len(attempts) + 2
 
 
-def restore(judge: Judge, machines: list[Machine], backups: list[Path]) -> None:
-    """Give each machine what is in a backup, all at once."""
+def restore(runner: PlaybookRunner, machines: list[Machine], backups: list[Path]) -> None:
+    """Restore each machine from a backup, all at once."""
     with ThreadPoolExecutor() as pool:
         done = [
             pool.submit(
-                judge.play, "restore", machine.station, backup_file=str(backup), restore_station=backup.name.rsplit("-", 1)[0]
+                runner.play, "restore", machine.station, backup_file=str(backup), restore_station=backup.name.rsplit("-", 1)[0]
             )
             for machine, backup in zip(machines, backups, strict=True)
         ]
@@ -209,37 +228,41 @@ def restore(judge: Judge, machines: list[Machine], backups: list[Path]) -> None:
 
 
 def main() -> None:
-    """Judge."""
+    """Run all checks and print figures."""
     machines = [Machine(*argument.split("=", 1)) for argument in sys.argv[1:] if "=" in argument]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        judge = Judge([argument for argument in sys.argv[1:] if "=" not in argument], folder)
-        judge.play("backup", "stations")
+        runner = PlaybookRunner([argument for argument in sys.argv[1:] if "=" not in argument], folder)
+        # Earlier plays may have published with variables of their own
+        runner.play("profiles", "stations")
+        runner.play("backup", "stations")
         states = [machine.state() for machine in machines]
-        backups = [judge.backup_of(machine.station) for machine in machines]
-        listed = opened_by_hand(backups[0], folder)
+        backups = [runner.backup_of(machine.station) for machine in machines]
+        listed = list_with_openssl(backups[0], folder)
         if not {"etc/preprovision/certificates/server.key", "database"} <= set(listed):
-            raise SystemExit(f"the backup holds {listed}")
+            raise SystemExit(f"the server key or the database is missing in the backup; it contains {listed}")
         print(f"{len(listed)} entries in {backups[0].stat().st_size} bytes, opened with openssl and tar")
-        refused = refuse(judge, machines[0], machines[-1])
-        print(f"{refused} times refused, with one sentence, and the station was as before")
+        refused = try_bad_backups(runner, machines[0], machines[-1])
+        print(f"{refused} restores refused, each with one sentence; the station was unchanged")
 
-        turned = [*zip(states[1:], backups[1:], strict=True), (states[0], backups[0])]
-        restore(judge, machines, [backup for _state, backup in turned])
+        swapped = [*zip(states[1:], backups[1:], strict=True), (states[0], backups[0])]
+        restore(runner, machines, [backup for _state, backup in swapped])
+        runner.inventories.append(runner.write_exchanged(machines, [*machines[1:], machines[0]]))
         for when in ("as another", "after site", "after phones came"):
-            for machine, (state, _backup) in zip(machines, turned, strict=True):
+            for machine, (state, _backup) in zip(machines, swapped, strict=True):
                 expect(state, machine, when)
             if when == "as another":
-                judge.play("site", "stations")
+                runner.play("site", "stations")
             elif when == "after site":
-                judge.play("check", "stations")
-        restore(judge, machines, backups)
+                runner.play("check", "stations")
+        runner.inventories.pop()
+        restore(runner, machines, backups)
         for machine, state in zip(machines, states, strict=True):
             expect(state, machine, "as itself again")
-        print(
-            f"{len(machines)} stations exchanged; site found everything in its place, and phones came up with the keys of the other"
-        )
-    if PASSPHRASE in judge.printed:
+        # A backup has no profiles: those of the other station's settings are still published
+        runner.play("profiles", "stations")
+        print(f"{len(machines)} stations exchanged; site changed nothing, and phones booted with the other station's keys")
+    if PASSPHRASE in runner.printed:
         raise SystemExit("the passphrase was printed")
 
 

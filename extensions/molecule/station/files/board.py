@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work with the board in a real Chromium, as a technician with a scanner does; leave screenshots.
+"""Operate the board in a real Chromium, like a technician with a scanner, and save screenshots.
 
-Arguments: the folder that holds preprovision_service, and the folder for screenshots. A finding ends the run with its sentence.
+Arguments: the folder that contains preprovision_service, and the folder for screenshots. The first finding ends the run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 PORT = 8641
 BASE = f"http://127.0.0.1:{PORT}/board/"
-PATIENCE = 60
+TIMEOUT = 60
 HOSTILE = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
 PUBLISHED = "656af3b1-2f1"
 MINUTE = 60_000
@@ -36,8 +36,10 @@ MINUTE = 60_000
 package, shots = Path(sys.argv[1]), Path(sys.argv[2])
 sys.path.insert(0, str(package))
 
-from preprovision_service import clock, operators  # noqa: E402
-from preprovision_service.database import Base, Event, Operator, Phone, Report, Shipment, engine_of, open_database  # noqa: E402
+from preprovision_service import clock  # noqa: E402
+from preprovision_service.cli import migrate  # noqa: E402
+from preprovision_service.http import auth  # noqa: E402
+from preprovision_service.store.tables import Event, Operator, Phone, Report, Shipment, engine_of, open_database  # noqa: E402
 from sqlalchemy import select, update  # noqa: E402
 
 
@@ -49,71 +51,36 @@ def label(number: int) -> str:
     return f"00:00:5E:00:53:{number:02X}"
 
 
-def judge(good: object, finding: str) -> None:
-    if not good:
+def check(passed: object, finding: str) -> None:
+    if not passed:
         raise SystemExit(f"board: {finding}")
 
 
-# ---- the station's side
+# ---- the station
 
 
-# What the plot of a batch counts, by the event that says so
+# Columns that the batch plot counts, by the event that sets them
 FIRST = {"lease": "leased", "profile": "profile", "resync": "resynced", "packed": "packed"}
 
 
+STATES = ("expected", "leased", "bootstrap", "profile", "resynced", "reported", "packed")
+# Event kind, minutes after the scan, the first state that includes it, and the details
+EVENTS = (
+    ("scanned", 0, 1, '{"operator": "ann"}'),
+    ("lease", 2, 1, '{"what": "ack"}'),
+    ("profile", 4, 3, "{}"),
+    ("resync", 5, 4, json.dumps({"what": "success", "text": "tftp://192.0.2.1/x.cfg", "product": "ATA192-MPP"})),
+    ("packed", 40, 6, '{"operator": "ann"}'),
+)
+
+
 def fill(sessions: Any) -> None:
-    """Put in an operator, and 160 phones of which some have come far."""
+    """Add an operator and 160 phones in all states."""
     begin = clock.now() - 180 * MINUTE
-    models = (("ATA192", "ata19x"), ("CP-8851-3PCC", "mpp"), ("SPA504G", "spa"))
     with sessions.begin() as session:
-        session.add(Operator(name="ann", password=operators.hash_password("for tests alone")))
+        session.add(Operator(name="ann", password=auth.hash_password("for tests only")))
         for number in range(1, 161):
-            model, family = models[0 if number < 90 else 1 if number < 140 else 2]
-            came = begin + number * MINUTE
-            states = ["expected", "leased", "bootstrap", "profile", "resynced", "reported", "packed"]
-            reached = 6 if number < 40 else 5 if number < 60 else 4 if number < 100 else 0
-            reached = {104: 3, 105: 2, 106: 1, 107: 3, 20: 4}.get(number, reached)
-            failed = number in (61, 103)
-            phone = Phone(
-                mac=mac(number),
-                name=f"{'ata192' if family == 'ata19x' else 'desk'}-{number:03}",
-                serial=f"FCH2443D{number:03}",
-                model=model,
-                family=family,
-                customer=("Example Ltd", "Nordlicht Telefonie", "Practice Dr. Adler")[number % 7 % 3],
-                state="failed" if failed else states[reached],
-                since=min(came + 20 * MINUTE, clock.now() - (number * 7 % 90) * 1000) if reached or failed else 0,
-                reason="it could not decrypt its profile: Resync failed: decryption error" if failed else "",
-                address=f"192.0.2.{number + 20}" if reached or failed else "",
-                firmware="11-2-4MPP0001-61" if reached > 2 else "",
-                profile_hash=PUBLISHED if reached > 2 else "",
-                packed_by="ann" if reached == 6 else "",
-                arrived=came if reached or failed else 0,
-            )
-            session.add(phone)
-            if reached == 6:
-                same = {
-                    name: getattr(phone, name)
-                    for name in ("mac", "name", "serial", "model", "customer", "firmware", "profile_hash")
-                }
-                times = {"arrived": came, "fetched": came + 4 * MINUTE, "time": came + 40 * MINUTE}
-                session.add(Shipment(**same, **times, operator="ann", subject=""))
-            told = json.dumps({"what": "success", "text": "tftp://192.0.2.1/x.cfg", "product": "ATA192-MPP"})
-            kinds = (
-                ("scanned", 0, '{"operator": "ann"}'),
-                ("lease", 2, '{"what": "ack"}'),
-                ("profile", 4, "{}"),
-                ("resync", 5, told),
-            )
-            for kind, minutes, detail in (*kinds, ("packed", 40, '{"operator": "ann"}')):
-                order = ("scanned", "lease", "profile", "resync", "packed").index(kind)
-                if reached > (0, 0, 2, 3, 5)[order]:
-                    when = came + (minutes + number % 5) * MINUTE
-                    session.add(
-                        Event(key=f"{kind}{number}", time=when, mac=mac(number), kind=kind, detail=detail, address=phone.address)
-                    )
-                    if kind in FIRST:
-                        setattr(phone, f"first_{FIRST[kind]}", when)
+            add_phone(session, number, begin + number * MINUTE)
         session.flush()
         session.execute(update(Phone).where(Phone.mac == mac(61)).values(name=HOSTILE, firmware=HOSTILE, reason=HOSTILE))
         detail = json.dumps({"agent": HOSTILE, "path": "/ata192.cfg"})
@@ -123,9 +90,45 @@ def fill(sessions: Any) -> None:
         )
 
 
+def add_phone(session: Any, number: int, came: int) -> None:
+    """Add a phone, its events, and its shipment if it was packed; *came* is the time of its scan in ms."""
+    models = (("ATA192", "ata19x"), ("CP-8851-3PCC", "mpp"), ("SPA504G", "spa"))
+    model, family = models[0 if number < 90 else 1 if number < 140 else 2]
+    reached = 6 if number < 40 else 5 if number < 60 else 4 if number < 100 else 0
+    reached = {104: 3, 105: 2, 106: 1, 107: 3, 20: 4}.get(number, reached)
+    failed = number in (61, 103)
+    phone = Phone(
+        mac=mac(number),
+        name=f"{'ata192' if family == 'ata19x' else 'desk'}-{number:03}",
+        serial=f"FCH2443D{number:03}",
+        model=model,
+        family=family,
+        customer=("Example Ltd", "Nordlicht Telefonie", "Practice Dr. Adler")[number % 7 % 3],
+        state="failed" if failed else STATES[reached],
+        since=min(came + 20 * MINUTE, clock.now() - (number * 7 % 90) * 1000) if reached or failed else 0,
+        reason="it could not decrypt its profile: Resync failed: decryption error" if failed else "",
+        address=f"192.0.2.{number + 20}" if reached or failed else "",
+        firmware="11-2-4MPP0001-61" if reached > 2 else "",
+        profile_hash=PUBLISHED if reached > 2 else "",
+        packed_by="ann" if reached == 6 else "",
+        arrived=came if reached or failed else 0,
+    )
+    session.add(phone)
+    if STATES[reached] == "packed":
+        same = {name: getattr(phone, name) for name in ("mac", "name", "serial", "model", "customer", "firmware", "profile_hash")}
+        times = {"arrived": came, "fetched": came + 4 * MINUTE, "time": came + 40 * MINUTE}
+        session.add(Shipment(**same, **times, operator="ann", subject=""))
+    for kind, minutes, least, detail in EVENTS:
+        if reached >= least:
+            when = came + (minutes + number % 5) * MINUTE
+            session.add(Event(key=f"{kind}{number}", time=when, mac=mac(number), kind=kind, detail=detail, address=phone.address))
+            if kind in FIRST:
+                setattr(phone, f"first_{FIRST[kind]}", when)
+
+
 @contextmanager
 def service(folder: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Yield what starts the application; stop what it has started."""
+    """Yield a function that starts the application; stop all started processes at the end."""
     started: list[subprocess.Popen[bytes]] = []
     environment = {**os.environ, "PREPROVISION_SERVICE_CONFIG": str(folder / "config.json"), "STATE_DIRECTORY": str(folder)}
 
@@ -135,11 +138,11 @@ def service(folder: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
             "--workers=2",
             f"--bind=127.0.0.1:{PORT}",
             f"--chdir={package}",
-            "preprovision_service.web:application()",
+            "preprovision_service.app:application()",
         ]
         with (folder / "gunicorn.log").open("ab") as log:
             started.append(subprocess.Popen(call, env=environment, stdout=log, stderr=log))
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
             try:
                 with urlopen(f"http://127.0.0.1:{PORT}/health", timeout=5):
@@ -156,11 +159,11 @@ def service(folder: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
             process.wait()
 
 
-# ---- the technician's side
+# ---- the technician
 
 
 class Browser:
-    """Chromium, with the screen and the scanner of a bench."""
+    """Drive Chromium with a bench's screen and scanner."""
 
     def __init__(self, downloads: Path) -> None:
         options = webdriver.ChromeOptions()
@@ -189,21 +192,21 @@ class Browser:
         self.driver.get(BASE + path)
 
     def type(self, *keys: str) -> None:
-        """Type as a scanner does: to whatever has the focus."""
+        """Type into the focused element, like a scanner."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def run(self, script: str, *arguments: object) -> Any:
         return self.driver.execute_script(script, *arguments)
 
-    def see(self, selector: str) -> str:
+    def text_of(self, selector: str) -> str:
         return " ".join(element.text for element in self.driver.find_elements(By.CSS_SELECTOR, selector))
 
     def wait(self, condition: Callable[[], object], finding: str) -> None:
         try:
-            WebDriverWait(self.driver, PATIENCE, 0.05).until(lambda _driver: condition())
+            WebDriverWait(self.driver, TIMEOUT, 0.05).until(lambda _driver: condition())
         except Exception:
             self.shoot("finding")
-            raise SystemExit(f"board: {finding}; the page says: {self.see('main')[:1500]}") from None
+            raise SystemExit(f"board: {finding}; the page says: {self.text_of('main')[:1500]}") from None
 
     def scan(self, code: str, verdict: str) -> None:
         self.run("document.querySelectorAll('[data-verdict]').forEach((one) => one.remove())")
@@ -217,8 +220,8 @@ class Browser:
         return self.run("return document.activeElement.id")
 
     def complaints(self) -> list[str]:
-        """What the browser itself complains of: refused scripts and styles, errors in scripts."""
-        # A refused scan is told by its status; the scan field has the focus before the browser gives it; and the outage is ours
+        """Return the browser's own complaints: refused scripts and styles, errors in scripts."""
+        # Expected: the status of a refused scan, focus set before autofocus, and the outage made by this script
         known = ("status of 40", "status of 422", "Autofocus processing", "ERR_CONNECTION_REFUSED")
         return [entry["message"] for entry in self.driver.get_log("browser") if not any(text in entry["message"] for text in known)]
 
@@ -230,8 +233,8 @@ def main() -> None:
         old.unlink()
     url = f"sqlite:///{folder}/service.sqlite"
     (folder / "config.json").write_text(json.dumps({"DATABASE": url}))
-    sessions = open_database(url)
-    Base.metadata.create_all(engine_of(sessions))
+    sessions = open_database(url, create=True)
+    migrate.upgrade(engine_of(sessions))
     fill(sessions)
 
     def row(number: int) -> Phone:
@@ -247,17 +250,17 @@ def main() -> None:
         browser = Browser(folder)
         try:
             log_in(browser)
-            look(browser)
+            look_at_pages(browser)
             scan_in(browser, row)
-            live(browser, change)
+            follow_live(browser, change)
             process.terminate()
             process.wait()
             outage(browser, start, row)
             scan_out(browser, row)
-            take_manifest(browser, folder)
-            without_script(browser, row)
+            download_manifest(browser, folder)
+            scan_without_script(browser, row)
             complaints = browser.complaints()
-            judge(not complaints, f"the browser complains: {complaints}")
+            check(not complaints, f"the browser complains: {complaints}")
         finally:
             browser.driver.quit()
 
@@ -266,43 +269,46 @@ def log_in(browser: Browser) -> None:
     browser.go("?state=failed")
     browser.shoot("login")
     browser.type("ann", Keys.TAB, "wrong", Keys.ENTER)
-    browser.wait(lambda: "wrong" in browser.see(".problem"), "a wrong password is not told")
-    browser.type("ann", Keys.TAB, "for tests alone", Keys.ENTER)
-    browser.wait(lambda: "state=failed" in browser.driver.current_url and browser.see("h1, .done"), "the login does not lead back")
+    browser.wait(lambda: "Wrong" in browser.text_of(".problem"), "a wrong password is not reported")
+    browser.type("ann", Keys.TAB, "for tests only", Keys.ENTER)
+    browser.wait(
+        lambda: "state=failed" in browser.driver.current_url and browser.text_of("h1, .done"),
+        "the login does not return to the requested page",
+    )
 
 
-def look(browser: Browser) -> None:
-    """Look at every page, and find nothing executed that others wrote."""
+def look_at_pages(browser: Browser) -> None:
+    """Look at every page in every layout; no input from others may be executed."""
     pages = {"board": "", "phone": f"phones/{mac(20)}", "hostile": f"phones/{mac(61)}", "batch": "batch", "failed": "?state=failed"}
     for name, path in pages.items():
         browser.go(path)
-        judge(browser.focus() == "code", f"the scan field of {name} has no focus")
-        judge("broken" not in browser.driver.title, f"what others wrote was executed on {name}")
-        for look_name, screen in (("light", {}), ("dark", {"dark": True}), ("narrow", {"width": 390, "height": 844})):
+        check(browser.focus() == "code", f"the scan field on {name} is not focused")
+        check("broken" not in browser.driver.title, f"input from others was executed on {name}")
+        for layout, screen in (("light", {}), ("dark", {"dark": True}), ("narrow", {"width": 390, "height": 844})):
             browser.screen(**screen)
             wide = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            judge(wide <= 0, f"{name} is {wide} pixels too wide for the screen {look_name}")
-            browser.shoot(f"{name}-{look_name}")
+            check(wide <= 0, f"{name} is {wide} pixels too wide for the {layout} screen")
+            browser.shoot(f"{name}-{layout}")
         browser.screen()
-    judge("<script>" in browser.see("main"), "what others wrote is not shown")
+    check("<script>" in browser.text_of("main"), "input from others is not shown")
 
 
 def scan_in(browser: Browser, row: Callable[[int], Phone]) -> None:
     browser.go("scan-in")
     browser.run("window.kept = true")
     browser.scan(label(110), "found")
-    judge(row(110).arrived and browser.focus() == "code", "the scanned unit is not noted, or the focus is lost")
+    check(row(110).arrived and browser.focus() == "code", "the scanned unit is not recorded, or the focus is lost")
     browser.shoot("scan-in-found")
-    # Codes that come faster than answers
+    # Codes that arrive faster than answers
     for number in (111, 112, 113):
         browser.type(label(number), Keys.ENTER)
-    browser.wait(lambda: all(row(number).arrived for number in (111, 112, 113)), "codes that came fast were lost")
+    browser.wait(lambda: all(row(number).arrived for number in (111, 112, 113)), "codes scanned in quick succession were lost")
     browser.scan(label(110), "duplicate")
     browser.shoot("scan-in-duplicate")
     flashing = "return getComputedStyle(document.querySelector('[data-verdict]')).animationName"
-    judge(browser.run(flashing) == "flash", "a duplicate does not flash")
+    check(browser.run(flashing) == "flash", "a duplicate does not flash")
     browser.screen(still=True)
-    judge(browser.run(flashing) == "none", "a duplicate flashes where motion is unwanted")
+    check(browser.run(flashing) == "none", "a duplicate flashes although reduced motion is preferred")
     browser.screen(dark=True)
     browser.scan("00:00:5E:00:53:FE", "unknown")
     browser.shoot("scan-in-unknown-dark")
@@ -314,35 +320,38 @@ def scan_in(browser: Browser, row: Callable[[int], Phone]) -> None:
     browser.scan(label(150), "wrong")
     browser.shoot("scan-in-wrong")
     browser.scan("00:00:5E:00:53:FE", "added")
-    judge(row(0xFE).source == "scan", "the unknown unit is not added")
+    check(row(0xFE).source == "scan", "the unknown unit was not added")
     browser.scan(HOSTILE, "unreadable")
-    judge("broken" not in browser.driver.title and "<script>" in browser.see(".verdict"), "a label was executed, or not shown")
-    judge(browser.run("return window.kept"), "the page was loaded again between scans")
+    check(
+        "broken" not in browser.driver.title and "<script>" in browser.text_of(".verdict"), "the label was executed or is not shown"
+    )
+    check(browser.run("return window.kept"), "the page was reloaded between scans")
 
 
-def live(browser: Browser, change: Callable[..., None]) -> None:
-    """See a phone go from leased to done while the page is open."""
+def follow_live(browser: Browser, change: Callable[..., None]) -> None:
+    """Watch a phone go from leased to done while the page is open."""
     browser.go("?text=" + mac(106))
     state = f"return document.getElementById('phone-{mac(106)}')?.dataset.state"
-    judge(browser.run(state) == "leased", "the phone is not shown as leased")
+    check(browser.run(state) == "leased", "the phone is not shown as leased")
     browser.run("window.kept = true")
     browser.type("00:00")
+    seen = {kind: [clock.now(), "k", PUBLISHED, "address"] for kind in ("profile", "hash", "succeeded")}
     for new in ("bootstrap", "profile", "resynced"):
-        change(106, state=new, profile_hash=PUBLISHED)
-        browser.wait(lambda new=new: browser.run(state) == new, f"the change to {new} is not seen")
-    judge("1 of 1 done" in browser.see("#summary"), f"the summary does not follow: {browser.see('#summary')}")
-    judge(browser.run("return window.kept && document.getElementById('code').value") == "00:00", "what was typed is lost")
-    judge(browser.focus() == "code", "the focus is lost")
+        change(106, state=new, profile_hash=PUBLISHED, facts=json.dumps(seen if new == "resynced" else {}))
+        browser.wait(lambda new=new: browser.run(state) == new, f"the change to {new} is not shown")
+    check("1 of 1 done" in browser.text_of("#summary"), f"the summary is not updated: {browser.text_of('#summary')}")
+    check(browser.run("return window.kept && document.getElementById('code').value") == "00:00", "typed text is lost")
+    check(browser.focus() == "code", "the focus is lost")
     browser.shoot("live")
 
 
 def outage(browser: Browser, start: Callable[[], object], row: Callable[[int], Phone]) -> None:
-    """Scan while the service is down; nothing may be lost."""
-    browser.wait(lambda: browser.see("#connection"), "the board hides that the station does not answer")
+    """Watch the board report that the service is down, and recover."""
+    browser.wait(lambda: browser.text_of("#connection"), "the board does not show that the station is down")
     browser.shoot("outage")
     start()
-    browser.wait(lambda: not browser.see("#connection"), "the board does not come back")
-    judge(row(106).state == "resynced", "the phone has changed")
+    browser.wait(lambda: not browser.text_of("#connection"), "the board does not recover")
+    check(row(106).state == "resynced", "the phone has changed")
 
 
 def scan_out(browser: Browser, row: Callable[[int], Phone]) -> None:
@@ -354,38 +363,38 @@ def scan_out(browser: Browser, row: Callable[[int], Phone]) -> None:
     browser.scan("FCH2443D107", "wrong")
     browser.screen(dark=True)
     browser.shoot("scan-out-wrong-dark")
-    judge(row(106).state == "resynced", "a unit is packed into another's box")
+    check(row(106).state == "resynced", "a unit was packed into another unit's box")
     browser.scan(label(106), "ready")
     browser.scan("FCH2443D106", "packed")
     browser.shoot("scan-out-packed-dark")
     browser.screen()
     browser.shoot("scan-out-packed")
     packed = row(106)
-    judge((packed.state, packed.packed_by) == ("packed", "ann"), "the packed unit is not noted")
+    check((packed.state, packed.packed_by) == ("packed", "ann"), "the packed unit is not recorded")
     browser.type("board", Keys.ENTER)
-    browser.wait(lambda: browser.driver.current_url == BASE, "the word board does not lead there")
+    browser.wait(lambda: browser.driver.current_url == BASE, "the code 'board' does not open the board")
 
 
-def take_manifest(browser: Browser, folder: Path) -> None:
+def download_manifest(browser: Browser, folder: Path) -> None:
     browser.go("batch")
     browser.driver.find_element(By.CSS_SELECTOR, "[formaction$='manifest.zip']").click()
-    browser.wait(lambda: list(folder.glob("manifest-*.zip")), "the manifest does not arrive")
+    browser.wait(lambda: list(folder.glob("manifest-*.zip")), "the manifest is not downloaded")
     with zipfile.ZipFile(next(folder.glob("manifest-*.zip"))) as archive:
         archive.extractall(folder)
     document = json.loads((folder / "manifest.json").read_text())
     item = next(phone for phone in document["phones"] if phone["mac"] == label(106).lower())
-    judge((item["operator"], item["serial"]) == ("ann", "FCH2443D106"), "the manifest does not say what was packed")
+    check((item["operator"], item["serial"]) == ("ann", "FCH2443D106"), "the manifest does not list the packed unit")
     command = next(line.split() for line in (folder / "README.txt").read_text().splitlines() if line.startswith("    openssl"))
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     print(f"manifest: {document['count']} phones, verified with openssl")
 
 
-def without_script(browser: Browser, row: Callable[[int], Phone]) -> None:
+def scan_without_script(browser: Browser, row: Callable[[int], Phone]) -> None:
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     browser.go("scan-in")
     browser.type(label(114), Keys.ENTER)
-    browser.wait(lambda: "FOUND" in browser.see(".title"), "scanning does not work without script")
-    judge(row(114).arrived, "what was scanned without script is not noted")
+    browser.wait(lambda: "FOUND" in browser.text_of(".title"), "scanning does not work without JavaScript")
+    check(row(114).arrived, "the unit scanned without JavaScript is not recorded")
     browser.call("Emulation.setScriptExecutionDisabled", value=False)
 
 

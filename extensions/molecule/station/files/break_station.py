@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Breaks a station in one way, and mends it again: ``python3 break_station.py break KIND MAC`` and ``... mend``.
+"""Break a station in one way, and repair it: ``python3 break_station.py break KIND MAC`` and ``... mend``.
 
-``... list PREFIX`` says what is published, and what there is of phones whose MAC addresses begin so.
+``... list PREFIX`` prints the published files and all traces of phones whose MAC addresses begin with PREFIX.
 
-What is changed is kept beside, and put back as it was before the next is broken. MAC: twelve hex digits of the phone that walks.
+Everything changed is saved first, and restored before the next break. MAC: twelve hex digits, of the emulated phone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 sys.path.insert(0, "/usr/local/lib/preprovision-service")
-from preprovision_service.domain.sealing import SealingError, decompress, is_compressed, seal, unseal
+from preprovision_service.domain.profiles.sealing.compression import decompress, is_compressed
+from preprovision_service.domain.profiles.sealing.model import SealingError
+from preprovision_service.domain.profiles.sealing.openssl_enc import seal, unseal
 
-KEPT = Path("/run/break-station")
+SAVED = Path("/run/break-station")
 CURRENT = Path("/srv/preprovision/current")
+TFTP_ROOT = Path("/srv/preprovision/tftp")
+DONE = Path("/var/lib/preprovision-arming/done")
 CERTIFICATES = Path("/etc/preprovision/certificates")
 DAY = datetime.timedelta(days=1)
 UNITS = {
@@ -38,6 +42,11 @@ UNITS = {
     "web": "nginx",
     "log": "preprovision-log",
     "events": "preprovision-events",
+    "time": "chrony",
+    "service": "preprovision-service",
+    "health": "preprovision-health",
+    "arming": "preprovision-arming.path",
+    "links": "preprovision-arming.service",
 }
 COUNTS = (
     "select count(*) from phones where mac like ?",
@@ -61,17 +70,17 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
-def keep(path: Path) -> None:
-    """Remember how a file is."""
-    KEPT.mkdir(exist_ok=True)
-    shutil.copy2(path, KEPT / path.name)
-    os.chown(KEPT / path.name, path.stat().st_uid, path.stat().st_gid)
+def save(path: Path) -> None:
+    """Save a copy of a file, with its owner."""
+    SAVED.mkdir(exist_ok=True)
+    shutil.copy2(path, SAVED / path.name)
+    os.chown(SAVED / path.name, path.stat().st_uid, path.stat().st_gid)
     _note("file", str(path))
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Change a file in a way that its links in other generations do not notice."""
-    keep(path)
+    """Replace a file; its hard links in other generations keep the old content."""
+    save(path)
     new = path.with_name(f".{path.name}.broken")
     new.write_bytes(content)
     shutil.copystat(path, new)
@@ -80,10 +89,10 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def edit(path: Path, pattern: str, text: str = "") -> None:
-    """Change what a pattern finds; it must be there."""
+    """Replace every match of a pattern in a file; there must be one."""
     changed, count = re.subn(pattern, text, path.read_text(), flags=re.MULTILINE)
     if not count:
-        raise SystemExit(f"{path} holds no {pattern}")
+        raise SystemExit(f"{path} contains no match for {pattern}")
     replace(path, changed.encode())
 
 
@@ -99,14 +108,14 @@ def restart(name: str) -> None:
 
 
 def reload() -> None:
-    """Let the web server read its certificates again."""
+    """Make the web server read its certificates again."""
     _note("reload", UNITS["web"])
     run("systemctl", "reload", UNITS["web"])
 
 
 def _note(what: str, which: str) -> None:
-    KEPT.mkdir(exist_ok=True)
-    with (KEPT / "notes").open("a") as notes:
+    SAVED.mkdir(exist_ok=True)
+    with (SAVED / "notes").open("a") as notes:
         notes.write(json.dumps([what, which]) + "\n")
 
 
@@ -114,7 +123,7 @@ def _note(what: str, which: str) -> None:
 
 
 def sign(name: str, begins: datetime.datetime, ends: datetime.datetime, own: bool = False) -> None:
-    """Give the server another certificate: by the bench's CA, or by one that nobody knows."""
+    """Install another server certificate, issued by the bench's CA or (*own*) by an unknown one."""
     key = serialization.load_pem_private_key((CERTIFICATES / "server.key").read_bytes(), None)
     root = x509.load_pem_x509_certificate((CERTIFICATES / "bench-ca.pem").read_bytes())
     signer = serialization.load_pem_private_key((CERTIFICATES / "bench-ca.key").read_bytes(), None)
@@ -143,8 +152,14 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def no_roots() -> None:
+    """Leave the web server no maker's root, only the bench's own."""
+    replace(CERTIFICATES / "device-roots.pem", (CERTIFICATES / "bench-ca.pem").read_bytes())
+    reload()
+
+
 def other_roots() -> None:
-    """Trust the devices of a CA that has none."""
+    """Replace the trusted device roots with a CA that has issued no device certificate."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     made = _certificate("Another CA", _name("Another CA"), key.public_key(), NOW - DAY, NOW + DAY)
     made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -155,8 +170,14 @@ def other_roots() -> None:
 # -- profiles
 
 
+def unit_name(mac: str) -> str:
+    return "-".join(re.findall("..", mac))
+
+
 def own_file(mac: str) -> Path:
-    return CURRENT / "device" / f"{mac}.cfg"
+    """Return the phone's preprovision profile: in its unit's folder if that is delivered by TFTP."""
+    of_unit = CURRENT / "units" / unit_name(mac) / "ata192.cfg"
+    return of_unit if of_unit.exists() else CURRENT / "device" / f"{mac}.cfg"
 
 
 def own_text(mac: str) -> str:
@@ -165,7 +186,7 @@ def own_text(mac: str) -> str:
 
 
 def reseal(mac: str, key: str = "") -> None:
-    """Seal the service profile again: with another key, or with the digest that its family does not take."""
+    """Seal the service profile again: with another key, or with the digest that the phone's family does not support."""
     path = next((CURRENT / "open/service").glob(f"{mac}-*.cfg"))
     right = re.search(r"--key (\S+?)\]", own_text(mac))[1]
     sealed = path.read_bytes()
@@ -181,11 +202,11 @@ def _opens(sealed: bytes, key: str, digest: str) -> bool:
         return False
 
 
-def rule(mac: str, url: str) -> None:
-    """Give the phone another rule than one of its own."""
+def replace_rule(mac: str, url: str) -> None:
+    """Replace the rule in the phone's profile."""
     changed, count = re.subn(r"<Profile_Rule( [^>]*)?>[^<]*<", f"<Profile_Rule>{url}<", own_text(mac))
     if count != 1:
-        raise SystemExit("there is no Profile_Rule")
+        raise SystemExit(f"{own_file(mac)} does not contain exactly one Profile_Rule")
     replace(own_file(mac), changed.encode())
 
 
@@ -194,15 +215,47 @@ def unreadable(path: Path) -> None:
     path.chmod(0o600)
 
 
-def wrong_name(_mac: str) -> None:
-    path = CURRENT / "open/ata192.cfg"
-    keep(path)
+def make_links() -> None:
+    """Make the TFTP server's links right, now and after the repair."""
+    _note("start", UNITS["links"])
+    run("systemctl", "start", UNITS["links"])
+
+
+def no_folder(mac: str) -> None:
+    """Move the unit's folder away, as if it were not published."""
+    folder = CURRENT / "units" / unit_name(mac)
+    away = folder.with_name(".away")
+    _note("rename", json.dumps([str(away), str(folder)]))
+    folder.rename(away)
+    make_links()
+
+
+def done(mac: str) -> None:
+    """Mark the unit as done; the unit that decides would remove the mark of a phone that it does not know."""
+    stop("events")
+    marker = DONE / unit_name(mac)
+    _note("remove", str(marker))
+    marker.touch()
+    make_links()
+
+
+def not_armed(mac: str) -> None:
+    """Remove the link to the unit's folder, and stop what would make it again."""
+    _note("start", UNITS["links"])
+    stop("arming")
+    (TFTP_ROOT / unit_name(mac)).unlink()
+
+
+def wrong_name(mac: str) -> None:
+    path = CURRENT / "units" / unit_name(mac) / "ata192.cfg"
+    path = path if path.exists() else CURRENT / "open/ata192.cfg"
+    save(path)
     _note("remove", str(path.with_name("ata-192.cfg")))
     path.rename(path.with_name("ata-192.cfg"))
 
 
 def endless(_mac: str) -> None:
-    """Let the server's name lead to another machine, which never ends what it says."""
+    """Resolve the server's name to another machine, which never finishes its answer."""
     edit(Path("/etc/unbound/unbound.conf"), r"(60 IN A) 192\.0\.2\.1", r"\1 192.0.2.2")
     restart("names")
     _note("address", "192.0.2.2/32")
@@ -211,10 +264,29 @@ def endless(_mac: str) -> None:
     run("systemd-run", "--quiet", "--unit=break-endless", "python3", "-c", ENDLESS)
 
 
-def hang(_mac: str) -> None:
-    """Take connections, and never say anything."""
-    _note("continue", UNITS["web"])
-    run("systemctl", "kill", "--signal=STOP", UNITS["web"])
+def hang(*names: str) -> None:
+    """Let services run, and never answer; nobody is to heal them meanwhile."""
+    stop("health")
+    for name in names:
+        _note("continue", UNITS[name])
+        run("systemctl", "kill", "--signal=STOP", UNITS[name])
+
+
+def full() -> None:
+    """Leave dhcpd no space for its leases."""
+    folder = "/var/lib/dhcp"
+    _note("restart", UNITS["dhcp"])
+    _note("unmount", folder)
+    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0775", "tmpfs", folder)
+    shutil.chown(folder, group="preprovision-dhcp")
+    run("systemctl", "restart", UNITS["dhcp"])
+    Path(folder, "fill").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize))
+
+
+def no_board() -> None:
+    """Empty the file that tells the web server which paths belong to the profile service."""
+    replace(Path("/etc/nginx/conf.d/preprovision-service.locations"), b"")
+    reload()
 
 
 def no_link(_mac: str) -> None:
@@ -234,27 +306,33 @@ def no_name(_mac: str) -> None:
 
 NOW = datetime.datetime.now(datetime.UTC)
 SERVER = "prov.example.net"
-KINDS: dict[str, Callable[[str], None]] = {
+KINDS: dict[str, Callable[[str], object]] = {
     "dhcp": lambda _mac: stop("dhcp"),
     "no link": no_link,
     "no option": no_option,
     "tftp": lambda _mac: stop("tftp"),
     "wrong name": wrong_name,
+    "no folder": no_folder,
+    "done": done,
+    "not armed": not_armed,
     "no name": no_name,
     "web": lambda _mac: stop("web"),
     "endless": endless,
-    "hang": hang,
+    "hang": lambda _mac: hang("web"),
+    "hung": lambda _mac: (hang("log", "events", "time", "service"), full()),
+    "no board": lambda _mac: no_board(),
     "expired": lambda _mac: sign(SERVER, NOW - 9 * DAY, NOW - DAY),
     "not yet": lambda _mac: sign(SERVER, NOW + 2 * DAY, NOW + 9 * DAY),
     "other name": lambda _mac: sign("www.example.org", NOW - DAY, NOW + 9 * DAY),
     "other signer": lambda _mac: sign(SERVER, NOW - DAY, NOW + 9 * DAY, own=True),
+    "no roots": lambda _mac: no_roots(),
     "other roots": lambda _mac: other_roots(),
     "digest": reseal,
     "key": lambda mac: reseal(mac, key="not-the-key-of-this-phone"),
     "unreadable": lambda mac: unreadable(own_file(mac)),
     "corrupt": lambda mac: replace(own_file(mac), b"<flat-profile><Profile_Rule>"),
     "huge": lambda mac: replace(own_file(mac), b" " * 50_000_000),
-    "loop": lambda mac: rule(mac, "tftp://192.0.2.1/ata192.cfg"),
+    "loop": lambda mac: replace_rule(mac, "tftp://192.0.2.1/ata192.cfg"),
     "log": lambda _mac: stop("log"),
     "events": lambda _mac: stop("events"),
     "half up": lambda _mac: stop("names", "web", "log"),
@@ -263,34 +341,42 @@ KINDS: dict[str, Callable[[str], None]] = {
 
 
 def mend() -> None:
-    """Undo everything: what was put in the way first, services last."""
-    notes = [json.loads(line) for line in (KEPT / "notes").read_text().splitlines()] if (KEPT / "notes").exists() else []
+    """Undo everything: obstacles first, services last."""
+    notes = [json.loads(line) for line in (SAVED / "notes").read_text().splitlines()] if (SAVED / "notes").exists() else []
     for what, which in sorted(notes, key=lambda note: note[0] in ("start", "restart", "reload")):
         if what == "file":
             new = Path(which).with_name(f".{Path(which).name}.mended")
-            shutil.copy2(KEPT / Path(which).name, new)
-            # copy2 leaves out whose it is
-            kept = (KEPT / Path(which).name).stat()
-            os.chown(new, kept.st_uid, kept.st_gid)
+            shutil.copy2(SAVED / Path(which).name, new)
+            # copy2 does not copy the owner
+            status = (SAVED / Path(which).name).stat()
+            os.chown(new, status.st_uid, status.st_gid)
             new.rename(which)
+        elif what == "rename":
+            now, before = json.loads(which)
+            Path(now).rename(before)
         elif what == "remove":
             Path(which).unlink()
         elif what == "continue":
             run("systemctl", "kill", "--signal=CONT", which)
+        elif what == "unmount":
+            # dhcpd has files open there
+            run("umount", "--lazy", which)
         elif what == "address":
             run("ip", "address", "delete", which, "dev", "bench0")
         elif what == "link":
             run("ip", "link", "set", which, "up")
         else:
             run("systemctl", what, which)
-    shutil.rmtree(KEPT, ignore_errors=True)
+    shutil.rmtree(SAVED, ignore_errors=True)
 
 
-def tell(prefix: str) -> None:
-    """Print what a check might have left or changed."""
+def print_traces(prefix: str) -> None:
+    """Print everything that a check might have left behind or changed."""
     for path in sorted(CURRENT.parent.rglob("*")):
         status = path.lstat()
-        print(path, status.st_ino, oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime_ns if path.is_file() else "")
+        # Some names end with a byte that no text can hold
+        name, modified = os.fsencode(path), status.st_mtime_ns if path.is_file() else ""
+        print(name, status.st_ino, oct(status.st_mode), status.st_uid, status.st_gid, modified)
     leases = dict(re.findall(r"^lease (\S+) \{(.*?)^\}", Path("/var/lib/dhcp/dhcpd.leases").read_text(), re.MULTILINE | re.DOTALL))
     for address, lease in leases.items():
         if f"ethernet {':'.join(re.findall('..', prefix))}" in lease and "\n  binding state free;" not in lease:
@@ -303,7 +389,7 @@ def tell(prefix: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "list":
-        tell(sys.argv[2])
+        print_traces(sys.argv[2])
     else:
         mend()
         if sys.argv[1] == "break":

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station, from a machine on its bench: who gets which phone's file, with curl; and what a guesser of names gets.
+"""Run on a station, from a machine on its bench: try to fetch every phone's file with every kind of certificate, and guess names.
 
-Arguments: station's address and name, folder of its certificates, how many names are guessed per protocol.
+Arguments: the station's address and name, the folder of its certificates, the root that has signed the server's certificate, the
+number of names to guess per protocol, and the delivery. By certificate, a unit's certificate opens its file; by TFTP, none opens
+any.
 """
 
 from __future__ import annotations
@@ -15,23 +17,30 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-STATION, NAME, FOLDER, COUNT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
+STATION, NAME, FOLDER, ROOT, COUNT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+BY_TFTP = sys.argv[6] == "tftp"
 OWN, OTHER, UNKNOWN = "00005e005301", "00005e005302", "00005e0053ff"
-DEVICE = Path("/srv/preprovision/current/device")
-SECRET = (DEVICE / f"{OTHER}.cfg").read_bytes()
-# Addresses of the bench that the guessers have, and a phone that goes on meanwhile
-HTTP_GUESSER, HTTPS_GUESSER, CLIMBER, PHONE = (f"{STATION.rpartition('.')[0]}.{host}" for host in (11, 12, 13, 9))
+CURRENT = Path("/srv/preprovision/current")
+OWN_FILE = CURRENT / ("units/00-00-5e-00-53-01/ata192.cfg" if BY_TFTP else f"device/{OWN}.cfg")
+OTHER_FILE = CURRENT / ("units/00-00-5e-00-53-02/spa504g.cfg" if BY_TFTP else f"device/{OTHER}.cfg")
+# By TFTP, nobody gets any unit's file by HTTP
+SECRETS = [path.read_bytes() for path in ((OWN_FILE, OTHER_FILE) if BY_TFTP else (OTHER_FILE,))]
+# Bench addresses of the guessers, and of a phone that fetches its file meanwhile
+HTTP_GUESSER, HTTPS_GUESSER, ESCAPER, PHONE = (f"{STATION.rpartition('.')[0]}.{host}" for host in (11, 12, 13, 10))
+# The machine with the phone's MAC address, which fetches by TFTP
+PHONE_NAMESPACE = "unit"
 
 CN, SURNAME, PLACE, UNIT, NUMBER = (
     getattr(x509.NameOID, name) for name in ("COMMON_NAME", "SURNAME", "LOCALITY_NAME", "ORGANIZATIONAL_UNIT_NAME", "SERIAL_NUMBER")
 )
-# Certificate: its subject, and whether it opens the file of OWN
+# Certificate: its subject, and whether it gives access to OWN's file
 SUBJECTS = {
     "right": ([(UNIT, "ATA192"), (PLACE, "FCH0000D001"), (SURNAME, OWN)], True),
     "right, serial like a MAC": ([(UNIT, "SPA-962"), (PLACE, "88012BA01234"), (SURNAME, OWN)], True),
@@ -57,15 +66,15 @@ ODD = list(SUBJECTS)[list(SUBJECTS).index("own/O=other") :]
 
 
 def paths(mac: str) -> list[str]:
-    """Spellings of one path, all of which mean the same."""
+    """Return several spellings of one path, all equivalent."""
     escaped = "".join(f"%{ord(letter):02x}" for letter in mac)
     return [f"/device/{mac}.cfg", f"//device//{mac}.cfg", f"/nothing/../device/{mac}.cfg", f"/%64evice/{escaped}.cfg"]
 
 
-# Path: whose, and the status for its owner
-OWNED = [(path, mac, "200") for mac in (OWN, OTHER, UNKNOWN) for path in paths(mac)]
+# Path, its owner, and the status for that owner
+OWNED = [(path, mac, "404" if BY_TFTP else "200") for mac in (OWN, OTHER, UNKNOWN) for path in paths(mac)]
 OWNED += [(f"/device/{mac.upper()}.cfg", mac, "404") for mac in (OWN, OTHER)]
-# Whatever is shown
+# Path, and the status with any certificate
 OPEN = [
     ("/spa504G.cfg", "200"),
     ("/", "403"),
@@ -73,13 +82,21 @@ OPEN = [
     ("/device/manifest.jsonl", "403"),
     ("/../device/00005e005302.cfg", "400"),
     ("/%2e%2e/device/00005e005302.cfg", "400"),
+    ("/units/", "404"),
+    ("/units/00-00-5e-00-53-01/ata192.cfg", "404"),
+    ("//units//00-00-5e-00-53-02//spa504g.cfg", "404"),
+    ("/device/../units/00-00-5e-00-53-01/ata192.cfg", "404"),
+    ("/%75nits/00-00-5e-00-53-02/spa504g.cfg", "404"),
+    ("/tftp/00-00-5e-00-53-01/ata192.cfg", "404"),
+    ("/00-00-5e-00-53-01/ata192.cfg", "404"),
+    ("/../units/00-00-5e-00-53-01/ata192.cfg", "400"),
     ("/.refused", "404"),
     ("/.missing", "404"),
 ]
 
 
 class Certificates:
-    """Makes certificates as vendors, careless administrators and thieves do."""
+    """Make certificates like vendors, careless administrators and thieves."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -91,7 +108,7 @@ class Certificates:
         self.ca_key = serialization.load_pem_private_key((FOLDER / "bench-ca.key").read_bytes(), None)
 
     def make(self, number: int, kind: str) -> list[str]:
-        """Return curl's arguments that show this one."""
+        """Return the curl arguments that present a certificate of this kind."""
         subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in SUBJECTS[kind][0]])
         day, now = datetime.timedelta(days=1), datetime.datetime.now(datetime.UTC)
         first = {"expired": now - 9 * day, "not yet valid": now + 2 * day}.get(kind, now - day)
@@ -105,17 +122,21 @@ class Certificates:
         return ["--cert", str(path), "--key", str(self.folder / "key.pem")]
 
 
-def ask(url: str, arguments: list[str], output: Path) -> tuple[str, bytes]:
-    """Ask with curl: status and what came."""
+def holds_secret(body: bytes) -> bool:
+    return any(secret in body for secret in SECRETS)
+
+
+def fetch(url: str, arguments: list[str], output: Path) -> tuple[str, bytes]:
+    """Fetch a URL with curl; return the status and the body."""
     output.unlink(missing_ok=True)
     command = ["curl", "--silent", "--path-as-is", "--max-time", "20", "--output", str(output), "--write-out", "%{http_code}"]
-    command += ["--cacert", str(FOLDER / "bench-ca.pem"), "--resolve", f"{NAME}:443:{STATION}", *arguments, url]
+    command += ["--cacert", ROOT, "--resolve", f"{NAME}:443:{STATION}", *arguments, url]
     status = subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout.decode()
     return status, output.read_bytes() if output.exists() else b""
 
 
-def matrix() -> list[str]:
-    """Ask for every path with every certificate; return what is wrong."""
+def try_certificates() -> list[str]:
+    """Request every path with every certificate; return the failures."""
     wrong: list[str] = []
     counts: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory() as name:
@@ -144,33 +165,33 @@ def matrix() -> list[str]:
             cases += [(kind, shown[kind][0], "http", path, "403") for path, _mac, _status in OWNED]
             cases += [(kind, shown[kind][0], "http", path, status) for path, status in OPEN]
 
-        def judge(case: tuple[int, tuple[str, list[str], str, str, str]]) -> tuple[str, str, str, str, str, bytes]:
+        def answer_to(case: tuple[int, tuple[str, list[str], str, str, str]]) -> tuple[str, str, str, str, str, bytes]:
             number, (kind, arguments, scheme, path, expected) = case
             host = NAME if scheme == "https" else STATION
-            return kind, scheme, path, expected, *ask(f"{scheme}://{host}{path}", arguments, folder / f"answer{number}")
+            return kind, scheme, path, expected, *fetch(f"{scheme}://{host}{path}", arguments, folder / f"answer{number}")
 
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            for kind, scheme, path, expected, status, body in pool.map(judge, enumerate(cases)):
+            for kind, scheme, path, expected, status, body in pool.map(answer_to, enumerate(cases)):
                 counts[f"{scheme} {status}"] += 1
                 if status != expected:
-                    wrong.append(f"{kind}: {scheme} {path} gave {status}, not {expected}")
-                if SECRET in body or b"Index of" in body:
-                    wrong.append(f"{kind}: {scheme} {path} gave what is not its own")
-                if status == "200" and "device" in path and body != (DEVICE / f"{OWN}.cfg").read_bytes():
-                    wrong.append(f"{kind}: {scheme} {path} gave another file")
-    print(f"{len(cases)} questions with {len(shown)} certificates:", dict(sorted(counts.items())))
+                    wrong.append(f"{kind}: {scheme} {path} returned {status}, expected {expected}")
+                if holds_secret(body) or b"Index of" in body:
+                    wrong.append(f"{kind}: {scheme} {path} returned another phone's file or a listing")
+                if status == "200" and "device" in path and body != OWN_FILE.read_bytes():
+                    wrong.append(f"{kind}: {scheme} {path} returned a different file")
+    print(f"{len(cases)} requests with {len(shown)} certificates:", dict(sorted(counts.items())))
     return wrong
 
 
-def guessed(number: int) -> str:
+def guessed_mac(number: int) -> str:
     return f"00005e00{number:04x}"
 
 
 def guess(scheme: str, source: str, count: int) -> list[str]:
-    """Ask for many phones' files over one connection, without a certificate; return what is wrong."""
+    """Request many phones' files over one connection, without a certificate; return the failures."""
     connection: http.client.HTTPConnection
     if scheme == "https":
-        context = ssl.create_default_context(cafile=str(FOLDER / "bench-ca.pem"))
+        context = ssl.create_default_context(cafile=ROOT)
         context.check_hostname = False
         connection = http.client.HTTPSConnection(STATION, timeout=20, source_address=(source, 0), context=context)
     else:
@@ -178,18 +199,18 @@ def guess(scheme: str, source: str, count: int) -> list[str]:
     answers: collections.Counter[tuple[str, int, int]] = collections.Counter()
     cut_after, wrong = 0, []
     for index in range(count):
-        # Those that there are come among the first
-        mac = guessed((0x5300 + index) % 65536)
+        # Existing phones are among the first
+        mac = guessed_mac((0x5300 + index) % 65536)
         for place in ("device", "service"):
             connection.request("GET", f"/{place}/{mac}.cfg", headers={"User-Agent": "guesser"})
             answer = connection.getresponse()
             body = answer.read()
             answers[place, answer.status, len(body)] += 1
-            if SECRET in body or answer.status == 200:
-                wrong.append(f"{scheme}: /{place}/{mac}.cfg was given to the guesser")
+            if holds_secret(body) or answer.status == 200:
+                wrong.append(f"{scheme}: /{place}/{mac}.cfg was delivered to the guesser")
             if answer.status == 429 and not cut_after:
                 cut_after = index + 1
-    print(f"{scheme}: {count} addresses guessed, cut off at the {cut_after}th:", dict(answers))
+    print(f"{scheme}: {count} MAC addresses guessed, cut off at number {cut_after}:", dict(answers))
     kinds = {(place, status) for place, status, _size in answers}
     if len(answers) != len(kinds) or not kinds <= {("device", 403), ("service", 404), ("device", 429), ("service", 429)}:
         wrong.append(f"{scheme}: known and unknown phones are answered differently: {dict(answers)}")
@@ -198,8 +219,8 @@ def guess(scheme: str, source: str, count: int) -> list[str]:
     return wrong
 
 
-def names_of_climbers() -> list[str]:
-    """Ways out of a folder, more than 2,000."""
+def escaping_names() -> list[str]:
+    """Return more than 2,000 names that try to leave the folder."""
     ups = [
         "../",
         "..%2f",
@@ -216,51 +237,60 @@ def names_of_climbers() -> list[str]:
         "./../",
     ]
     starts = ["/", "/service/", "//", "/device/", "/%2f"]
-    ends = ["etc/passwd", "etc/shadow", f"device/{OTHER}.cfg", "manifest.jsonl"]
+    ends = ["etc/passwd", "etc/shadow", str(OTHER_FILE.relative_to(CURRENT)), "manifest.jsonl"]
     return [f"{start}{up * depth}{end}" for start, up, depth, end in itertools.product(starts, ups, range(1, 10), ends)]
 
 
-def is_taken(body: bytes) -> bool:
-    return SECRET in body or b"root:" in body or b'"path"' in body
+def is_leaked(body: bytes) -> bool:
+    return holds_secret(body) or b"root:" in body or b'"path"' in body
 
 
-def climb_by_http() -> list[str]:
+def escape_by_http() -> list[str]:
     wrong, statuses = [], collections.Counter()
-    connection = http.client.HTTPConnection(STATION, timeout=20, source_address=(CLIMBER, 0))
-    for name in names_of_climbers():
+    connection = http.client.HTTPConnection(STATION, timeout=20, source_address=(ESCAPER, 0))
+    for name in escaping_names():
         connection.request("GET", name)
         answer = connection.getresponse()
         body = answer.read()
         statuses[answer.status] += 1
-        if is_taken(body) or answer.status not in (400, 403, 404, 429):
-            wrong.append(f"http: {name} gave {answer.status}")
-    print(f"http: {len(names_of_climbers())} ways out:", dict(statuses))
+        if is_leaked(body) or answer.status not in (400, 403, 404, 429):
+            wrong.append(f"http: {name} returned {answer.status}")
+    print(f"http: {len(escaping_names())} escaping names:", dict(statuses))
     return wrong
 
 
-def phone_goes_on(stop: concurrent.futures.Future[list[str]]) -> list[str]:
-    """Fetch the own file again and again as a phone at another address, until the guesser has ended."""
+def fetch_own(output: Path) -> bytes:
+    """Fetch the phone's own file as the phone does."""
+    if not BY_TFTP:
+        own = FOLDER / "devices" / OWN
+        arguments = ["--interface", PHONE, "--cert", f"{own}.pem", "--key", f"{own}.key"]
+        return fetch(f"https://{NAME}/device/{OWN}.cfg", arguments, output)[1]
+    # Fewer requests than the firewall allows
+    time.sleep(0.5)
+    command = ["ip", "netns", "exec", PHONE_NAMESPACE, "curl", "--silent", "--max-time", "5", f"tftp://{STATION}/{OWN_FILE.name}"]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=False).stdout
+
+
+def fetch_meanwhile(stop: concurrent.futures.Future[list[str]]) -> list[str]:
+    """Fetch a phone's own file repeatedly from another address until the guesser has finished."""
     wrong, rounds = [], 0
-    own = FOLDER / "devices" / OWN
     with tempfile.TemporaryDirectory() as folder:
         while not stop.done() or not rounds:
             rounds += 1
-            arguments = ["--interface", PHONE, "--cert", f"{own}.pem", "--key", f"{own}.key"]
-            status, _body = ask(f"https://{NAME}/device/{OWN}.cfg", arguments, Path(folder) / "answer")
-            if status != "200":
-                wrong.append(f"a phone got {status} while others guessed")
-    print(f"a phone was served {rounds - len(wrong)} of {rounds} times meanwhile")
+            if fetch_own(Path(folder) / "answer") != OWN_FILE.read_bytes():
+                wrong.append("a phone did not get its file during the guessing")
+    print(f"a phone was served {rounds - len(wrong)} of {rounds} times during the guessing")
     return wrong
 
 
 def main() -> None:
-    wrong = matrix()
+    wrong = try_certificates()
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         guessers = [pool.submit(guess, "http", HTTP_GUESSER, COUNT), pool.submit(guess, "https", HTTPS_GUESSER, COUNT)]
-        wrong += phone_goes_on(guessers[1])
+        wrong += fetch_meanwhile(guessers[1])
         for guesser in guessers:
             wrong += guesser.result()
-    wrong += climb_by_http()
+    wrong += escape_by_http()
     print("\n".join(wrong[:50]))
     sys.exit(1 if wrong else 0)
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station: phones come up again and again while all that their log lines pass through is killed.
+"""Run on a station: boot phones repeatedly while each process that handles their log lines is killed in turn.
 
-Nothing may be lost or doubled. Each phone has a lease, its bootstrap profile, its own profile, and says that the resync
-succeeded; meanwhile somebody asks for a profile made on the fly. Arguments: station's address, phones, log lines a second,
-seconds of each fault.
+No event may be lost or duplicated. Every other phone gets a lease, its own profile by TFTP and its service profile, and reports
+that it has applied the first. The others get a lease, their bootstrap profile and, by certificate, their own profile. Meanwhile a
+client requests a profile made on demand. Arguments: the station's address, the number of phones, log lines per second, seconds of
+each fault.
 """
 
 from __future__ import annotations
@@ -35,30 +36,30 @@ SQLITE = URL.startswith("sqlite")
 GROUPS = Path("/sys/fs/cgroup/system.slice")
 EVENTS, SERVICE, POSTGRESQL = "preprovision-events.service", "preprovision-service.service", "postgresql@*.service"
 RUN = f"fault-{time.time_ns():x}"
-# Nobody's; each time that a phone comes up it has another address, which so tells one line from all others
+# A network that no bench uses. A phone has a new address at each boot, so the address identifies the line
 NET, FIRST_MAC = "198.18.", 0x00005EAA0000
 LOG = Path(f"/var/log/preprovision/phones/{NET}0.1.log")
 REQUESTS = 5
-# So many others come before a phone says that it has applied its profile
+# The number of phones that boot before one reports that it has applied its profile
 APPLYING = PHONES // 4
-PATIENCE = 60
+TIMEOUT = 120
 PHONE = "SELECT mac, state, address, profile_hash FROM phones WHERE"
 KINDS = ("lease", "tftp", "http", "resync")
 
 if SQLITE:
-    Trouble: type[Exception] = sqlite3.OperationalError
+    DatabaseUnavailable: type[Exception] = sqlite3.OperationalError
 else:
     import psycopg2
 
-    Trouble = psycopg2.OperationalError
+    DatabaseUnavailable = psycopg2.OperationalError
 
 
 # ---- the database
 
 
-def ask(query: str, *values: object) -> list[tuple[Any, ...]]:
-    """Ask the service's database, as soon as it answers."""
-    end = time.monotonic() + PATIENCE
+def query_database(query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Query the service's database, as soon as it answers."""
+    end = time.monotonic() + TIMEOUT
     while True:
         try:
             with contextlib.closing(sqlite3.connect(URL[10:], timeout=20) if SQLITE else psycopg2.connect(URL)) as connection:
@@ -67,14 +68,14 @@ def ask(query: str, *values: object) -> list[tuple[Any, ...]]:
                 found = cursor.fetchall() if cursor.description else []
                 connection.commit()
                 return found
-        except Trouble:
+        except DatabaseUnavailable:
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
 
 
-def put_in() -> None:
-    """Have the phones expected."""
+def add_phones() -> None:
+    """Add the phones in the state 'expected'."""
     texts = {
         "serial": "",
         "model": "ATA192",
@@ -85,43 +86,46 @@ def put_in() -> None:
         "version": "",
     }
     texts |= {"redirect": "", "state": "expected", "reason": "", "address": "", "firmware": "", "profile_hash": "", "subject": ""}
-    texts |= {"customization": "Open", "packed_by": ""}
+    texts |= {"customization": "Open", "packed_by": "", "unit_file": ""}
     names = ", ".join(["mac", "name", "since", *texts])
-    rows = [(mac(number), f"{RUN}-{number}", 0, *texts.values()) for number in range(PHONES)]
+    rows = [
+        (mac(number), f"{RUN}-{number}", 0, *(texts | {"unit_file": "model" if by_tftp(number) else ""}).values())
+        for number in range(PHONES)
+    ]
     row = f"({', '.join('?' * len(rows[0]))})"
-    ask(f"INSERT INTO phones ({names}) VALUES {', '.join([row] * PHONES)}", *itertools.chain(*rows))  # noqa: S608
+    query_database(f"INSERT INTO phones ({names}) VALUES {', '.join([row] * PHONES)}", *itertools.chain(*rows))  # noqa: S608
 
 
-def forget() -> None:
-    """Leave no trace."""
+def remove_traces() -> None:
+    """Remove all traces of this run."""
     LOG.unlink(missing_ok=True)
-    ask("DELETE FROM phones WHERE name LIKE ?", f"{RUN}-%")
-    ask("DELETE FROM events WHERE address LIKE ? OR detail LIKE ?", f"{NET}%", f"%/{RUN}-%")
-    ask("DELETE FROM leases WHERE address LIKE ?", f"{NET}%")
+    query_database("DELETE FROM phones WHERE name LIKE ?", f"{RUN}-%")
+    query_database("DELETE FROM events WHERE address LIKE ? OR detail LIKE ?", f"{NET}%", f"%/{RUN}-%")
+    query_database("DELETE FROM leases WHERE address LIKE ?", f"{NET}%")
 
 
-def kept() -> dict[str, Counter[int]]:
-    """The numbers of the events of each kind that are in the database, as often as they are there."""
+def count_events() -> dict[str, Counter[int]]:
+    """Count the events in the database, by kind and number."""
     found: dict[str, Counter[int]] = {kind: Counter() for kind in (*KINDS, "profile", "of another phone")}
-    for kind, where, whose in ask("SELECT kind, address, mac FROM events WHERE address LIKE ?", f"{NET}%"):
+    for kind, where, owner in query_database("SELECT kind, address, mac FROM events WHERE address LIKE ?", f"{NET}%"):
         number = number_of(where)
-        found[kind if whose == mac(number % PHONES) else "of another phone"][number] += 1
-    for (detail,) in ask("SELECT detail FROM events WHERE kind = 'profile' AND detail LIKE ?", f"%/{RUN}-profile/%"):
+        found[kind if owner == mac(number % PHONES) else "of another phone"][number] += 1
+    for (detail,) in query_database("SELECT detail FROM events WHERE kind = 'profile' AND detail LIKE ?", f"%/{RUN}-profile/%"):
         found["profile"][int(detail.partition(f"/{RUN}-profile/")[2][:6])] += 1
     return found
 
 
 def bystander() -> tuple[Any, ...]:
-    """A phone that has come up and how far it is; that somebody else asks for its profile changes nothing of that."""
+    """Return a booted phone's row; requests for its profile from another address must not change it."""
     found: list[tuple[Any, ...]] = []
 
     def is_up() -> bool:
-        found[:] = ask(f"{PHONE} source = 'inventory' AND state = 'resynced' ORDER BY mac LIMIT 1")
+        found[:] = query_database(f"{PHONE} source = 'inventory' AND state = 'resynced' ORDER BY mac LIMIT 1")
         return bool(found)
 
     wait(is_up)
     if not found:
-        raise SystemExit("No phone of the inventory has come up.")
+        raise SystemExit("No phone of the inventory has reached the state 'resynced'.")
     return found[0]
 
 
@@ -141,18 +145,28 @@ def number_of(where: str) -> int:
     return int(high) * 250 + int(low) - 1
 
 
+def by_tftp(number: int) -> bool:
+    """Return whether the phone gets its own profile by TFTP."""
+    return number % PHONES % 2 == 0
+
+
 def lease(number: int) -> str:
     return f"<30>dhcpd[1]: DHCPACK on {address(number)} to {colons(number)} via bench0"
 
 
-def bootstrap(number: int) -> str:
-    return f"<30>dnsmasq-tftp[1]: sent /srv/preprovision/current/open/ata192.cfg to {address(number)}"
+def first_file(number: int) -> str:
+    folder = f"{colons(number).replace(':', '-')}/" if by_tftp(number) else ""
+    return f"<30>dnsmasq-tftp[1]: sent /srv/preprovision/tftp/{folder}ata192.cfg to {address(number)}"
 
 
 def request(number: int) -> str:
     digits = mac(number % PHONES)
-    record = {"address": address(number), "scheme": "https", "method": "GET", "uri": f"/device/{digits}.cfg", "status": 200}
-    record |= {"verify": "SUCCESS", "subject": f"CN={digits}", "etag": f'"{number:x}"'}
+    record = {"address": address(number), "method": "GET", "status": 200, "etag": f'"{number:x}"'}
+    if by_tftp(number):
+        record |= {"scheme": "http", "uri": f"/service/{digits}-00000000.cfg", "verify": "NONE", "subject": ""}
+    else:
+        record |= {"scheme": "https", "uri": f"/device/{digits}.cfg", "verify": "SUCCESS", "subject": f"CN={digits}"}
+    record |= {"file": record["uri"], "upstream": ""}
     return f"<190>nginx: {json.dumps(record)}"
 
 
@@ -162,7 +176,7 @@ def colons(number: int) -> str:
 
 
 def write(unit: str, lines: Connection) -> None:
-    """Write lines into the journal as a process of *unit*; say of each that it is there."""
+    """Write lines to the journal as a process of *unit*; acknowledge each when it is written."""
     (GROUPS / unit / "cgroup.procs").write_text(str(os.getpid()))
     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     log.connect("/dev/log")
@@ -174,7 +188,7 @@ def write(unit: str, lines: Connection) -> None:
                     log.send(line.encode())
                     break
                 except OSError:
-                    # Nobody listens for a moment
+                    # journald is not listening at the moment
                     log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
                     with contextlib.suppress(OSError):
                         log.connect("/dev/log")
@@ -183,17 +197,17 @@ def write(unit: str, lines: Connection) -> None:
 
 WRITERS: dict[str, tuple[str, Callable[[int], str]]] = {
     "isc-dhcp-server.service": ("lease", lease),
-    "preprovision-tftp.service": ("tftp", bootstrap),
+    "preprovision-tftp.service": ("tftp", first_file),
     "nginx.service": ("http", request),
 }
 
 
 class Bench:
-    """Phones that come up one after the other, and requests to the service, each with a number."""
+    """Boot phones one after the other and send numbered requests to the service."""
 
     def __init__(self, phone: str) -> None:
         self.sent: list[tuple[str, int]] = []
-        self.asked = 0
+        self.requests = 0
         self.answered: list[int] = []
         self._path = f"/live/{phone}.cfg"
         self._over = threading.Event()
@@ -211,13 +225,13 @@ class Bench:
         return ours
 
     def end(self) -> None:
-        """Let all phones come up that have begun to."""
+        """Stop when every phone that has begun to boot has finished."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def _steps(self) -> Iterator[tuple[str, int]]:
-        """A phone takes a while to apply its profile; others come meanwhile."""
+        """Yield kind and number of each step; other phones boot while one applies its profile."""
         number = 0
         while not (self._over.is_set() and number and number % PHONES == 0):
             yield from (("lease", number), ("tftp", number), ("http", number))
@@ -232,7 +246,8 @@ class Bench:
             for kind, number in self._steps():
                 time.sleep(max(0, start + len(self.sent) / RATE - time.monotonic()))
                 if kind == "resync":
-                    said = f"Successful resync https://{STATION}:443/device/{mac(number % PHONES)}.cfg"
+                    own = f"https://{STATION}:443/device/{mac(number % PHONES)}.cfg"
+                    said = f"Successful resync {f'tftp://{STATION}:69/ata192.cfg' if by_tftp(number) else own}"
                     now = datetime.now(UTC).isoformat()
                     log.write(f"{now} {address(number)} local0.info ATA192-MPP {colons(number)} -- {said}\n")
                 else:
@@ -243,7 +258,7 @@ class Bench:
 
     def _ask(self) -> None:
         while not self._over.wait(1 / REQUESTS):
-            number, self.asked = self.asked, self.asked + 1
+            number, self.requests = self.requests, self.requests + 1
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection(STATION, timeout=20)
                 connection.request("GET", self._path, headers={"User-Agent": f"/{RUN}-profile/{number:06}.txt"})
@@ -254,17 +269,17 @@ class Bench:
                 connection.close()
 
 
-# ---- what is killed
+# ---- faults
 
 
-# It holds one line in its hands, which nobody else has any more
+# journald may hold one line that exists nowhere else
 JOURNALD = "kill -9 journald"
 
 
 def kill(unit: str, name: str = "") -> bool:
-    """Kill the processes of a unit that are called so."""
+    """Kill a unit's processes whose command line contains *name*."""
     killed = False
-    # Unlike glob, walk does not mind that groups go meanwhile
+    # Unlike glob, walk tolerates groups that disappear
     for folder, _folders, _files in os.walk(GROUPS):
         if not fnmatch(Path(folder).name, unit):
             continue
@@ -278,7 +293,7 @@ def kill(unit: str, name: str = "") -> bool:
 
 
 def lock() -> bool:
-    """Keep the database from being written for longer than the service waits for it."""
+    """Lock the database against writes for longer than the service waits."""
     with contextlib.closing(sqlite3.connect(URL[10:], isolation_level=None, timeout=20)) as database:
         database.execute("BEGIN IMMEDIATE")
         time.sleep(5.5)
@@ -293,7 +308,7 @@ def restart(*units: str) -> bool:
 
 FAULTS: dict[str, Callable[[], bool]] = {
     "nothing": lambda: True,
-    "kill -9 collector": lambda: kill(EVENTS, "preprovision_service.collector"),
+    "kill -9 collector": lambda: kill(EVENTS, "preprovision_service.ingest.omprog"),
     "kill -9 rsyslogd": lambda: kill(EVENTS, "rsyslogd"),
     "kill -9 both": lambda: kill(EVENTS),
     "kill -9 service": lambda: kill(SERVICE),
@@ -311,56 +326,56 @@ else:
     }
 
 
-# ---- what is judged
+# ---- checks
 
 
-def wait(done: Callable[[], bool], patience: float = PATIENCE) -> None:
-    """Wait until it is so, or for no longer than is bearable."""
-    end = time.monotonic() + patience
+def wait(done: Callable[[], bool], timeout: float = TIMEOUT) -> None:
+    """Wait until *done* returns true, or until *timeout* seconds have passed."""
+    end = time.monotonic() + timeout
     while not done() and time.monotonic() < end:
         time.sleep(0.2)
 
 
 def states() -> dict[str, int]:
-    """How many of the phones are in which state."""
-    return dict(ask("SELECT state, count(*) FROM phones WHERE name LIKE ? GROUP BY state", f"{RUN}-%"))  # type: ignore[arg-type]
+    """Count the phones by state."""
+    return dict(query_database("SELECT state, count(*) FROM phones WHERE name LIKE ? GROUP BY state", f"{RUN}-%"))  # type: ignore[arg-type]
 
 
-def spans(bench: Bench) -> Iterator[tuple[str, int, slice, range]]:
-    """Do all faults; yield what each was, how often, which lines were written and which requests made meanwhile."""
+def cause_faults(bench: Bench) -> Iterator[tuple[str, int, slice, range]]:
+    """Cause all faults; yield each one's name, number of times, lines written and requests made meanwhile."""
     marks = []
     try:
         for name, fault in FAULTS.items():
-            first = (len(bench.sent), bench.asked)
+            first = (len(bench.sent), bench.requests)
             end = time.monotonic() + SECONDS
             times = 0
             while not times or time.monotonic() < end:
                 times += fault()
                 time.sleep(SECONDS / 2)
-            # Requests that were asked meanwhile may still be answered; without one, nothing is judged
+            # Pending requests may still be answered; without an answered one, nothing is proved
             wait(lambda first=first[1]: bool(bench.answered) and bench.answered[-1] >= first)
             marks.append((name, times, first))
     finally:
         bench.end()
-    marks.append(("", 0, (len(bench.sent), bench.asked)))
+    marks.append(("", 0, (len(bench.sent), bench.requests)))
     for (name, times, first), (_next, _times, last) in itertools.pairwise(marks):
         yield name, times, slice(first[0], last[0]), range(first[1], last[1])
 
 
-def judge() -> int:
+def check() -> int:
     before = bystander()
     bench = Bench(before[0])
-    faults = [*spans(bench)]
+    faults = [*cause_faults(bench)]
     spared = {name: times for name, times, *_rest in faults if name == JOURNALD}
 
     def missing() -> int:
-        return len(bench.sent) - sum(len(kept()[kind]) for kind in KINDS)
+        return len(bench.sent) - sum(len(count_events()[kind]) for kind in KINDS)
 
     wait(lambda: missing() <= sum(spared.values()))
-    wait(lambda: not missing(), 5)
-    wait(lambda: set(bench.answered) <= set(kept()["profile"]) and states() == {"resynced": PHONES})
-    found, wrong = kept(), 0
-    print(f"{'fault':<28}{'times':>6}{'lines':>8}{'lost':>6}{'doubled':>9}{'requests':>10}{'lost':>6}{'doubled':>9}")
+    wait(lambda: not missing(), 20)
+    wait(lambda: set(bench.answered) <= set(count_events()["profile"]) and states() == {"resynced": PHONES})
+    found, wrong = count_events(), 0
+    print(f"{'fault':<28}{'times':>6}{'lines':>8}{'lost':>6}{'twice':>9}{'requests':>10}{'lost':>6}{'twice':>9}")
     for name, times, lines, requests in faults:
         counts = [found[kind][number] for kind, number in bench.sent[lines]]
         answered = [found["profile"][number] for number in bench.answered if number in requests]
@@ -370,22 +385,22 @@ def judge() -> int:
         wrong += max(0, bad[0] - spared.get(name, 0)) + sum(bad[1:]) + (not times) + (not counts) + (not answered)
     reached = states()
     print(f"phones: {reached.get('resynced', 0)} of {PHONES} resynced; events of another phone: {len(found['of another phone'])}")
-    for row in ask("SELECT mac, state, facts FROM phones WHERE name LIKE ? AND state != 'resynced'", f"{RUN}-%"):
+    for row in query_database("SELECT mac, state, facts FROM phones WHERE name LIKE ? AND state != 'resynced'", f"{RUN}-%"):
         print(*row)
     wrong += (reached != {"resynced": PHONES}) + len(found["of another phone"])
-    after = ask(f"{PHONE} mac = ?", before[0])[0]
+    after = query_database(f"{PHONE} mac = ?", before[0])[0]
     if after != before:
-        print(f"Who asked for its profile from {STATION} has moved the phone from {before} to {after}.")
+        print(f"Requests for its profile from {STATION} have changed the phone from {before} to {after}.")
         wrong += 1
     return 1 if wrong else 0
 
 
 def main() -> int:
-    put_in()
+    add_phones()
     try:
-        return judge()
+        return check()
     finally:
-        forget()
+        remove_traces()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images and what becomes of them: ``make FOLDER`` on the controller, ``judge`` on the bench, with curl and what Python brings."""
+"""Make firmware images (``make FOLDER``, on the controller) and fetch them with curl (``judge``, on the bench)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-# One of these is fetched in fewer ways, since it takes long
+# Larger files are fetched in fewer ways, because they take long
 BIG = 10_000_000
 SPA = {"models": ["SPA504G"]}
 PARTS = {
@@ -22,10 +22,10 @@ PARTS = {
 
 
 def make(folder: Path) -> None:
-    """Make images and packages, and print the catalogue and what is to be refused."""
+    """Make images and packages; print the catalogue entries and the digests of the files to be served."""
     folder.mkdir()
     files = {
-        # More blocks of 512 bytes than TFTP has numbers for
+        # More blocks of 512 bytes than TFTP can number
         "spa50x-30x-8-0-0.bin": os.urandom(34_000_000),
         "spa50x-30x-9-0-0.bin": os.urandom(300_001),
         "ATA19x.11-2-1MPP0001-006.img": os.urandom(1_000_000),
@@ -63,13 +63,13 @@ def headers(*options: str) -> dict[str, str]:
 
 
 def judge(server: str, name: str, root: str, served: dict[str, str]) -> list[str]:
-    """Fetch everything in every way; return what is not as it should be."""
+    """Fetch everything in every way; return the failures."""
     wrong = []
     secure = ("--cacert", root, "--resolve", f"{name}:443:{server}")
 
     def compare(what: str, content: bytes, digest: str) -> None:
         if hashlib.sha256(content).hexdigest() != digest:
-            wrong.append(f"{what}: {len(content)} other bytes")
+            wrong.append(f"{what}: {len(content)} bytes with another digest")
 
     for file, digest in served.items():
         url, tftp = f"http://{server}/firmware/{file}", f"tftp://{server}/firmware/{file}"
@@ -80,9 +80,9 @@ def judge(server: str, name: str, root: str, served: dict[str, str]) -> list[str
             continue
         compare(f"{url} by HTTPS", fetch(*secure, f"https://{name}/firmware/{file}"), digest)
         compare(f"{url} in small letters", fetch(f"http://{server}/firmware/{file.lower()}"), digest)
-        said = headers(url)
-        if (said.get("content-length"), said.get("accept-ranges")) != (str(len(whole)), "bytes"):
-            wrong.append(f"{url}: {said}")
+        found = headers(url)
+        if (found.get("content-length"), found.get("accept-ranges")) != (str(len(whole)), "bytes"):
+            wrong.append(f"{url}: {found}")
         middle = min(10, len(whole) // 2)
         pieces = [fetch("--range", piece, url) for piece in (f"0-{middle - 1}", f"{middle}-")]
         if len(pieces[0]) != middle:

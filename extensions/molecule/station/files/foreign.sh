@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A station that is not ours, in a namespace on a bridge of its own: foreign.sh up WEB_SERVER | down
+# Another vendor's station, in a namespace on its own bridge: foreign.sh up WEB_SERVER | down
 # dnsmasq for DHCP, TFTP and DNS, Python's http.server for HTTP and HTTPS; openssl makes certificates and seals.
 set -euo pipefail
 
@@ -17,9 +17,13 @@ down() {
     rm -rf "$folder"
 }
 
-certify() { # name, subject, extensions
-    openssl req -new -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.csr" -subj "$2" 2>/dev/null
-    openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile <(printf '%s\n' "$3") -out "$1.pem" 2>/dev/null
+authorize() { # name, common name
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days 1 -subj "/CN=$2" 2>/dev/null
+}
+
+certify() { # authority, name, subject, extensions
+    openssl req -new -newkey rsa:2048 -nodes -keyout "$2.key" -out "$2.csr" -subj "$3" 2>/dev/null
+    openssl x509 -req -in "$2.csr" -CA "$1.pem" -CAkey "$1.key" -CAcreateserial -days 1 -extfile <(printf '%s\n' "$4") -out "$2.pem" 2>/dev/null
 }
 
 bootstrap() {
@@ -36,20 +40,22 @@ up() {
     bootstrap >tftp/ata192.cfg
     cp tftp/ata192.cfg tftp/spa504G.cfg
     cp tftp/ata192.cfg tftp/8851-3PCC.xml
-    openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 1 -subj '/CN=Foreign CA' 2>/dev/null
+    authorize ca 'Foreign CA'
     cp ca.pem http/
-    certify server "/CN=$name" "subjectAltName=DNS:$name"
+    certify ca server "/CN=$name" "subjectAltName=DNS:$name"
+    # The phones' maker, whom only the web server knows
+    authorize maker 'Foreign maker'
     number=0
     for mac in 00005e005321 00005e005322 00005e005323; do
         number=$((number + 1))
-        certify "$mac" "/OU=phone/L=FOREIGN$number/SN=$mac" 'extendedKeyUsage=clientAuth'
+        certify maker "$mac" "/OU=phone/L=FOREIGN$number/SN=$mac" 'extendedKeyUsage=clientAuth'
         key=foreign-key-of-$mac
         printf '<flat-profile><Profile_Rule>[--key %s] http://%s/%s.sealed</Profile_Rule></flat-profile>' "$key" "$name" '$MA' |
             gzip -9 >"http/$mac.cfg"
         printf '<flat-profile><Display_Name_1_>Foreign %s</Display_Name_1_></flat-profile>' "$number" | gzip -9 |
             openssl enc -aes-256-cbc -md md5 -k "$key" -out "http/$mac.sealed" 2>/dev/null
     done
-    # A phone that DHCP tells nothing asks here whose it is
+    # A phone that gets no server from DHCP requests its customization here
     printf 'http://%s/$MA.cfg' "$name" >http/customization
     printf '<flat-profile><Profile_Rule>http://%s/%s.cfg</Profile_Rule><Resync_Periodic>3600</Resync_Periodic></flat-profile>' "$name" '$MA' \
         >http/00005e005324.cfg
@@ -66,7 +72,7 @@ up() {
     ip netns exec foreign dnsmasq --conf-file=/dev/null --interface=eth0 --bind-interfaces --user=root --pid-file --log-dhcp \
         --log-facility="$folder/dnsmasq.log" --dhcp-leasefile="$folder/leases" --no-resolv --no-hosts \
         --dhcp-range=198.18.9.100,198.18.9.199,255.255.255.0,10m --dhcp-authoritative \
-        --dhcp-vendorclass='set:untold,CISCO ATA191' --dhcp-option='tag:!untold,66,198.18.9.1' \
+        --dhcp-vendorclass='set:without-server,CISCO ATA191' --dhcp-option='tag:!without-server,66,198.18.9.1' \
         --enable-tftp --tftp-root="$folder/tftp" --address="/$name/198.18.9.1"
     setsid ip netns exec foreign python3 "$1" "$folder" >"$folder/http.log" 2>&1 </dev/null &
     for _attempt in {1..50}; do

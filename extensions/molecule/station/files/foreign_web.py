@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Serve a folder by HTTP and HTTPS with Python's own server; HTTPS wants a client certificate. foreign_web.py FOLDER"""
+"""Serve a folder by HTTP and HTTPS with Python's own server; HTTPS requires a client certificate. foreign_web.py FOLDER"""
 
 import http.server
 import ssl
@@ -9,7 +9,7 @@ from functools import partial
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """HTTP/1.0, as it is without more."""
+    """Serve HTTP/1.0, the default of http.server."""
 
     def log_request(self, code="-", size="-"):
         shown = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else {}
@@ -24,7 +24,7 @@ def main():
     secured = http.server.ThreadingHTTPServer(("198.18.9.1", 443), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{folder}/server.pem", f"{folder}/server.key")
-    context.load_verify_locations(f"{folder}/ca.pem")
+    context.load_verify_locations(f"{folder}/maker.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     secured.socket = context.wrap_socket(secured.socket, server_side=True)
     threading.Thread(target=plain.serve_forever, daemon=True).start()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station, from a machine on its bench: what becomes of those that guess by TFTP, climb out of its folder or flood logs.
+"""Run on a station, from a machine on its bench: guess names by TFTP, try to escape from its folder, and flood the log.
 
-Arguments: the station's address, how many phones' names are guessed, how many log lines one address may send at once and a second.
-Prints figures and what is wrong.
+Arguments: the station's address, the number of phones to guess, the log lines that one address may send at once and per second.
+Prints figures and failures.
 """
 
 from __future__ import annotations
@@ -26,18 +26,20 @@ PUBLIC = "spa504g.cfg"
 NETWORK = STATION.rpartition(".")[0]
 PHONE, GUESSER, FLOODER = (f"{NETWORK}.{host}" for host in (9, 11, 12))
 LOG = Path("/var/log/preprovision/phones") / f"{FLOODER}.log"
-# Enough of them that none makes too many requests
-CLIMBERS = [f"{NETWORK}.{host}" for host in range(201, 209)]
-SECRETS = [path.read_bytes() for path in (ROOT / "device").iterdir()]
-KNOWN = {path.stem for path in (ROOT / "device").iterdir()}
+# So many that no address exceeds the request limit
+ESCAPERS = [f"{NETWORK}.{host}" for host in range(201, 209)]
+# By certificate, and by TFTP; the links in a unit's folder lead to what everybody gets
+OWN = [*ROOT.glob("device/*"), *(path for path in ROOT.glob("units/*/*.*") if not path.is_symlink())]
+SECRETS = [path.read_bytes() for path in OWN]
+KNOWN = {path.stem for path in ROOT.glob("device/*")} | {path.name.replace("-", "") for path in ROOT.glob("units/*")}
 
 READ, WRITE, DATA, ERROR = 1, 2, 3, 5
-# Of each address that is asked first, and waited for: fewer requests than one may make
+# Phones whose answers are awaited one by one; three requests each stay below the limit
 FIRST = 256
 
 
 def request(operation: int, name: bytes, mode: bytes = b"octet") -> bytes:
-    """RFC 1350, 5."""
+    """Return a read or write request (RFC 1350, section 5)."""
     return operation.to_bytes(2, "big") + name + b"\0" + mode + b"\0"
 
 
@@ -45,7 +47,7 @@ def is_error(answer: bytes) -> bool:
     return int.from_bytes(answer[:2], "big") == ERROR
 
 
-def is_taken(answer: bytes) -> bool:
+def is_leaked(answer: bytes) -> bool:
     return b"root:" in answer or any(answer[4:] == secret[:512] for secret in SECRETS)
 
 
@@ -56,7 +58,7 @@ def client(source: str) -> socket.socket:
 
 
 def answers(asking: socket.socket, seconds: float) -> list[bytes]:
-    """What comes until nothing has come for so long."""
+    """Return all packets received until *seconds* pass without one."""
     found = []
     while select.select([asking], [], [], seconds)[0]:
         found.append(asking.recv(2048))
@@ -64,14 +66,14 @@ def answers(asking: socket.socket, seconds: float) -> list[bytes]:
 
 
 def download(source: str) -> tuple[int, bytes]:
-    """The public file as a phone fetches it: curl's status (28: no answer), and what came."""
+    """Fetch the public file like a phone; return curl's exit status (28: no answer) and the body."""
     command = ["curl", "--silent", "--interface", source, "--max-time", "3", f"tftp://{STATION}/{PUBLIC}"]
     ended = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     return ended.returncode, ended.stdout
 
 
 def guess() -> list[str]:
-    """Ask for every phone's file under three names, those that there are among the first; return what is wrong."""
+    """Request every phone's file under three names, existing phones among the first; return the failures."""
     wrong, kinds, late = [], collections.Counter(), 0
     macs = [f"00005e00{(0x5300 + number) % 65536:04x}" for number in range(COUNT)]
     with client(GUESSER) as asking:
@@ -79,17 +81,17 @@ def guess() -> list[str]:
             name = form.format(mac).encode()
             asking.sendto(request(READ, name), (STATION, 69))
             if not select.select([asking], [], [], 5)[0]:
-                wrong.append(f"{name.decode()}: no answer, though there were few requests")
+                wrong.append(f"{name.decode()}: no answer, although requests were below the limit")
                 break
             answer = asking.recv(2048)
-            if is_taken(answer) or not is_error(answer):
+            if is_leaked(answer) or not is_error(answer):
                 wrong.append(f"{name.decode()}: {answer[:100]!r}")
-            # The text of the error repeats the name
+            # The error text repeats the name
             kinds[answer.replace(mac.encode(), b"MAC")] += 1
         if len(kinds) > 3:
             wrong.append(f"known and unknown phones are answered differently: {dict(kinds)}")
         if KNOWN - set(macs[:FIRST]):
-            wrong.append("the phones that there are were not guessed")
+            wrong.append("not all existing phones were among the guesses")
         begun = time.monotonic()
         rest = []
         for number, mac in enumerate(macs[FIRST:]):
@@ -97,36 +99,36 @@ def guess() -> list[str]:
             if number % 50 == 0:
                 rest += answers(asking, 0)
         rest += answers(asking, 1)
-        if any(is_taken(answer) or not is_error(answer) for answer in rest):
-            wrong.append("something else than an error came")
-        asked = time.monotonic() - begun
+        if any(is_leaked(answer) or not is_error(answer) for answer in rest):
+            wrong.append("some answers to the guesser are not errors")
+        duration = time.monotonic() - begun
         for mac in macs[:100]:
             asking.sendto(request(READ, f"{mac}.cfg".encode()), (STATION, 69))
         late = len(answers(asking, 1))
-    print(f"{COUNT} phones guessed, {len(macs) - FIRST} of them in {asked:.1f} s; {3 * FIRST + len(rest)} requests answered")
+    print(f"{COUNT} phones guessed, {len(macs) - FIRST} of them in {duration:.1f} s; {3 * FIRST + len(rest)} requests answered")
     if late or 3 * FIRST + len(rest) > 2000:
         wrong.append(f"the guesser is not cut off: {late} answers to the last 100 requests")
     if download(GUESSER)[0] != 28:
-        wrong.append("the guesser gets a file that is for everybody")
+        wrong.append("the guesser can still fetch a public file")
     return wrong
 
 
-def phone_goes_on(guesser: concurrent.futures.Future[list[str]]) -> list[str]:
-    """Fetch the public file again and again as another phone, until the guesser has ended."""
+def fetch_meanwhile(guesser: concurrent.futures.Future[list[str]]) -> list[str]:
+    """Fetch the public file repeatedly as another phone until the guesser has finished."""
     wrong, rounds = [], 0
     right = (0, (OPEN / PUBLIC).read_bytes())
     while not guesser.done() or rounds < 10:
         rounds += 1
         came = download(PHONE)
         if came != right:
-            wrong.append(f"a phone got curl's status {came[0]} and {len(came[1])} bytes while another guessed")
+            wrong.append(f"a phone got curl's status {came[0]} and {len(came[1])} bytes during the guessing")
         time.sleep(0.05)
-    print(f"a phone was served {rounds - len(wrong)} of {rounds} times meanwhile")
+    print(f"a phone was served {rounds - len(wrong)} of {rounds} times during the guessing")
     return wrong
 
 
-def ways_out() -> list[bytes]:
-    """Names that lead out of the folder, or break what reads them: more than 2,000."""
+def escaping_names() -> list[bytes]:
+    """Return more than 2,000 names that lead out of the folder or could break a parser."""
     ups = [
         b"../",
         b"..\\",
@@ -151,7 +153,7 @@ def ways_out() -> list[bytes]:
         b"/dev/zero",
         b"C:\\boot.ini",
     ]
-    # dnsmasq takes an absolute name that begins with its folder as it is
+    # dnsmasq accepts an absolute name that begins with its folder
     absolute += [bytes(OPEN) + b"/../device/00005e005302.cfg", bytes(OPEN) + b"/service/../../manifest.jsonl", bytes(OPEN) + b"/"]
     odd = [
         b"",
@@ -172,42 +174,56 @@ def ways_out() -> list[bytes]:
     return climbing + absolute + odd + long
 
 
-def climbs() -> list[tuple[bytes, bytes]]:
-    """What is asked, and the request."""
-    names = ways_out()
-    asked = [
+def escape_requests() -> list[tuple[bytes, bytes]]:
+    """Return (name for messages, request packet) of every attempt."""
+    names = escaping_names()
+    requests = [
         (name, request(READ, name, mode))
         for name, mode in zip(names, itertools.cycle((b"octet", b"netascii", b"OCTET")), strict=False)
     ]
-    asked += [(b"../\0" + name, request(READ, b"../\0" + name)) for name in names[:100]]
-    asked += [
+    requests += [(b"../\0" + name, request(READ, b"../\0" + name)) for name in names[:100]]
+    requests += [
         (name, request(WRITE, name)) for name in (PUBLIC.encode(), b"new.cfg", b"service/new.cfg", b"../new.cfg", b"/tmp/new.cfg")
     ]
-    asked += [
+    requests += [
         (name, request(READ, name, mode)) for name, mode in itertools.product((b"../manifest.jsonl",), (b"mail", b"", b"x" * 600))
     ]
     # No end, no mode, no name, options without values, options that are too large
-    asked += [
+    requests += [
         (packet, packet)
         for packet in (b"", b"\0", b"\0\1", b"\0\1../manifest.jsonl", b"\0\1\0", b"\0\1\0octet", b"\0\3\0\1x", b"\xff" * 512)
     ]
-    asked += [
+    requests += [
         (options, request(READ, b"../manifest.jsonl") + options)
         for options in (b"blksize\0", b"blksize\0999999\0", b"tsize\0-1\0", b"\0\0")
     ]
-    return asked
+    return requests
 
 
-def climb() -> list[str]:
-    """Ask for all of these, each from a port of its own; whatever comes but an error must be a file that everybody may have."""
+def in_station(*command: str) -> None:
+    """Run a command in the station's own network namespace."""
+    subprocess.run(["nsenter", "--net=/proc/1/ns/net", *command], check=True)
+
+
+def try_escapes_unguarded() -> list[str]:
+    """Try them without the guard, which drops most of such names before dnsmasq sees them."""
+    in_station("nft", "delete", "table", "inet", "preprovision_tftp")
+    try:
+        return try_escapes(len(escaping_names()) - 50)
+    finally:
+        subprocess.run(["systemctl", "reload", "preprovision-tftp.service"], check=True)
+
+
+def try_escapes(min_errors: int) -> list[str]:
+    """Send each request from its own port; every answer must be an error."""
     wrong, counts = [], collections.Counter()
     before = snapshot()
-    asked = climbs()
-    for batch in (asked[first : first + 200] for first in range(0, len(asked), 200)):
+    requests = escape_requests()
+    for batch in (requests[first : first + 200] for first in range(0, len(requests), 200)):
         waiting = {}
         for number, (name, packet) in enumerate(batch):
             asking = socket.socket(type=socket.SOCK_DGRAM)
-            asking.bind((CLIMBERS[number % len(CLIMBERS)], 0))
+            asking.bind((ESCAPERS[number % len(ESCAPERS)], 0))
             asking.sendto(packet, (STATION, 69))
             waiting[asking] = name
         while ready := select.select(list(waiting), [], [], 0.5)[0]:
@@ -215,61 +231,62 @@ def climb() -> list[str]:
                 name, answer = waiting.pop(asking), asking.recv(2048)
                 counts["errors" if is_error(answer) else "files"] += 1
                 if not is_error(answer):
-                    wrong.append(f"{name[:100]!r} gave {answer[:100]!r}")
+                    wrong.append(f"{name[:100]!r} returned {answer[:100]!r}")
                 asking.close()
         counts["no answer"] += len(waiting)
         for asking in waiting:
             asking.close()
-    print(f"{len(asked)} ways out:", dict(counts))
+    print(f"{len(requests)} escaping requests:", dict(counts))
     if snapshot() != before:
-        wrong.append("something was written or the server has ended")
-    if counts["errors"] < len(ways_out()) - 50:
-        wrong.append("most were not heard")
+        wrong.append("a file was written, or the server has stopped or restarted")
+    if counts["errors"] < min_errors:
+        wrong.append("most requests got no answer")
     return wrong
 
 
 def snapshot() -> tuple[str, list[tuple[str, int, int]]]:
-    """The server's process, and what there is to serve."""
+    """Return the server's process and state, and the served files."""
     show = ["systemctl", "show", "--property=MainPID,NRestarts,ActiveState", "preprovision-tftp.service"]
     files = [(str(path), path.lstat().st_size, path.lstat().st_mtime_ns) for path in sorted(ROOT.rglob("*"))]
     return subprocess.run(show, stdout=subprocess.PIPE, check=True).stdout.decode(), files
 
 
-def set_free() -> list[str]:
-    """As the report says; the guesser is served again."""
+def release_guesser() -> list[str]:
+    """Release the guesser with the command from the alert; it must be served again."""
     free = ["nft", "delete", "element", "inet", "preprovision", "tftp_caught", f"{{ {GUESSER} }}"]
     subprocess.run(["nsenter", "--net=/proc/1/ns/net", *free], check=False)
-    return [] if download(GUESSER)[0] == 0 else ["who is set free is not served"]
+    return [] if download(GUESSER)[0] == 0 else ["the released guesser is not served"]
 
 
 def flood() -> list[str]:
-    """Send half as many lines again as one may, and one more later; return what is wrong."""
+    """Send 1.5 times the permitted burst of lines, and one more later; return the failures."""
     mark, sent, begun = secrets.token_hex(8), LOG_BURST * 3 // 2, time.monotonic()
     with client(FLOODER) as sending:
         for number in range(sent):
             sending.sendto(f"<134>{mark} line {number}".encode(), (STATION, 514))
         most = LOG_BURST + LOG_RATE * (time.monotonic() - begun + 1)
         time.sleep(1)
-        sending.sendto(f"<134>{mark} heard again".encode(), (STATION, 514))
+        sending.sendto(f"<134>{mark} after the flood".encode(), (STATION, 514))
     for _attempt in range(20):
         time.sleep(0.5)
         lines = [line for line in LOG.read_text().splitlines() if mark in line] if LOG.exists() else []
-        if lines and "heard again" in lines[-1]:
-            print(f"{sent} log lines sent, {len(lines) - 1} kept, and the next one as well")
-            return [] if len(lines) <= most else ["the flood was not cut"]
-    return ["who has flooded the log is not heard again"]
+        if lines and "after the flood" in lines[-1]:
+            print(f"{sent} log lines sent, {len(lines) - 1} kept, and a later one too")
+            return [] if len(lines) <= most else ["the flood was not limited"]
+    return ["a line sent after the flood is not logged"]
 
 
 def main() -> None:
     before = snapshot()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         guesser = pool.submit(guess)
-        wrong = phone_goes_on(guesser) + guesser.result()
-    wrong += climb()
-    wrong += set_free()
+        wrong = fetch_meanwhile(guesser) + guesser.result()
+    wrong += try_escapes_unguarded()
+    wrong += try_escapes(min_errors=400)
+    wrong += release_guesser()
     wrong += flood()
     if snapshot() != before:
-        wrong.append("the server is not the one that it was")
+        wrong.append("the TFTP server has restarted, or its files have changed")
     print("\n".join(wrong[:50]))
     sys.exit(1 if wrong else 0)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station: how services are confined, by what systemd counts and by what a stranger who has taken one over could do.
+"""Run on a station: check how services are confined, by systemd's exposure figure and by what an attacker inside each could do.
 
-Each process of a unit is stood in for by one in its mount namespace and its control group, as its user, without capabilities.
+Each process of a unit is represented by a stand-in with the same mount namespace, control group and user, but no capabilities.
 """
 
 from __future__ import annotations
@@ -11,49 +11,57 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-# Where nobody writes; the file system itself says so, to root too
-READ_ONLY = ("/etc", "/usr", "/opt", "/boot", "/srv/preprovision/current/", "/usr/local/lib/preprovision")
+# Mounted read-only for services, even for root
+READ_ONLY = ("/etc", "/usr", "/opt", "/boot", "/srv/preprovision/current/", "/usr/local/lib")
 HIDDEN = ("/etc/shadow", "/etc/gshadow", "/srv/preprovision/current/manifest.jsonl")
 KEYS = Path("/etc/preprovision/certificates")
-DEVICES = Path("/srv/preprovision/current/device")
+# Folders of files for single phones, of which a station has those of its deliveries
+PHONES_FILES = {name: Path("/srv/preprovision/current", name) for name in ("device", "units")}
 OUTSIDE = "198.51.100.99"
 SEND = f"import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('{OUTSIDE}', 9))"
 
 # Bits of capabilities(7)
-CAPABILITIES = {"SETGID": 6, "SETUID": 7, "NET_BIND_SERVICE": 10, "NET_RAW": 13}
+CAPABILITIES = {"KILL": 5, "SETGID": 6, "SETUID": 7, "NET_BIND_SERVICE": 10, "NET_RAW": 13}
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What one may do."""
+    """Describe what a unit may do."""
 
     limit: int
-    """Exposure as systemd-analyze counts it, ten times and rounded up."""
+    """Highest exposure according to systemd-analyze, times ten, rounded up."""
     capabilities: str | None = None
-    """Of its processes; None when it has none that stay."""
+    """Capabilities of its processes; None for units without a lasting process."""
     goes_out: bool = False
-    """Whether it speaks with others than the bench."""
-    serves_devices: bool = False
+    """Whether it communicates beyond the bench."""
+    serves: str = ""
+    """The folder of phones' files that it serves."""
 
 
 UNITS = {
-    "nginx.service": Unit(20, "NET_BIND_SERVICE SETUID SETGID", serves_devices=True),
+    "nginx.service": Unit(20, "NET_BIND_SERVICE SETUID SETGID", serves="device"),
     "isc-dhcp-server.service": Unit(20, "NET_RAW NET_BIND_SERVICE"),
     "unbound.service": Unit(20, "NET_BIND_SERVICE"),
     "chrony.service": Unit(20, "NET_BIND_SERVICE", goes_out=True),
     "preprovision-log.service": Unit(14, "NET_BIND_SERVICE"),
-    "preprovision-tftp.service": Unit(25, "NET_BIND_SERVICE"),
+    "preprovision-tftp.service": Unit(25, "NET_BIND_SERVICE", serves="units"),
+    "preprovision-arming.service": Unit(10),
+    "preprovision-arming-trigger.service": Unit(10),
     "preprovision-service.service": Unit(10, ""),
+    "preprovision-database.service": Unit(10),
+    "preprovision-database-heal.service": Unit(10),
     "preprovision-events.service": Unit(10, ""),
-    "preprovision-fence-report.service": Unit(10, ""),
+    "preprovision-firewall-alerts.service": Unit(10, ""),
     "preprovision-dhcp-watch.service": Unit(10, ""),
-    "preprovision-dhcp-stop.service": Unit(10),
-    # What changes the machine's network cannot get below
+    "preprovision-address-watch.service": Unit(13, "NET_RAW"),
+    "preprovision-health.service": Unit(14, "KILL"),
+    # Units that change the machine's network cannot get below this
     "preprovision-bench.service": Unit(11),
     "preprovision-bench-ports.service": Unit(11),
-    "preprovision-fence.service": Unit(11),
+    "preprovision-firewall.service": Unit(11),
+    "preprovision-tftp-neighbours.service": Unit(11),
 }
-# Judged when named, by those who switch them on
+# Checked only if named on the command line, by the scenarios that enable them
 OFF_BY_DEFAULT = {
     "preprovision-stun.service": Unit(13, ""),
     "preprovision-capture.service": Unit(13, "NET_RAW"),
@@ -70,8 +78,8 @@ def status(pid: int) -> dict[str, str]:
     return {name: value.strip() for name, _colon, value in (line.partition(":") for line in lines)}
 
 
-def as_user(name: str, pid: int, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command where this process is, as its user."""
+def run_like_process(name: str, pid: int, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process's namespaces and control group, as its user."""
     facts = status(pid)
     groups = facts["Groups"].split()
     become = ["setpriv", "--reuid", facts["Uid"].split()[1], "--regid", facts["Gid"].split()[1]]
@@ -81,58 +89,68 @@ def as_user(name: str, pid: int, command: list[str]) -> subprocess.CompletedProc
     return run([*join, "nsenter", f"--target={pid}", "--mount", f"--net=/proc/{pid}/ns/net", *become, *command])
 
 
-def read_only(pid: int) -> list[str]:
+def check_read_only(pid: int) -> list[str]:
     wrong = []
     for folder in READ_ONLY:
         made = run(["nsenter", f"--target={pid}", "--mount", "touch", f"{folder.rstrip('/')}/.probe"])
         if "Read-only file system" not in made.stderr:
-            wrong.append(f"{folder} is not read-only for it: {made.stderr.strip() or 'written'}")
+            wrong.append(f"{folder} is not read-only: {made.stderr.strip() or 'written'}")
             Path(folder, ".probe").unlink(missing_ok=True)
     return wrong
 
 
-def judge_process(name: str, unit: Unit, pid: int) -> list[str]:
-    """Say what this process could do that it should not."""
+def phones_files(folder: Path) -> set[str]:
+    """Return the files for single phones in a folder; links in it lead to open files."""
+    return {str(path) for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
+
+
+def check_process(name: str, unit: Unit, pid: int) -> list[str]:
+    """Return everything a process could do but should not."""
     wrong, facts = [], status(pid)
     if facts["NoNewPrivs"] != "1" or facts["Seccomp"] != "2":
-        wrong.append("it may gain privileges or make any system call")
+        wrong.append("it may gain privileges or make arbitrary system calls")
     granted = sum(1 << CAPABILITIES[capability] for capability in unit.capabilities.split())
     if int(facts["CapBnd"], 16) & ~granted:
         wrong.append(f"it may have the capabilities {facts['CapBnd']}")
-    wrong += read_only(pid)
-    # nginx's first process is root's, to read the key
+    wrong += check_read_only(pid)
+    # nginx's master process runs as root to read the key
     if facts["Uid"].split()[1] == "0":
-        return wrong if unit.serves_devices else [*wrong, "it is root"]
-    devices = [str(path) for path in DEVICES.iterdir()]
-    hidden = [*HIDDEN, *map(str, KEYS.rglob("*.key")), *devices]
-    shown = as_user(name, pid, ["sh", "-c", 'for file; do cat "$file" >/dev/null 2>&1 && echo "$file"; done', "sh", *hidden])
-    wrong += [f"it reads {path}" for path in sorted(set(shown.stdout.splitlines()) - set(devices if unit.serves_devices else []))]
-    if unit.serves_devices and not set(devices) <= set(shown.stdout.splitlines()):
-        wrong.append("it cannot read what it serves")
+        return wrong if unit.serves == "device" else [*wrong, "it runs as root"]
+    of_phones = {name: phones_files(folder) for name, folder in PHONES_FILES.items()}
+    served = of_phones.get(unit.serves, set())
+    hidden = [*HIDDEN, *map(str, KEYS.rglob("*.key")), *of_phones["device"], *of_phones["units"]]
+    shown = run_like_process(
+        name, pid, ["sh", "-c", 'for file; do cat "$file" >/dev/null 2>&1 && echo "$file"; done', "sh", *hidden]
+    )
+    wrong += [f"it reads {path}" for path in sorted(set(shown.stdout.splitlines()) - served)]
+    if not served <= set(shown.stdout.splitlines()):
+        wrong.append("it cannot read the files that it serves")
     if not unit.goes_out:
-        sent = as_user(name, pid, ["python3", "-c", SEND])
+        sent = run_like_process(name, pid, ["python3", "-c", SEND])
         if "Operation not permitted" not in sent.stderr and "Network is unreachable" not in sent.stderr:
             wrong.append(f"it sends to {OUTSIDE}: {sent.stderr.strip()[-100:] or 'sent'}")
     return wrong
 
 
-def judge(name: str, unit: Unit) -> list[str]:
+def check(name: str, unit: Unit) -> list[str]:
     measured = run(["systemd-analyze", "security", "--no-pager", f"--threshold={unit.limit}", name])
     exposure = measured.stdout.rpartition(": ")[2].split(" ")[0]
-    wrong = [f"that is more than {unit.limit / 10}"] if measured.returncode else []
-    told = "no process"
+    wrong = [f"exposure is above {unit.limit / 10}"] if measured.returncode else []
+    processes = "no process"
     if unit.capabilities is not None:
         run(["systemctl", "start", name])
         pids = [int(pid) for pid in Path(f"/sys/fs/cgroup/system.slice/{name}/cgroup.procs").read_text().split()]
-        wrong += sorted({line for pid in pids for line in judge_process(name, unit, pid)})
-        told = f"{len(pids)} of the users {', '.join(sorted({status(pid)['Uid'].split()[1] for pid in pids}))}"
-    print(f"{name}: exposure {exposure}; {told}:", "; ".join(wrong) or "confined")
+        wrong += sorted({line for pid in pids for line in check_process(name, unit, pid)})
+        processes = f"{len(pids)} processes of the users {', '.join(sorted({status(pid)['Uid'].split()[1] for pid in pids}))}"
+    print(f"{name}: exposure {exposure}; {processes}:", "; ".join(wrong) or "confined")
     return wrong
 
 
 def main() -> None:
+    if not any(map(phones_files, PHONES_FILES.values())):
+        sys.exit("there are no files of single phones")
     units = {name: OFF_BY_DEFAULT[name] for name in sys.argv[1:]} or UNITS
-    sys.exit(1 if [line for name, unit in units.items() for line in judge(name, unit)] else 0)
+    sys.exit(1 if [line for name, unit in units.items() for line in check(name, unit)] else 0)
 
 
 main()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a station, from a machine on its bench with many addresses: what becomes of hostile lines, and of the others in a flood.
+"""Run on a station, from a machine on its bench with many addresses: log hostile lines, and normal lines during a flood.
 
-Arguments: station's address, bytes that a log may have, lines of a flood.
+Arguments: the station's address, the maximum size of a log in bytes, the number of lines in a flood.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LINES = 200
 SECONDS = 8
 LINE = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+[+-]\d\d:\d\d ([0-9.]+) ([a-z0-9]+\.[a-z]+) ([ -~]*)")
 
-# A packet, and facility and severity and the rest of its one line
+# A packet, and facility, severity and text of the line it must produce
 PACKETS = [
     (b"no priority", "user.notice no priority"),
     (b"<134>a priority", "local0.info a priority"),
@@ -53,7 +53,7 @@ PACKETS = [
     (b"<13>long " + 10000 * b"\n" + b"z", re.compile("user.notice long (#012){2000,8192}")),
     (b"<13>long " + 60000 * b"\xff", re.compile("user.notice long (#377){2000,8192}")),
 ]
-# A connection, and its lines. A count that is wrong may cut a line in two, and no more.
+# The bytes of a connection, and its lines. A wrong octet count may only cut a line in two.
 REST = re.compile("[a-z0-9]+\\.[a-z]+ .{0,3}")
 STREAMS = [
     (b"<13>line\n<13>line\r\n", ["user.notice line", "user.notice line#015"]),
@@ -76,7 +76,7 @@ def sender(kind: socket.SocketKind, address: str) -> socket.socket:
     return client
 
 
-def by_udp(address: str, *packets: bytes) -> None:
+def send_udp(address: str, *packets: bytes) -> None:
     with sender(socket.SOCK_DGRAM, address) as client:
         for packet in packets:
             client.send(packet)
@@ -91,39 +91,39 @@ def logs(address: str) -> list[Path]:
 
 
 def lines(path: Path) -> list[tuple[str, str]]:
-    """What follows the time in each line: the address, and the rest."""
+    """Return (address, rest of the line after it) of each line."""
     found = []
-    # The last one may be half written yet
+    # The last line may be incomplete
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
         parts = LINE.fullmatch(line)
         if not parts:
-            raise SystemExit(f"{path} has the line {line[:100]!r}")
+            raise SystemExit(f"{path} contains the malformed line {line[:100]!r}")
         address, level, rest = (part.decode() for part in parts.groups())
         if rest != "begin":
             found.append((address, f"{level} {rest}"))
     return found
 
 
-def forget() -> None:
+def remove_logs() -> None:
     for address in ADDRESSES:
         for path in logs(address):
             path.unlink()
     os.kill(int(PID.read_text()), signal.SIGHUP)
 
 
-def begin() -> None:
-    forget()
-    deadline = time.monotonic() + 20
+def start_logs() -> None:
+    remove_logs()
+    deadline = time.monotonic() + 60
     while missing := [address for address in ADDRESSES if not log(address).exists()]:
         if time.monotonic() > deadline:
-            raise SystemExit(f"nothing is logged of {missing}")
+            raise SystemExit(f"no lines are logged from {missing}")
         for address in missing:
-            by_udp(address, b"begin")
+            send_udp(address, b"begin")
         time.sleep(0.2)
 
 
-def settled(path: Path, count: int) -> list[tuple[str, str]]:
-    deadline = time.monotonic() + 20
+def wait_for_lines(path: Path, count: int) -> list[tuple[str, str]]:
+    deadline = time.monotonic() + 60
     while len(found := lines(path)) < count and time.monotonic() < deadline:
         time.sleep(0.2)
     return found
@@ -137,18 +137,18 @@ def shown(some: list[str]) -> list[str]:
     return [line[:100] for line in some]
 
 
-def hostile_packets() -> None:
+def check_hostile_packets() -> None:
     for packet, _line in PACKETS:
-        by_udp(HOSTILE, packet)
-    # Who claims to be another is logged as who he is
+        send_udp(HOSTILE, packet)
+    # A line that claims another sender is logged under its real one
     claims = [f"Oct 11 22:14:15 {HOSTILE} su: forged", f"1 2003-10-11T22:14:15Z {HOSTILE} su - - - forged", f"{HOSTILE} forged"]
-    by_udp(FORGER, *(b"<13>" + claim.encode() for claim in claims))
+    send_udp(FORGER, *(b"<13>" + claim.encode() for claim in claims))
     table: dict[str, list[str | re.Pattern[str]]] = {
         HOSTILE: [line for _packet, line in PACKETS],
         FORGER: [f"user.notice {claim}" for claim in claims],
     }
     for address, expected in table.items():
-        found = settled(log(address), len(expected))
+        found = wait_for_lines(log(address), len(expected))
         if len(found) != len(expected):
             raise SystemExit(f"{log(address)} has {len(found)} lines for {len(expected)} packets")
         for wanted, (owner, line) in zip(expected, found, strict=True):
@@ -156,24 +156,24 @@ def hostile_packets() -> None:
                 raise SystemExit(f"{log(address)} has {owner} {shown([line])}, not {address} {wanted!r}")
 
 
-def hostile_streams() -> None:
+def check_hostile_streams() -> None:
     for data, _lines in STREAMS:
         with sender(socket.SOCK_STREAM, STREAMER) as client:
             client.sendall(data)
     expected = [line for _data, some in STREAMS for line in some]
-    left = [line for _owner, line in settled(log(STREAMER), len(expected))]
-    # Those that match most last
+    left = [line for _owner, line in wait_for_lines(log(STREAMER), len(expected))]
+    # The patterns that match most come last
     for wanted in sorted(expected, key=lambda line: (isinstance(line, re.Pattern), line == REST)):
         fitting = next((line for line in left if matches(wanted, line)), None)
         if fitting is None:
-            raise SystemExit(f"{log(STREAMER)} lacks {wanted!r}; left are {shown(left)}")
+            raise SystemExit(f"{log(STREAMER)} lacks {wanted!r}; remaining lines: {shown(left)}")
         left.remove(fitting)
     if left:
-        raise SystemExit(f"{log(STREAMER)} has {shown(left)} too")
+        raise SystemExit(f"{log(STREAMER)} has additional lines: {shown(left)}")
 
 
 def flood(kind: socket.SocketKind, address: str) -> None:
-    """As fast as it goes, for some seconds."""
+    """Send lines as fast as possible for SECONDS."""
     filler = 1000 * b"x"
     stop = time.monotonic() + SECONDS
     sent = 0
@@ -181,10 +181,10 @@ def flood(kind: socket.SocketKind, address: str) -> None:
         while sent < FLOOD and time.monotonic() < stop:
             client.sendall(b"<134>flood %d %s\n" % (sent, filler))
             sent += 1
-    print(f"{address} has flooded by {kind.name} with {sent} lines")
+    print(f"{address} sent {sent} lines by {kind.name}")
 
 
-def lines_in_a_flood() -> None:
+def check_lines_during_flood() -> None:
     flooders = [
         multiprocessing.Process(target=flood, args=arguments)
         for arguments in ((socket.SOCK_DGRAM, FLOODER), (socket.SOCK_STREAM, STREAM_FLOODER))
@@ -199,38 +199,38 @@ def lines_in_a_flood() -> None:
     for flooder in flooders:
         flooder.join()
         if flooder.exitcode:
-            raise SystemExit("a flooder has failed")
+            raise SystemExit("a flooding process has failed")
     expected = [f"local0.info line {number}" for number in range(LINES)]
     kept = 0
     for address in PHONES:
-        found = settled(log(address), LINES)
+        found = wait_for_lines(log(address), LINES)
         if found != [(address, line) for line in expected]:
-            raise SystemExit(f"{log(address)} has {len(found)} lines of {LINES}, or others")
+            raise SystemExit(f"{log(address)} has {len(found)} lines, expected exactly the {LINES} lines sent")
         kept += len(found)
-    print(f"{kept} of {LINES * len(PHONES)} lines of {len(PHONES)} others are kept")
+    print(f"{kept} of {LINES * len(PHONES)} lines of {len(PHONES)} other phones kept")
 
 
-def flood_is_bounded() -> None:
+def check_flood_limit() -> None:
     for address in (FLOODER, STREAM_FLOODER):
-        # What waits in the queue is written
-        deadline = time.monotonic() + 20
+        # Wait until the queue is written
+        deadline = time.monotonic() + 60
         while not any(line.endswith(" ebb") for _owner, line in lines(log(address))) and time.monotonic() < deadline:
-            by_udp(address, b"ebb")
+            send_udp(address, b"ebb")
             time.sleep(0.5)
         size = sum(path.stat().st_size for path in logs(address))
         print(f"{address} fills {size / 1e6:.1f} MB with {', '.join(sorted(path.name for path in logs(address)))}")
-        # Each of two files, and what came in one go when it was full
+        # Two files, each with the lines of one batch beyond the limit
         if size > 2 * (LIMIT + 2_000_000):
             raise SystemExit(f"{address} fills {size} bytes")
-    # By TCP nothing is lost on the way, so the newest are kept without a gap
+    # TCP loses nothing in transit, so the newest lines are kept without a gap
     newest = [line for path in (FOLDER / f"{STREAM_FLOODER}.log.full", log(STREAM_FLOODER)) for _owner, line in lines(path)]
     numbers = [int(line.split()[2]) for line in newest if not line.endswith(" ebb")]
     if not numbers or numbers != list(range(numbers[0], numbers[-1] + 1)):
-        raise SystemExit(f"of {STREAM_FLOODER} there are {len(numbers)} lines, with a gap")
+        raise SystemExit(f"the {len(numbers)} lines kept of {STREAM_FLOODER} have a gap")
 
 
-def rotation() -> None:
-    """As logrotate does it, of one log."""
+def check_rotation() -> None:
+    """Rotate one log with logrotate; no line may be lost."""
     rules = Path("/etc/logrotate.d/preprovision-phones").read_text().replace("/*.log", f"/{HOSTILE}.log")
     here = Path("/tmp/logs-rules")  # noqa: S108
     here.write_text(rules)
@@ -240,40 +240,42 @@ def rotation() -> None:
     here.unlink()
     Path("/tmp/logs-state").unlink()  # noqa: S108
     for number in range(50):
-        by_udp(HOSTILE, b"rotated %d" % number)
+        send_udp(HOSTILE, b"rotated %d" % number)
         time.sleep(0.02)
     rotated = FOLDER / f"{HOSTILE}.log.1"
-    found = settled(log(HOSTILE), 1)
-    deadline = time.monotonic() + 20
+    found = wait_for_lines(log(HOSTILE), 1)
+    deadline = time.monotonic() + 60
     while len(lines(rotated)) + len(found := lines(log(HOSTILE))) < before + 50 and time.monotonic() < deadline:
         time.sleep(0.2)
     if not found or len(found) + len(lines(rotated)) != before + 50:
-        raise SystemExit(f"{len(found)} lines in the new log and {len(lines(rotated))} in the old one, of {before} and 50")
+        raise SystemExit(
+            f"{len(found)} lines in the new log and {len(lines(rotated))} in the old one, expected {before + 50} together"
+        )
 
 
 def main() -> None:
     pid = PID.read_text()
     known = {path.name for path in FOLDER.iterdir()}
     elsewhere = set(Path("/etc/cron.d").iterdir()) if Path("/etc/cron.d").exists() else set()
-    begin()
-    hostile_packets()
-    hostile_streams()
-    rotation()
+    start_logs()
+    check_hostile_packets()
+    check_hostile_streams()
+    check_rotation()
     print(f"{len(PACKETS)} hostile packets and {len(STREAMS)} connections: each line in its sender's log")
-    lines_in_a_flood()
-    flood_is_bounded()
+    check_lines_during_flood()
+    check_flood_limit()
     kinds = collections.Counter(stat.filemode(path.stat().st_mode) for address in ADDRESSES for path in logs(address))
     groups = {path.group() for address in ADDRESSES for path in logs(address)}
     if set(kinds) != {"-rw-r-----"} or groups != {"adm"}:
-        raise SystemExit(f"logs are {dict(kinds)}, of {groups}")
+        raise SystemExit(f"logs have modes {dict(kinds)} and groups {groups}, expected -rw-r----- and adm")
     if stat.filemode(FOLDER.stat().st_mode) != "drwxr-s---" or FOLDER.group() != "adm":
-        raise SystemExit(f"{FOLDER} is {stat.filemode(FOLDER.stat().st_mode)} of {FOLDER.group()}")
-    forget()
+        raise SystemExit(f"{FOLDER} has mode {stat.filemode(FOLDER.stat().st_mode)} and group {FOLDER.group()}")
+    remove_logs()
     strangers = {path.name for path in FOLDER.iterdir()} - known
     if strangers or elsewhere != (set(Path("/etc/cron.d").iterdir()) if Path("/etc/cron.d").exists() else set()):
-        raise SystemExit(f"there are new files: {strangers}")
+        raise SystemExit(f"unexpected new files in {FOLDER} or /etc/cron.d: {strangers}")
     if PID.read_text() != pid:
-        raise SystemExit("the receiver has been started again")
+        raise SystemExit("the log receiver has restarted")
 
 
 main()

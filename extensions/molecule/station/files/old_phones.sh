@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Run on a station: certificates as the oldest phones have them (RSA of 1024 bits, signed with SHA-1), and who is served with them.
+# Run on a station: make certificates like the oldest phones' (1024-bit RSA, signed with SHA-1), and see which of them are accepted.
 # Arguments: "make" FOLDER, or "ask" STATION FOLDER, the latter from a machine on the bench.
 set -euo pipefail
 
@@ -31,7 +31,7 @@ make() {
     cat maker.pem stranger.pem >chain.pem
 }
 
-# status VERSION PATH [s_client's arguments]: what the server says, and whether it was the very file
+# status VERSION PATH [arguments for s_client]: print the server's status, and compare a delivered file with the published one
 status() {
     local version=$1 path=$2 answer
     shift 2
@@ -39,7 +39,7 @@ status() {
     printf 'GET %s HTTP/1.0\r\n\r\n' "$path" |
         timeout 5 openssl s_client -connect "$station:443" "-tls$version" -cipher ALL:@SECLEVEL=0 -quiet "$@" >"$answer" 2>/dev/null || true
     sed -n '1s/HTTP[^ ]* \([0-9]*\).*/\1/p' "$answer" | grep . || printf 'no TLS\n'
-    # A file is gzip, and what follows the head is all of it
+    # A file is gzip; the response body is the whole file
     if grep -q "^HTTP/1.1 200" "$answer" && [[ $path == /device/* ]]; then
         tail -c "$(stat -c %s "/srv/preprovision/current$path")" "$answer" | cmp - "/srv/preprovision/current$path"
     fi

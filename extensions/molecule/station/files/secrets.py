@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run where Ansible is: plant secrets that are nowhere else, let playbooks succeed and fail with them, and look where they are.
+"""Run on the controller: plant unique secrets, let playbooks succeed and fail with them, and search for where they end up.
 
-Arguments: the inventories, and machines as STATION=MACHINE. What is printed says where a secret was planted, never which it is.
+Arguments: the inventories, and machines in the form STATION=MACHINE. The output names where a secret was planted, never the secret.
 """
 
 from __future__ import annotations
@@ -29,38 +29,59 @@ import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
 
 COLLECTION = "voip.preprovision"
-# Each planted secret begins and ends with it: however one is cut, escaped or folded, it is there
+# Each planted secret begins and ends with this mark, so that it is found even if cut, escaped or folded
 MARK = f"Kq{os.urandom(4).hex()}"
-# What XML, JSON, YAML, a shell or a URL writes otherwise
+# Characters that XML, JSON, YAML, a shell or a URL escapes
 ODD = ("'\"", "<&>", "\\n$(x)", "%20+", "\u00e9\u00df", ";|`x`", "", "#!~", "</x>&amp;", " :- ")
-# What keys in rules, passwords of HTTP and URLs may be made of
+# Characters permitted in keys in rules, HTTP passwords and URLs
 PLAIN = ("+/=", "%20", "%3c%3E", ";!~", "-._")
-# What the password of a database may be made of, in its URL
+# Characters permitted for a database password in a URL
 OF_URL = ("%2F", "-._", "%20", "!~")
-# Nothing listens there
+# Nothing listens on this port
 DATABASE = "postgresql://preprovision:{}@127.0.0.1:9/preprovision"
 DRIVER = ("python3-psycopg2", "libpq5")
-# Those of the demo and of the scenario
+# Phones of the demo and of the scenario
 PHONES = ["ata192-1", "spa504g-1", "cp7841-1", "acme100-1"]
 
-# Where secrets belong, if others may not read them
+# Where secrets belong, if the file is not readable by all
 KEEPERS = (
     *("/srv/preprovision/", "/srv/canary/", "/etc/preprovision/certificates/", "/var/lib/preprovision-service/"),
     "/etc/preprovision-service.json",
 )
-# The journal is read as journalctl shows it
+# The journal is read with journalctl instead
 NO_FILES = ("/proc", "/sys", "/dev/pts", "/var/log/journal", "/run/log/journal")
-LARGEST = 64 * 1024 * 1024
-CONTROLLER = (str(Path.home() / ".ansible"), "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - where others may have left something
+MAX_SIZE = 64 * 1024 * 1024
+CONTROLLER = (str(Path.home() / ".ansible"), "/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - searched for files left by others
 
-TOLD_NGINX = ("/etc/nginx/preprovision.passwords", "/etc/nginx/conf.d/preprovision.conf")
+NGINX_FILES = ("/etc/nginx/preprovision.passwords", "/etc/nginx/conf.d/preprovision.conf")
 
-# What is leaked on purpose, so that no search can come back empty
+STATION = "192.0.2.1"
+# A unit that gets secrets by TFTP (see phone_profiles_preprovision_parameters), and a machine that is no unit
+UNIT, UNIT_FILE = "00:00:5e:00:53:01", "ata192.cfg"
+STRANGER, STRANGER_ADDRESS = "00:00:5e:00:53:08", "192.0.2.8"
+IN_UNIT_FILE = {"a derived profile key", "phone_profiles_preprovision_parameters"}
+# Plug a machine into the bench: name, MAC address, address (empty for one from DHCP)
+PLUG_IN = """
+ip netns add "$0" && ip link add "$0"0 type veth peer name eth0 address "$1" netns "$0" && ip link set "$0"0 master bench0 up
+ip -n "$0" link set lo up && ip -n "$0" link set eth0 up
+[ -z "$2" ] || exec ip -n "$0" address add "$2/24" dev eth0
+printf '#!/bin/sh\\n[ "$1" != bound ] || ip address add "$ip/$mask" dev "$interface"\\n' >/run/judge-lease
+chmod 0700 /run/judge-lease
+exec ip netns exec "$0" udhcpc -f -n -q -t 10 -i eth0 -s /run/judge-lease
+"""
+# Files and folders of units that others than the TFTP server may read
+OPEN_UNITS = """
+find /srv/preprovision/generations -mindepth 3 -path '*/units/*' ! -type l '(' ! -group preprovision-tftp -o -perm /027 ')'
+"""
+
+BY_UNIT = "a unit's own file by TFTP"
+
+# A secret leaked on purpose, which every search must find
 CONTROL = "control"
 CONTROL_FILE = "canary-control"
-# Where the service is told it
+# Planted in the service's configuration
 IN_SERVICE = "the password of the service's database"
-# What that run shows, and what phones are told
+# Secrets that the leaking run shows, and secrets in published profiles
 SHOWN = {
     "phone_lines[].password",
     "phone_profile_key",
@@ -68,14 +89,14 @@ SHOWN = {
     "--key of Profile_Rule_C",
     "web_server_passwords",
 }
-TOLD = {
+PUBLISHED = {
     "phone_web.admin_password",
     "phone_profile_key",
     "phone_parameters: GPP_SA",
     "--key of Profile_Rule_C",
     "a derived profile key",
 }
-TARGET = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/root/.ansible", "/var/log", "/var/lib", "/srv/preprovision")  # noqa: S108 - likewise
+TARGET = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/etc", "/root/.ansible", "/var/log", "/var/lib", "/srv/preprovision")  # noqa: S108 - searched too
 
 RECORDER = """
 import json
@@ -100,19 +121,19 @@ class CallbackModule(CallbackBase):
 
 
 def imported(name: str, **variables: object) -> dict[str, object]:
-    """Return a play that is one of the collection's playbooks."""
+    """Return a play that imports one of the collection's playbooks."""
     return {"import_playbook": f"{COLLECTION}.{name}", "vars": variables}
 
 
 def spellings(text: str) -> list[bytes]:
-    """Return a text as it is, in hexadecimal, and in base64 with anything before and behind it."""
+    """Return a text unchanged, in hexadecimal, and in base64 at each of the three alignments."""
     raw = text.encode()
     coded = [b64encode(bytes(shift) + raw)[(0, 2, 3)[shift] : (len(raw) + shift) * 8 // 6] for shift in range(3)]
     return [raw, raw.hex().encode(), raw.hex().upper().encode(), *coded]
 
 
 class Secrets:
-    """What must not be seen."""
+    """Make secrets and find them again in any content."""
 
     def __init__(self) -> None:
         self.planted: dict[str, str] = {}
@@ -122,33 +143,33 @@ class Secrets:
         self._made: list[tuple[bytes, str]] = []
 
     def plant(self, where: str, odd: Sequence[str] = ODD, end: str = "") -> str:
-        """Return a new secret."""
+        """Return a new secret; *where* names it in reports."""
         tag = f"{len(self.planted):02x}{os.urandom(2).hex()}"
         text = f"{MARK}{tag}{odd[len(self.planted) % len(odd)]}{tag}{MARK}{end}"
         self.planted[text] = where
         self._pieces += [(piece, where) for half in (MARK + tag, tag + MARK) for piece in spellings(half)]
         return text
 
-    def plain(self, where: str) -> str:
-        """Return one without blanks, quotes and letters beyond ASCII."""
+    def plant_plain(self, where: str) -> str:
+        """Return a new secret without blanks, quotes and non-ASCII letters."""
         return self.plant(where, PLAIN)
 
     def add(self, text: str, what: str) -> None:
-        """Take a secret that the station has made itself."""
+        """Add a secret that the station has generated itself."""
         if text not in self.made:
             self.made[text] = what
             self._made += [(piece, what) for piece in spellings(text)]
 
     def within(self, content: bytes) -> set[str]:
-        """Return which secrets are in it."""
+        """Return the names of the secrets in a content."""
         names = {name for piece, name in self._made if piece in content}
         if any(piece in content for piece in self._mark):
-            names |= {name for piece, name in self._pieces if piece in content} or {"one of them, cut"}
+            names |= {name for piece, name in self._pieces if piece in content} or {"an unidentified part of a planted secret"}
         return names
 
 
 class Watch:
-    """Command lines and environments of all processes that begin meanwhile, here and on the machines, which are containers."""
+    """Record command lines and environments of all new processes, here and on the machines, which are containers."""
 
     def __init__(self) -> None:
         self.seen: dict[str, set[bytes]] = {"cmdline": set(), "environ": set()}
@@ -178,13 +199,13 @@ def _processes() -> Iterator[str]:
 
 
 class Machine:
-    """A machine, looked at from outside."""
+    """Access a machine from outside it."""
 
     def __init__(self, station: str, name: str) -> None:
         self.station, self.name = station, name
         self.init = Path(f"/run/preprovision-machine-{name}.pid").read_text().strip()
         self.root = f"/proc/{self.init}/root"
-        self._told = {path: Path(self.root + path).read_bytes() for path in TOLD_NGINX}
+        self._nginx = {path: Path(self.root + path).read_bytes() for path in NGINX_FILES}
         self._had = self._drivers()
 
     def _drivers(self) -> set[str]:
@@ -192,22 +213,41 @@ class Machine:
         return {name for name in DRIVER if f"installed {name}\n" in listed}
 
     def restore(self) -> None:
-        """Tell the web server what it was told, and take the database's driver away."""
+        """Restore the web server's files, and remove the database driver if it is new."""
         new = self._drivers() - self._had
         if new:
             self.run("apt-get", "purge", "--quiet", "--yes", *sorted(new))
-        for path, content in self._told.items():
+        for path, content in self._nginx.items():
             Path(self.root + path).write_bytes(content)
         self.run("systemctl", "restart", "nginx.service")
 
     def run(self, *command: str, **options: Any) -> bytes:
-        """Run a command there; return what it prints."""
+        """Run a command on the machine; return what it prints."""
         argv = ["nsenter", "--target", self.init, "--all", "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *command]
         return subprocess.run(argv, capture_output=True, check=True, **options).stdout
 
     @contextlib.contextmanager
-    def obstructed(self) -> Iterator[None]:
-        """Where nothing can be written into nginx's folder, and a small file system is full soon."""
+    def plugged_in(self, name: str, mac: str, address: str = "") -> Iterator[None]:
+        """Plug a machine into the bench, with an address or with one from DHCP."""
+        try:
+            self.run("sh", "-ec", PLUG_IN, name, mac, address)
+            yield
+        finally:
+            self.run("ip", "netns", "delete", name)
+
+    def unit_files(self) -> set[str]:
+        """Return the names of units' own files."""
+        units = Path(self.root, "srv/preprovision", os.readlink(f"{self.root}/srv/preprovision/current"), "units")
+        return {path.name for path in units.glob("*/*") if path.is_file() and not path.is_symlink()}
+
+    def fetch(self, name: str, file: str) -> bytes:
+        """Fetch a file by TFTP from a machine on the bench; without an answer, or with an error, it is empty."""
+        command = f"ip netns exec {name} curl --silent --max-time 2 tftp://{STATION}/{file} || true"
+        return unpacked(self.run("sh", "-c", command))
+
+    @contextlib.contextmanager
+    def unwritable(self) -> Iterator[None]:
+        """Make nginx's folder read-only and mount a small file system that is soon full."""
         self.run("mkdir", "-p", "/run/canary")
         self.run("mount", "-t", "tmpfs", "-o", "size=12k", "tmpfs", "/run/canary")
         self.run("mount", "--bind", "-o", "ro", "/etc/nginx", "/etc/nginx")
@@ -218,8 +258,8 @@ class Machine:
             self.run("rmdir", "/run/canary")
 
     @contextlib.contextmanager
-    def broken(self) -> Iterator[None]:
-        """Where nginx refuses its configuration."""
+    def invalid_nginx(self) -> Iterator[None]:
+        """Break nginx's configuration."""
         neighbour = Path(self.root, "etc/nginx/conf.d/broken.conf")
         neighbour.write_text("nonsense on;\n")
         try:
@@ -229,7 +269,7 @@ class Machine:
 
 
 def files(root: str, top: str, since: float, spared: str = "") -> Iterator[tuple[str, bool, bytes]]:
-    """Yield path, whether all may read it, and content of each file below *top* that has changed since then."""
+    """Yield path, readability for all, and content of each file below *top* changed since *since*."""
     folders = [(top, True)]
     while folders:
         folder, reachable = folders.pop()
@@ -242,12 +282,12 @@ def files(root: str, top: str, since: float, spared: str = "") -> Iterator[tuple
                         folders.append((path, reachable))
                     continue
                 status = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode) and status.st_ctime >= since and status.st_size <= LARGEST:
+                if stat.S_ISREG(status.st_mode) and status.st_ctime >= since and status.st_size <= MAX_SIZE:
                     yield path, reachable and bool(status.st_mode & stat.S_IROTH), unpacked(Path(entry.path).read_bytes())
 
 
 def unpacked(content: bytes) -> bytes:
-    """Return what a file holds, and if it is compressed that too."""
+    """Return a file's content, and its decompressed content if it is gzip."""
     if content.startswith(b"\x1f\x8b"):
         with contextlib.suppress(OSError, EOFError, zlib.error):
             return content + gzip.decompress(content)
@@ -255,15 +295,15 @@ def unpacked(content: bytes) -> bytes:
 
 
 class Find(NamedTuple):
-    """A place, and the secrets that are there."""
+    """A place, and the names of the secrets found there."""
 
     place: str
     names: set[str]
     belongs: bool = False
 
 
-class Judge:
-    """Runs playbooks, and looks at whatever they show and leave."""
+class LeakTest:
+    """Run playbooks, and search everything that they show and leave behind."""
 
     def __init__(self, folder: Path, inventories: list[str], machines: list[Machine]) -> None:
         self.folder, self.inventories, self.machines = folder, inventories, machines
@@ -281,7 +321,7 @@ class Judge:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not isinstance(content, str | bytes):
-            # A value a line, of which errors would quote neighbours; of JSON they quote nothing
+            # One value per line: Ansible's errors quote neighbouring lines of YAML, but nothing of JSON
             content = f"---\n{yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=1000)}"
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return str(path)
@@ -289,7 +329,7 @@ class Judge:
     def run(
         self, name: str, playbook: list[dict[str, Any]], status: int, *options: str, inventories: list[str], kept: str = "kept"
     ) -> None:
-        """Run a playbook with everything shown, logged and cached; end all unless it ends with *status*. *kept*: where to."""
+        """Run a playbook with everything shown, logged and cached in the folder *kept*; raise unless it ends with *status*."""
         (self.folder / kept / "facts").mkdir(parents=True, exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if name == "ANSIBLE_CONFIG" or not name.startswith("ANSIBLE_")},
@@ -308,29 +348,38 @@ class Judge:
         done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         if done.returncode != status:
             shown = re.sub(rf"\S*{MARK}\S*", "****", done.stdout.decode()[-4000:])
-            raise RuntimeError(f"{name}: status {done.returncode} instead of {status}\n{shown}")
+            raise RuntimeError(f"{name}: status {done.returncode}, expected {status}\n{shown}")
         self.runs += 1
         self.write(f"{kept}/output of {name}", done.stdout)
 
-    # -- what is planted
+    # -- planted secrets
 
-    def good(self) -> str:
-        """Write an inventory beside the scenario's own: secrets in every variable that takes one; return its path."""
-        plant, plain = self.secrets.plant, self.secrets.plain
+    def write_good_inventory(self) -> str:
+        """Write an inventory with secrets in every variable that takes one, in addition to the scenario's own; return its path."""
+        phones = self.good_phones()
+        for name, variables in phones.items():
+            self.write(f"good/host_vars/{name}.yml", variables)
+        self.write_good_stations()
+        self.write("good/hosts.yml", {"all": {"hosts": dict.fromkeys(phones)}})
+        return str(self.folder / "good" / "hosts.yml")
+
+    def good_phones(self) -> dict[str, dict[str, object]]:
+        """Return more variables for phones of the scenario's inventory."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
         rules = {
-            # Leads nowhere
+            # The path does not exist
             "Profile_Rule_C": f"[--key {plain('--key of Profile_Rule_C')}] http://$(B)/no/$MA.cfg?token={plain('token in a URL')}",
             "Profile_Rule_D": f"[--uid desk --pwd {plain('--pwd of Profile_Rule_D')}] http://prov.example.net/nowhere/$MA.cfg",
             "GPP_B": "prov.example.net",
             "Report_Rule": f"[--key {plain('--key of Report_Rule')}] http://prov.example.net/report",
         }
-        phones = {
+        return {
             "ata192-1": {
                 "phone_lines": [
                     {"user_id": "1001", "password": plant("phone_lines[].password")},
                     {"user_id": "1002", "password": "{{ vault_1002 }}"},
                 ],
-                "vault_1002": plant("a variable that phone_lines[].password names"),
+                "vault_1002": plant("a variable used in phone_lines[].password"),
                 "phone_web": {
                     "admin_password": plant("phone_web.admin_password"),
                     "user_password": plant("phone_web.user_password"),
@@ -346,13 +395,15 @@ class Judge:
                 "phone_profile_key": plain("phone_profile_key"),
                 "phone_profile_key_previous": plain("phone_profile_key_previous"),
                 "phone_profile_template": str(self.folder / "good" / "good.j2"),
-                "template_secret": plant("a variable of a phone that a template names"),
+                "template_secret": plant("a phone's variable used in a template"),
             },
             "acme100-1": {"phone_parameters": rules},
         }
-        for name, variables in phones.items():
-            self.write(f"good/host_vars/{name}.yml", variables)
-        # Ansible quotes no line of an encrypted file, but those of one with encrypted values
+
+    def write_good_stations(self) -> None:
+        """Write the variables of all stations, a phone with an encrypted value, and a template."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
+        # Ansible's errors quote no lines of an encrypted file, but do quote a file with encrypted values
         secret = (
             self.vault.encrypt(plant("phone_lines[].password, encrypted with Ansible Vault")).decode().replace("\n", "\n        ")
         )
@@ -364,23 +415,47 @@ class Judge:
             "web_server_passwords": {"00:00:5e:00:53:02": plain("web_server_passwords")},
         }
         self.write("good/group_vars/stations.yml", stations)
-        self.write("good/hosts.yml", {"all": {"hosts": dict.fromkeys(phones)}})
         self.write(
             "good/good.j2",
             f"<flat-profile><GPP_SA>{plain('a template')}</GPP_SA><Password_1_>{{{{ lines[0].password }}}}</Password_1_>"
             "<Profile_Rule>{{ parameters.Profile_Rule }}</Profile_Rule></flat-profile>",
         )
-        return str(self.folder / "good" / "hosts.yml")
 
-    def bad(self) -> tuple[str, dict[str, str]]:
-        """Write an inventory of stations that each fail in a way of their own; return its path, and station -> what it says."""
-        plant, plain = self.secrets.plant, self.secrets.plain
+    def write_bad_inventory(self) -> tuple[str, dict[str, str]]:
+        """Write an inventory of stations that each fail in their own way; return its path, and each station's expected error."""
+        phones = self.bad_phones()
+        self.write_bad_files()
+        self.write_bad_rows()
+        # Station: its variables, and its expected error
+        failures = {**self.bad_profiles([*phones]), **self.bad_settings(), **self.bad_passwords()}
+        hosts = {}
+        for number, (name, (variables, _error)) in enumerate(failures.items()):
+            machine = self.machines[number % len(self.machines)]
+            hosts[name] = {"ansible_host": machine.name, **variables}
+        shared = {
+            "ansible_connection": "machine",
+            "ansible_become": False,
+            "bench_address": "192.0.2.1/24",
+            "bench_ports": [],
+            "provisioning_name": "prov.example.net",
+            "time_server_adjust_clock": False,
+            "phone_profiles_hosts": ["good-1", "good-2"],
+            "phone_profiles_master_key": self.secrets.plant("phone_profiles_master_key of failing stations"),
+            "phone_profiles_path": "/srv/canary/{{ inventory_hostname }}",
+        }
+        children = {"stations": {"hosts": hosts, "vars": shared}, "phones": {"hosts": phones}}
+        self.write("bad/hosts.yml", {"all": {"children": children}})
+        return str(self.folder / "bad" / "hosts.yml"), {name: error for name, (_variables, error) in failures.items()}
+
+    def bad_phones(self) -> dict[str, dict[str, object]]:
+        """Return phones that cannot be published, and two good ones."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
 
         def phone(number: int, **variables: object) -> dict[str, object]:
-            own = {"phone_lines": [{"user_id": "1", "password": plant(f"a bad phone's neighbour, {number}")}]}
+            own = {"phone_lines": [{"user_id": "1", "password": plant(f"phone_lines of phone {number}, beside bad phones")}]}
             return {"phone_mac": f"00:00:5e:00:53:{number:02x}", "phone_model": "SPA504G", **own, **variables}
 
-        phones = {
+        return {
             "good-1": phone(0x81),
             "good-2": phone(0x82, phone_profile_key=plain("phone_profile_key beside bad phones")),
             "list": phone(0x83, phone_lines=[{"password": [plant("phone_lines[].password as a list")]}]),
@@ -395,21 +470,30 @@ class Judge:
             "old-key": phone(0x8C, phone_profile_key_previous={"a": plant("phone_profile_key_previous as a mapping")}),
             "rule": phone(0x8D, phone_parameters={"Profile_Rule": f"[--key {plain('--key of a bad rule')} http://example.net/$MA"}),
             "rule-2": phone(0x8E, phone_parameters={"Upgrade_Rule": f"http://me:{plain('password in a bad URL')}@example.net/a|"}),
-            "undefined": phone(0x8F, phone_parameters={"GPP_SA": plant("beside what is undefined") + "{{ nothing }}"}),
+            "undefined": phone(0x8F, phone_parameters={"GPP_SA": plant("a secret beside an undefined variable") + "{{ nothing }}"}),
             "computed": phone(0x90, s=plant("a computed name"), phone_parameters={"GPP_SA": "{{ {}[s] }}"}),
             "filter": phone(0x91, s=plant("input of a filter"), phone_parameters={"GPP_SA": "{{ s | ansible.builtin.from_json }}"}),
             "template": phone(0x92, phone_profile_template="bad.j2"),
             "template-2": phone(0x93, phone_profile_template="worse.j2"),
-            "in-the-clear": phone(0x94, phone_model="T46S"),
+            "in-the-clear": phone(0x94, phone_model="T46S", phone_bench_delivery="certificate"),
             "vault": phone(0x95),
         }
+
+    def write_bad_files(self) -> None:
+        """Write the bad phones' variables and templates."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
         foreign = VaultLib([("default", VaultSecret(b"another password"))]).encrypt(plant("encrypted with another password"))
         indented = foreign.decode().replace("\n", "\n  ")
         self.write("bad/host_vars/vault.yml", f"---\nphone_profile_key: !vault |\n  {indented}\n")
         self.write("bad/templates/bad.j2", "<flat-profile>{{ lines[0].password }}{{ 1 // 0 }}</flat-profile>")
         self.write(
-            "bad/templates/worse.j2", f"<flat-profile>\n{{{{ '{plain('a template that is wrong')}' | nofilter }}}}</flat-profile>"
+            "bad/templates/worse.j2",
+            f"<flat-profile>\n{{{{ '{plain('a template with an error')}' | nofilter }}}}</flat-profile>",
         )
+
+    def write_bad_rows(self) -> None:
+        """Write good and bad rows."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
         rows = [
             ["name", "phone_mac", "phone_model", "phone_lines.1.password", "phone_parameters"],
             ["row-1", "00005e005381", "SPA504G", plant("phone_lines.1.password of a row"), "{}"],
@@ -423,14 +507,16 @@ class Judge:
         (self.folder / "bad" / "bad.jsonl").write_text(
             f'{{"phone_mac": "00005e005381", "phone_profile_key": "{plain("broken JSON Lines")}\n'
         )
-        passwords = "web_server_passwords"
-        # Station: its variables, and what it says
-        failures: dict[str, tuple[dict[str, object], str]] = {
+
+    def bad_profiles(self, phones: list[str]) -> dict[str, tuple[dict[str, object], str]]:
+        """Return stations with bad phones, rows or folders."""
+        plant = self.secrets.plant
+        return {
             "explained": ({}, "phone mapping: phone_lines: Password_1_"),
-            "many": ({"phone_profiles_hosts": [*phones]}, "phone list: phone_lines: Password_1_"),
+            "many": ({"phone_profiles_hosts": phones}, "phone list: phone_lines: Password_1_"),
             "unwritable": ({"phone_profiles_path": "/proc/canary"}, "/proc/canary"),
             "full": ({"phone_profiles_path": "/run/canary"}, "No space left on device"),
-            "rows": ({"phone_profiles_rows": "good.csv"}, "row-1: preprovision profile device/00005e005381.cfg"),
+            "rows": ({"phone_profiles_rows": "good.csv"}, "row-1: preprovision profile units/00-00-5e-00-53-81/spa504g.cfg"),
             "bad-rows": ({"phone_profiles_rows": "bad.csv"}, "(bad.csv line 3): the column phone_parameters is not JSON"),
             "bad-lines": ({"phone_profiles_rows": "bad.jsonl"}, "(bad.jsonl line 1): it is not JSON"),
             "groups": (
@@ -438,11 +524,17 @@ class Judge:
                     "phone_profiles_rows": "good.csv",
                     "phone_profiles_groups": {"all": {"phone_web": {"admin_pasword": plant("phone_profiles_groups")}}},
                 },
-                "row-1 (good.csv line 2): phone_web: the key 'admin_pasword' is not known",
+                "row-1 (good.csv line 2): phone_web: unknown key 'admin_pasword'",
             ),
+        }
+
+    def bad_settings(self) -> dict[str, tuple[dict[str, object], str]]:
+        """Return stations with a bad database, key, URL or interpreter."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
+        return {
             "database": (
-                {"profile_service_database": DATABASE.format(plant("a database that is not there", OF_URL))},
-                "the database does not do what it is asked for: OperationalError",
+                {"profile_service_database": DATABASE.format(plant("a database that does not exist", OF_URL))},
+                "cannot be reached (connection to server",
             ),
             "database-kind": (
                 {"profile_service_database": f"mysql://me:{plant('a database of another kind', OF_URL)}@db.example.net/x"},
@@ -450,27 +542,43 @@ class Judge:
             ),
             "groups-text": ({"phone_profiles_groups": plant("phone_profiles_groups as text")}, "phone_profiles_groups"),
             "undefined-key": (
-                {"phone_profiles_master_key": plant("a master key beside what is undefined") + "{{ nothing }}"},
+                {"phone_profiles_master_key": plant("a master key beside an undefined variable") + "{{ nothing }}"},
                 "'nothing'",
             ),
             "short-key": ({"phone_profiles_master_key": MARK}, "master key has"),
             "key-list": (
                 {"phone_profiles_master_key": [plant("phone_profiles_master_key as a list")]},
-                "master_key is a list or mapping",
+                "master_key must be text, not a list or dictionary",
             ),
-            "url": ({"phone_profiles_bench_url": f"http://me:{plain('password in bench_url')}@h.example.net/$MA"}, "bench_url"),
+            "url": (
+                {
+                    "phone_profiles_bench_delivery": "certificate",
+                    "phone_profiles_bench_url": f"http://me:{plain('password in bench_url')}@h.example.net/$MA",
+                },
+                "bench_url",
+            ),
             "bootstrap": (
                 {"phone_profiles_bootstrap_parameters": {"GPP_SA": plant("phone_profiles_bootstrap_parameters")}},
                 "bootstrap_parameters: GPP_SA is secret",
             ),
             "crash": ({"ansible_python_interpreter": "/bin/cat"}, "Module result deserialization failed"),
+        }
+
+    def bad_passwords(self) -> dict[str, tuple[dict[str, object], str]]:
+        """Return stations with bad web server passwords."""
+        plant, plain = self.secrets.plant, self.secrets.plant_plain
+        passwords = "web_server_passwords"
+        return {
             "web-text": ({passwords: plant(f"{passwords} as text")}, passwords),
             "web-type": ({passwords: {"00:00:5e:00:53:81": [plant(f"{passwords}: a list")]}}, passwords),
             "web-swapped": ({passwords: {plain(f"{passwords} the wrong way round"): "00:00:5e:00:53:81"}}, f"{passwords}: "),
             "web-odd": ({passwords: {"00:00:5e:00:53:81": plant(f"{passwords}: a control character", end="\x07")}}, passwords),
             "web-undefined": ({passwords: {"00:00:5e:00:53:81": plant(f"{passwords}: undefined") + "{{ nothing }}"}}, "'nothing'"),
             "web-broken": (
-                {"web_server_request_rate": 7, passwords: {"00:00:5e:00:53:81": plain(f"{passwords} before nginx's check fails")}},
+                {
+                    "web_server_request_rate": 7,
+                    passwords: {"00:00:5e:00:53:81": plain(f"{passwords} before nginx's check fails")},
+                },
                 "failed to validate",
             ),
             "web-hidden": (
@@ -478,80 +586,77 @@ class Judge:
                 "the output has been hidden",
             ),
         }
-        hosts = {}
-        for number, (name, (variables, _told)) in enumerate(failures.items()):
-            machine = self.machines[number % len(self.machines)]
-            hosts[name] = {"ansible_host": machine.name, **variables}
-        shared = {
-            "ansible_connection": "machine",
-            "ansible_become": False,
-            "bench_address": "192.0.2.1/24",
-            "bench_ports": [],
-            "provisioning_name": "prov.example.net",
-            "time_server_adjust_clock": False,
-            "phone_profiles_hosts": ["good-1", "good-2"],
-            "phone_profiles_master_key": plant("phone_profiles_master_key of stations that fail"),
-            "phone_profiles_path": "/srv/canary/{{ inventory_hostname }}",
-        }
-        children = {"stations": {"hosts": hosts, "vars": shared}, "phones": {"hosts": phones}}
-        self.write("bad/hosts.yml", {"all": {"children": children}})
-        return str(self.folder / "bad" / "hosts.yml"), {name: told for name, (_variables, told) in failures.items()}
 
-    # -- what is run
+    # -- runs
 
     def playbooks(self) -> None:
-        """Let all playbooks succeed and fail."""
-        good, (bad, failures) = [*self.inventories, self.good()], self.bad()
+        """Run the playbooks so that they succeed and fail."""
+        good, (bad, failures) = [*self.inventories, self.write_good_inventory()], self.write_bad_inventory()
 
         def server(hosts: str) -> dict[str, object]:
-            there = {"installed_packages": ["nginx", "logrotate"]}
+            there = {"preprovision_installed_packages": ["nginx", "logrotate"]}
             return {"hosts": hosts, "gather_facts": False, "roles": [f"{COLLECTION}.web_server"], "vars": there}
 
-        site, profiles = imported("site"), imported("profiles", installed_packages=["python3-cryptography"])
+        site, profiles = imported("site"), imported("profiles", preprovision_installed_packages=["python3-cryptography"])
         tags = ("--tags", "web_server,phone_profiles")
         self.run("check mode", [profiles, server("stations")], 0, "--check", inventories=good)
         self.run("site", [site], 0, *tags, inventories=good)
-        # One of the two phones comes all the way
+        # Only one of the two phones gets all the way
         walk = ("-e", json.dumps({"check_phones": ["ata192-1", "acme100-1"]}))
         self.run("explain and check", [imported("explain", phone="acme100-1"), imported("check")], 2, *walk, inventories=good)
         self.collect()
+        self.fetch_by_tftp()
         self.database()
         explained = imported("explain", phone="mapping", phone_profiles_hosts=["mapping"])
         self.run("failing explain", [explained], 2, inventories=[bad])
         web = {name for name in failures if name.startswith("web-")}
-        # The whole playbook checks all first, which takes long
+        # The whole playbook checks everything first, which takes long
         whole = {"web-swapped", "web-undefined"}
         with contextlib.ExitStack() as stack:
             for machine in self.machines:
-                stack.enter_context(machine.obstructed())
+                stack.enter_context(machine.unwritable())
             spared = ":!".join(["all", "explained", *(web - {"web-hidden"})])
             self.run("failing profiles", [profiles, server("web-hidden")], 2, "--limit", spared, inventories=[bad])
         with contextlib.ExitStack() as stack:
             for machine in self.machines:
-                stack.enter_context(machine.broken())
+                stack.enter_context(machine.invalid_nginx())
             self.run("failing web server", [server(":".join(web - whole - {"web-hidden"}))], 2, inventories=[bad])
         self.run("failing site", [site], 2, *tags, "--limit", ":".join(whole), inventories=[bad])
         returned: dict[str, str] = {}
         for line in (self.folder / "kept" / "recorded").read_text().splitlines():
             host, _task, result = json.loads(line)
             returned[host] = returned.get(host, "") + json.dumps(result)
-        unheard = {name: told for name, told in failures.items() if told not in returned[name]}
-        if unheard:
-            raise RuntimeError(f"stations did not fail as they should have: {unheard}")
+        missing = {name: error for name, error in failures.items() if error not in returned[name]}
+        if missing:
+            raise RuntimeError(f"stations did not return their expected errors: {missing}")
 
     def collect(self) -> None:
-        """Take the secrets that the station has made: keys of phones in what they are told, and of certificates."""
+        """Collect the secrets that the station has generated: the phones' keys in profiles, and the certificates' private keys."""
         for machine in self.machines:
             for path, _open, content in files(machine.root, "/srv/preprovision", self.begun):
-                for key in re.findall(rb"--key ([0-9a-f]{64})\]", content) if "/device/" in path else ():
+                for key in re.findall(rb"--key ([0-9a-f]{64})\]", content) if "/device/" in path or "/units/" in path else ():
                     self.secrets.add(key.decode(), "a derived profile key")
             for path, _open, content in files(machine.root, "/etc/preprovision/certificates", 0):
                 if path.endswith(".key"):
                     lines = content.decode().split("-----")[2].split()
                     self.secrets.add(lines[len(lines) // 2], f"the private key {path}")
 
+    def fetch_by_tftp(self) -> None:
+        """Fetch every unit's file from a machine that is no unit, which gets no secret, and one from the unit itself."""
+        for machine in self.machines:
+            names = machine.unit_files()
+            folder = UNIT.replace(":", "-")
+            with machine.plugged_in("stranger", STRANGER, STRANGER_ADDRESS):
+                for name in sorted(names | {f"{folder}/{UNIT_FILE}", f"units/{folder}/{UNIT_FILE}"}):
+                    self.early.append(self._found(f"{machine.station}: {name} by TFTP", machine.fetch("stranger", name)))
+            # A station that delivers by certificate has none
+            if names:
+                with machine.plugged_in("unit", UNIT):
+                    found = self._found(f"{machine.station}: {BY_UNIT}", machine.fetch("unit", UNIT_FILE))
+                self.early.append(found._replace(belongs=True))
+
     def database(self) -> None:
-        """Let the profile service have a database that is not there, and see who may read what it is told of it."""
+        """Give the profile service a database that does not exist, and find the files that contain its password."""
         url = DATABASE.format(self.secrets.plant(IN_SERVICE, OF_URL))
         self.run("failing service", [self.service(profile_service_database=url)], 2, inventories=self.inventories)
         for machine in self.machines:
@@ -561,20 +666,20 @@ class Judge:
 
     @staticmethod
     def service(**variables: object) -> dict[str, object]:
-        """Return a play that sets the profile service up."""
+        """Return a play that sets up the profile service."""
         return {"hosts": "stations", "gather_facts": False, "roles": [f"{COLLECTION}.profile_service"], "vars": variables}
 
     def restore(self) -> None:
-        """Publish what the scenario's own inventory says, and tell the web servers what they were told."""
-        plays = [self.service(), imported("profiles", installed_packages=["python3-cryptography"])]
+        """Publish the scenario's own inventory, and restore the web servers' files."""
+        plays = [self.service(), imported("profiles", preprovision_installed_packages=["python3-cryptography"])]
         self.run("restore", plays, 0, inventories=self.inventories)
         for machine in self.machines:
             machine.restore()
 
-    # -- where secrets could be
+    # -- searches
 
     def leak(self) -> set[str]:
-        """Leak one secret on purpose, wherever it is looked for later; return these places."""
+        """Leak one secret on purpose in every place that is searched later; return these places."""
         secret = self.secrets.plant(CONTROL)
         chosen = (
             "{{ phones | map('extract', hostvars) | map('dict2items') | flatten | selectattr('key', 'match', 'phone_|vault_') }}"
@@ -604,18 +709,18 @@ class Judge:
         return places
 
     def sweep(self) -> None:
-        """Remove what was leaked into files, and what the stations that fail have published."""
+        """Remove the leaked files, and the files published by failing stations."""
         for place in CONTROLLER:
             Path(place, CONTROL_FILE).unlink(missing_ok=True)
         for machine in self.machines:
             machine.run("rm", "-rf", "/srv/canary", *(f"{place}/{CONTROL_FILE}" for place in TARGET))
 
     def look(self, watch: Watch) -> Iterator[Find]:
-        """Look everywhere."""
+        """Search every place."""
         for kept in ("kept", CONTROL):
             for path in sorted((self.folder / kept).glob("**/*")):
                 if path.is_file():
-                    # Files of facts have the host's name behind a prefix
+                    # Names of fact files are the host's name with a prefix
                     place = f"{kept}/{path.relative_to(self.folder / kept)}".replace("/s1_", "/")
                     yield self._found(place, path.read_bytes())._replace(belongs=kept == CONTROL)
         for kind, seen in watch.seen.items():
@@ -636,45 +741,51 @@ class Judge:
 
 
 def state(machine: Machine) -> dict[str, str]:
-    """Return what the machine serves, and what its web server is told."""
+    """Return digests of the served files and of nginx's files."""
     live = f"/srv/preprovision/{os.readlink(f'{machine.root}/srv/preprovision/current')}"
     published = [path for path, _open, _content in files(machine.root, live, 0) if not path.endswith("/manifest.jsonl")]
     return {
-        path.removeprefix(live): sha256(Path(machine.root + path).read_bytes()).hexdigest() for path in (*TOLD_NGINX, *published)
+        path.removeprefix(live): sha256(Path(machine.root + path).read_bytes()).hexdigest() for path in (*NGINX_FILES, *published)
     }
 
 
 def main() -> None:
-    """Judge, and print figures; fail if a secret is where it does not belong, or where it was leaked on purpose and not found."""
+    """Run the test and print figures; fail if a secret is in the wrong place, or if a deliberate leak is not found."""
     inventories = [argument for argument in sys.argv[1:] if "=" not in argument]
     machines = [Machine(*argument.split("=")) for argument in sys.argv[1:] if "=" in argument]
     with tempfile.TemporaryDirectory() as folder:
-        judge = Judge(Path(folder), inventories, machines)
+        test = LeakTest(Path(folder), inventories, machines)
         before = [state(machine) for machine in machines]
         try:
             with Watch() as watch:
                 try:
-                    judge.playbooks()
+                    test.playbooks()
                 finally:
-                    judge.restore()
-                leaked = judge.leak()
-            finds = [*judge.early, *judge.look(watch)]
+                    test.restore()
+                leaked = test.leak()
+            finds = [*test.early, *test.look(watch)]
         finally:
-            judge.sweep()
+            test.sweep()
         unchanged = before == [state(machine) for machine in machines]
     problems = [f"leaked: {find.place}: {name}" for find in finds if not find.belongs for name in sorted(find.names - {CONTROL})]
     found = {find.place for find in finds if CONTROL in find.names}
-    problems += [f"not found where it was leaked on purpose: {place}" for place in sorted(leaked - found)]
-    problems += [f"not found in what shows it: {name}" for name in sorted(SHOWN - _names(finds, f"{CONTROL}/output"))]
+    problems += [f"deliberate leak not found: {place}" for place in sorted(leaked - found)]
+    problems += [f"not found in the output that shows it: {name}" for name in sorted(SHOWN - _names(finds, f"{CONTROL}/output"))]
     for machine in machines:
-        if IN_SERVICE not in _names(judge.early, f"{machine.station}: /etc/preprovision-service.json"):
-            problems.append(f"{machine.station}: not found in what the service is told: {IN_SERVICE}")
+        if IN_SERVICE not in _names(test.early, f"{machine.station}: /etc/preprovision-service.json"):
+            problems.append(f"{machine.station}: not found in the service's configuration: {IN_SERVICE}")
+        of_unit = _names(test.early, f"{machine.station}: {BY_UNIT}")
+        if machine.unit_files():
+            problems += [f"{machine.station}: not found in {BY_UNIT}: {name}" for name in sorted(IN_UNIT_FILE - of_unit)]
+        open_units = machine.run("sh", "-c", OPEN_UNITS).decode().splitlines()
+        problems += [f"{machine.station}: others than the TFTP server may read {path}" for path in open_units]
         served = _names(finds, f"{machine.station}: /srv/preprovision/")
-        problems += [f"{machine.station}: not found in what phones are told: {name}" for name in sorted(TOLD - served)]
-    problems += [] if unchanged else ["the machines are not as they were"]
-    secrets = f"{len(judge.secrets.planted)} secrets planted, {len(judge.secrets.made)} of the machines' own"
-    print(f"{secrets}, {judge.runs} runs, {len(finds):,} places, {judge.bytes:,} bytes searched")
-    print("\n".join(problems) or "none was where it does not belong")
+        problems += [f"{machine.station}: not found in published profiles: {name}" for name in sorted(PUBLISHED - served)]
+    problems += [] if any(machine.unit_files() for machine in machines) else ["no station delivers units' files by TFTP"]
+    problems += [] if unchanged else ["the served files or nginx's files have changed"]
+    secrets = f"{len(test.secrets.planted)} secrets planted, {len(test.secrets.made)} generated by the machines"
+    print(f"{secrets}, {test.runs} runs, {len(finds):,} places, {test.bytes:,} bytes searched")
+    print("\n".join(problems) or "no secret was in the wrong place")
     sys.exit(bool(problems))
 
 

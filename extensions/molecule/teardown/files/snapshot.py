@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tell what a machine is, as JSON: its packages, users, units, sockets, firewall, links, routes, kernel settings and files.
+"""Print a machine's state in JSON: packages, users, units, sockets, firewall, links, routes, kernel settings and files.
 
-Nothing is left out here but what changes by itself; see IGNORED.
+Only state that changes by itself is left out; see IGNORED. With two arguments, print the differences between two snapshots.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ import sys
 from collections.abc import Iterator
 
 ROOTS = ("/boot", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/usr", "/var")
-# What a machine changes by itself, or a package manager or a log-in leaves that has been at work; each with its reason
+# Changed by the machine itself, by a package manager's run or by a log-in; each with its reason
 IGNORED = {
-    r"/run/(systemd|udev|user|log|lock|dbus|credentials|ansible|cloud-init)(/|$)": "what systemd keeps of the present boot",
-    r"/run/utmp$|/var/log/(wtmp|btmp|lastlog)": "who is logged in, and was",
-    r"/root/\.ansible(/|$)|/tmp(/|$)": "what Ansible makes to work in",
-    r"/var/log/journal(/|$)": "the journal tells what happened; it is the machine's own",
-    r"/var/log/(apt|dpkg\.log|alternatives\.log)": "the log of what was installed and removed is the machine's own",
-    r"/var/(lib/apt|cache/apt)(/|$)": "lists of packages, fetched anew",
+    r"/run/(systemd|udev|user|log|lock|dbus|credentials|ansible|cloud-init)(/|$)": "systemd's state of the current boot",
+    r"/run/utmp$|/var/log/(wtmp|btmp|lastlog)": "records of log-ins",
+    r"/root/\.ansible(/|$)|/tmp(/|$)": "Ansible's working folders",
+    r"/var/log/journal(/|$)": "the machine's own journal",
+    r"/var/log/(apt|dpkg\.log|alternatives\.log)": "the machine's own log of installations and removals",
+    r"/var/(lib/apt|cache/apt)(/|$)": "package lists, which are fetched again",
     r"/var/lib/dpkg/(lock|lock-frontend|triggers/.*|status-old|available.*|(diversions|statoverride)-old)$": "dpkg's own",
-    r"/var/lib/dpkg/status$": "told package by package instead",
-    r"/var/cache/(ldconfig|debconf)(/|$)|/etc/ld\.so\.cache$|/var/lib/systemd/catalog/database$": "made anew at each installation",
-    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-$": "the user tools' copy of what was",
-    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)$": "told user by user instead",
-    r"/var/lib/systemd/(deb-systemd-(user-)?helper-(enabled|masked)|timers|random-seed)(/|$)": "states of systemd",
-    r"/var/lib/(ucf|pam)(/|$)": "registries of package scripts",
-    r"/run/netns$": "iproute2 made it for the namespaces of emulated phones; it goes when the machine starts again",
-    r"/run/chrony/chronyd\.pid$|/var/lib/chrony/chrony\.drift$": "the time server that was there goes on",
-    r"/__pycache__(/|$)|\.pyc$": "Python compiles what it runs",
+    r"/var/lib/dpkg/status$": "reported package by package instead",
+    r"/var/cache/(ldconfig|debconf)(/|$)|/etc/ld\.so\.cache$|/var/lib/systemd/catalog/database$": "rebuilt at each installation",
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-$": "the user tools' backup copies",
+    r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)$": "reported user by user instead",
+    r"/var/lib/systemd/(deb-systemd-(user-)?helper-(enabled|masked)|timers|random-seed)(/|$)": "systemd's state files",
+    r"/var/lib/(ucf|pam)(/|$)": "registries of package maintainer scripts",
+    r"/run/netns$": "created by iproute2 for the emulated phones' namespaces; a reboot removes it",
+    r"/run/chrony/chronyd\.pid$|/var/lib/chrony/chrony\.drift$": "the host's own time server keeps running",
+    r"/__pycache__(/|$)|\.pyc$": "Python's compiled modules",
 }
 _IGNORED = re.compile("|".join(f"(?:{pattern})" for pattern in IGNORED))
-_PASSING = re.compile(r"\b(valid_lft|preferred_lft) \S+")
+_LIFETIMES = re.compile(r"\b(valid_lft|preferred_lft) \S+")
 
 
 def run(*command: str) -> str:
-    """Return what a command prints; nothing where it does not exist."""
+    """Return a command's output; nothing if it does not exist."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def run(*command: str) -> str:
 
 
 def files() -> Iterator[tuple[str, str]]:
-    """All files: kind, mode, owner, and what is in them."""
+    """Yield path and description of every file."""
     for root in ROOTS:
         device = os.lstat(root).st_dev if os.path.exists(root) else None
         for folder, folders, names in os.walk(root):
@@ -65,7 +65,7 @@ def files() -> Iterator[tuple[str, str]]:
 
 
 def describe(path: str) -> str:
-    """One file in words."""
+    """Return a file's mode, owner, and link target or digest."""
     found = os.lstat(path)
     text = f"{stat.filemode(found.st_mode)} {found.st_uid}:{found.st_gid}"
     if stat.S_ISLNK(found.st_mode):
@@ -77,12 +77,12 @@ def describe(path: str) -> str:
 
 
 def lines(text: str) -> dict[str, str]:
-    """Lines as keys."""
+    """Return the lines, with single spaces, as keys."""
     return {" ".join(line.split()): "" for line in text.splitlines() if line.strip()}
 
 
 def keyed(text: str, separator: str | None = None) -> dict[str, str]:
-    """Lines by their first word."""
+    """Return the rest of each line by its first field."""
     return {
         line.split(separator, 1)[0]: line.split(separator, 1)[1].strip()
         for line in text.splitlines()
@@ -91,7 +91,7 @@ def keyed(text: str, separator: str | None = None) -> dict[str, str]:
 
 
 def settings() -> dict[str, str]:
-    """Kernel settings of the network, but for what counts."""
+    """Return the kernel's network settings, without counters and changing values."""
     found = keyed(run("sysctl", "--all"), " = ")
     wanted = {name: value for name, value in found.items() if name.startswith("net.")}
     changing = re.compile(r"nf_conntrack|stat|\.neigh\.|random|\.nr_|tcp_fastopen_key")
@@ -99,7 +99,7 @@ def settings() -> dict[str, str]:
 
 
 def snapshot() -> dict[str, dict[str, str]]:
-    """All there is, by what it is and by name."""
+    """Return the whole state, by part and by name."""
     return {
         "packages": keyed(run("dpkg-query", "--show", "--showformat=${Package}:${Architecture} ${Version} ${db:Status-Abbrev}\n")),
         "automatic": lines(run("apt-mark", "showauto")),
@@ -113,7 +113,7 @@ def snapshot() -> dict[str, dict[str, str]]:
         "listening": lines(re.sub(r"users:\S+", "", run("ss", "-Hltun"))),
         "firewall": lines(run("nft", "list", "ruleset")),
         "links": lines(re.sub(r"^\d+: ", "", run("ip", "-brief", "link"), flags=re.MULTILINE)),
-        "addresses": lines(_PASSING.sub("", run("ip", "-brief", "address"))),
+        "addresses": lines(_LIFETIMES.sub("", run("ip", "-brief", "address"))),
         "routes": lines(run("ip", "route") + run("ip", "-6", "route")),
         "kernel": settings(),
         "resolver": lines(run("cat", "/etc/resolv.conf")),
@@ -122,18 +122,18 @@ def snapshot() -> dict[str, dict[str, str]]:
 
 
 def compare(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
-    """What is not as it was."""
-    told = []
+    """Return a line for each difference."""
+    differences = []
     for part in before:
         old, new = before[part], after[part]
-        told += [f"{part}: gone: {name} {old[name]}" for name in sorted(old.keys() - new.keys())]
-        told += [f"{part}: left: {name} {new[name]}" for name in sorted(new.keys() - old.keys())]
-        told += [
+        differences += [f"{part}: gone: {name} {old[name]}" for name in sorted(old.keys() - new.keys())]
+        differences += [f"{part}: left: {name} {new[name]}" for name in sorted(new.keys() - old.keys())]
+        differences += [
             f"{part}: changed: {name}: {old[name]} -> {new[name]}"
             for name in sorted(old.keys() & new.keys())
             if old[name] != new[name]
         ]
-    return told
+    return differences
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times as the database holds them, milliseconds since 1970 in UTC, and as people read them."""
+"""Times as the database stores them, in milliseconds since 1970 (UTC), and as people read them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ MINUTE = 60_000
 
 
 def now() -> int:
-    """Return the time as the database holds it."""
+    """Return the current time as the database stores it."""
     return time.time_ns() // 1_000_000
 
 
 def local(moment: int) -> str:
-    """Return *moment* on the station's clock."""
+    """Return *moment* in the station's time zone."""
     return datetime.fromtimestamp(moment / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_minute(moment: int) -> str:
+    """Return *moment* in the station's time zone: the time of day, after the date unless it is today."""
+    at = datetime.fromtimestamp(moment / 1000).astimezone()
+    return at.strftime("%H:%M" if at.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M")
 
 
 def iso(moment: int) -> str:
@@ -25,7 +31,7 @@ def iso(moment: int) -> str:
 
 
 def age(milliseconds: int) -> str:
-    """Return how long that is, as people say it."""
+    """Return a duration in words."""
     minutes = max(milliseconds, 0) // MINUTE
     if minutes < 1:
         return "< 1 min"

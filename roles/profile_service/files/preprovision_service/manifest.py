@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was shipped: a batch's packed phones as CSV, and as JSON with an Ed25519 signature beside it.
+"""Manifests of shipped phones: as CSV, and as JSON with an Ed25519 signature.
 
     openssl pkeyutl -verify -rawin -pubin -inkey manifest.pem -sigfile manifest.json.sig -in manifest.json
 
-says ``Signature Verified Successfully`` when manifest.json is what the station with the public key manifest.pem has signed.
+prints ``Signature Verified Successfully`` if the station with the public key manifest.pem has signed manifest.json.
 """
 
 from __future__ import annotations
@@ -18,24 +18,25 @@ from dataclasses import dataclass, fields
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .domain.keys import hkdf
+from .domain.profiles.keys import hkdf
 
-FORMAT = "voip.preprovision manifest 1"
+FORMAT = "voip.preprovision manifest 2"
+MIN_SECRET_LENGTH = 32
+# Spreadsheets take a cell that begins with one of these for a formula, or look behind it for one
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-# A spreadsheet takes what begins so for a formula, or looks behind it for one
 
 HOW_TO_VERIFY = """manifest.json is signed with Ed25519. To verify it with OpenSSL 3:
 
     openssl pkeyutl -verify -rawin -pubin -inkey manifest.pem -sigfile manifest.json.sig -in manifest.json
 
-manifest.pem came in this archive, so compare it with the station's public key that you had before.
-manifest.csv is for people and is not signed. A cell that began with = + - or @ has an apostrophe before it.
+manifest.pem came with this archive, so compare it with the station's public key that you obtained earlier.
+manifest.csv is for people and is not signed. Cells that begin with = + - or @ have an apostrophe in front.
 """
 
 
 @dataclass(frozen=True)
 class Item:
-    """One phone as it was shipped. Times are ISO 8601 with an offset, empty where nothing is known."""
+    """One phone as it was shipped. Times are ISO 8601 with an offset, or empty if unknown."""
 
     mac: str
     serial: str
@@ -50,6 +51,10 @@ class Item:
     profile_fetched: str
     packed: str
     operator: str
+    evidence: str
+    """What proved that it had fetched its profile: ``address``, ``tftp`` or ``certificate``; empty if nothing did."""
+    override: str
+    """The operator's reason for packing it without evidence, or empty."""
 
 
 COLUMNS = tuple(field.name for field in fields(Item))
@@ -61,7 +66,7 @@ def to_csv(items: Iterable[Item]) -> bytes:
 
 
 def format_csv(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return RFC 4180 CSV in which no cell is a formula to a spreadsheet."""
+    """Return CSV as in RFC 4180, in which no cell is a formula to a spreadsheet."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL)
     writer.writerow(columns)
@@ -74,7 +79,7 @@ def _harmless(cell: str) -> str:
 
 
 def to_json(items: Iterable[Item], *, made: str, operator: str, station: str, chosen: dict[str, str]) -> bytes:
-    """Return the items, and who has made the manifest when and where of which choice; the same for the same arguments."""
+    """Return the items with the manifest's author, time, station and filter; equal arguments yield equal bytes."""
     phones = [vars(item) for item in items]
     document = {
         "format": FORMAT,
@@ -89,7 +94,9 @@ def to_json(items: Iterable[Item], *, made: str, operator: str, station: str, ch
 
 
 def signing_key(secret: str) -> Ed25519PrivateKey:
-    """Return the key that a station signs with; another secret of the service makes another key."""
+    """Return the station's signing key, derived from the service's secret; refuse one that anybody could guess."""
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise ValueError(f"the service's secret has {len(secret)} characters, but a signature needs at least {MIN_SECRET_LENGTH}")
     return Ed25519PrivateKey.from_private_bytes(hkdf(secret.encode(), b"voip.preprovision", b"manifest signature"))
 
 
@@ -99,7 +106,7 @@ def public_key(key: Ed25519PrivateKey) -> bytes:
 
 
 def to_archive(document: bytes, table: bytes, key: Ed25519PrivateKey) -> bytes:
-    """Return a ZIP archive of the manifest as JSON and CSV, its signature, the public key, and how to verify."""
+    """Return a ZIP archive of the manifest as JSON and CSV, the signature, the public key, and instructions to verify it."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("manifest.json", document)

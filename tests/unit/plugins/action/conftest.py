@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A controller with files of its own, on which ansible-playbook runs as users run it; what each task returns is recorded."""
+"""A controller with its own files, on which ansible-playbook runs as users run it; what each task returns is recorded."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Controller:
         return str(path)
 
     def play(self, steps: list[dict], *options: str, watch: bool = False, pipelining: bool = True) -> Run:
-        """Run tasks on the host station, each with a name of its own. *watch*: whether to collect command lines."""
+        """Run tasks on the host station, each with its own name. *watch*: whether to collect command lines."""
         playbook = [{"hosts": "station", "gather_facts": False, "tasks": steps}]
         recorded = self.folder / "recorded"
         recorded.write_text("")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Firmware as users see it: ansible-playbook itself verifies it, sends it in pieces and has it served."""
+"""firmware_tree as users run it: ansible-playbook verifies images, sends them in pieces and publishes them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import threading
 import zipfile
 
 import pytest
+
+pytestmark = pytest.mark.ansible
 
 BIG = b"0123456789abcdef" * (17 * 1024 * 64)
 SMALL = b"a small image"
@@ -48,13 +50,13 @@ BAD = {
     "url": entry("http://127.0.0.1:{port}/nowhere.bin", OTHER, "7.5.2b"),
 }
 WORDS = {
-    "checksum": f"other.bin has the sha256 {hashlib.sha256(OTHER).hexdigest()}, and the catalogue says {'0' * 64}",
-    "size": "other.bin has 13 bytes, and the catalogue says 5",
-    "missing": "nowhere.bin: there is no such file on the controller",
-    "outside": "outside.zip holds '../../sip88xx.loads', which leads out of the package",
-    "load": "cmterm.zip has no part that is called sip99xx.loads, as load says; it has sip88xx.loads",
+    "checksum": f"other.bin has the sha256 {hashlib.sha256(OTHER).hexdigest()}, but the catalogue says {'0' * 64}",
+    "size": "other.bin has 13 bytes, but the catalogue says 5",
+    "missing": "nowhere.bin does not exist on the controller",
+    "outside": "outside.zip contains '../../sip88xx.loads', a path that leads out of the package",
+    "load": "cmterm.zip does not contain sip99xx.loads, the file that its load names; it contains sip88xx.loads",
     "version": "(other.bin): version: 'new' is neither a number nor a version",
-    "changed": f"far.bin has the sha256 {hashlib.sha256(SMALL * 2).hexdigest()}, and the catalogue says",
+    "changed": f"far.bin has the sha256 {hashlib.sha256(SMALL * 2).hexdigest()}, but the catalogue says",
     "url": "nowhere.bin could not be downloaded: HTTP Error 404",
 }
 
@@ -132,20 +134,20 @@ def test_the_play_ran(run):
     assert run.code == 0, run.output
 
 
-def test_nothing_is_nothing(run):
+def test_an_empty_catalogue_changes_nothing(run):
     assert outcome(run, "nothing") == (False, [], [])
 
 
-def test_check_mode_foresees_what_happens(run):
+def test_check_mode_predicts_the_changes(run):
     names = ["big.bin", "Small.BIN", "cmterm.zip"]
     assert outcome(run, "foresee") == outcome(run, "serve") == (True, names, [])
     assert outcome(run, "foresee again") == outcome(run, "serve again") == outcome(run, "still there") == (False, [], [])
 
 
-def test_a_big_image_tells_how_far_it_is(run):
+def test_shows_the_progress_of_a_big_image(run):
     shown = run.shown("serve")
-    assert "firmware: sends big.bin (17.8 MB), 1 of 3" in shown
-    assert "firmware: has sent of big.bin 16.8 MB of 17.8 MB (94 %)" in shown
+    assert "firmware: sending big.bin (17.8 MB), 1 of 3" in shown
+    assert "firmware: sent big.bin: 16.8 MB of 17.8 MB (94 %)" in shown
 
 
 def test_a_diff_names_images(run):
@@ -160,14 +162,14 @@ def test_a_diff_names_images(run):
     assert "-big.bin sha256:" in run.shown("download")
 
 
-def test_what_is_looked_at_on_the_controller(run):
+def test_state_checked_only_looks_at_the_controller(run):
     assert run.done["look"]["changed"] is False
-    assert "nothing leads older phones such as a SPA504G there" in " ".join(run.shown("gap").split())
-    assert "leads older" not in run.shown("look")
+    assert "the catalogue has no step for older phones such as a SPA504G" in " ".join(run.shown("gap").split())
+    assert "older phones" not in run.shown("look")
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_images_are_refused_before_anything_changes(run, name):
+def test_rejects_bad_images_before_anything_changes(run, name):
     for state in ("present", "checked"):
         if name in ("changed", "url") and state == "checked":
             # Nothing is downloaded to look at it, and nothing that was wrong is kept
@@ -177,20 +179,20 @@ def test_bad_images_are_refused_before_anything_changes(run, name):
             assert "\n" not in run.failed[f"{name}: {state}"]
 
 
-def test_a_package_that_would_be_too_big(run):
-    assert run.failed["bomb"] == "firmware_images: cmterm.zip would have more than 50,000 bytes when it is unpacked"
+def test_rejects_a_package_that_would_be_too_big(run):
+    assert run.failed["bomb"] == "firmware_images: cmterm.zip would unpack to more than 50,000 bytes"
 
 
 def test_an_image_from_a_url(run):
     changed, sent, removed = outcome(run, "download")
     assert (changed, sent, {*removed}) == (True, ["far.bin"], {"big.bin", "Small.BIN", "cmterm.zip"})
     assert outcome(run, "foresee a download") == (changed, sent, removed)
-    assert "firmware: downloads far.bin" in run.shown("download")
-    assert "downloads" not in run.shown("downloaded")
+    assert "firmware: downloading far.bin" in run.shown("download")
+    assert "downloading" not in run.shown("downloaded")
     assert outcome(run, "downloaded") == (True, ["Small.BIN"], [])
 
 
-def test_an_empty_catalogue_leaves_nothing(run, controller):
+def test_an_empty_catalogue_removes_all_images(run, controller):
     assert {*outcome(run, "end")[2]} == {"far.bin", "Small.BIN"}
     assert outcome(run, "ended") == (False, [], [])
     assert list((controller.folder / "srv").iterdir()) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The service's code and database as users see them: ansible-playbook itself brings the one and fills the other."""
+"""The service's code and database as users see them: ansible-playbook installs the one and fills the other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.action.source_tree import pack
+pytestmark = pytest.mark.ansible
 
 ROOT = Path(__file__).parents[4]
 SOURCE = ROOT / "roles" / "profile_service" / "files" / "preprovision_service"
 MASTER_KEY = "a master key of sixteen characters and more"
+DOMAIN = [path.name for path in (ROOT / "plugins" / "module_utils").iterdir() if (path / "__init__.py").is_file()]
 OWN_KEY = "a-profile-key-of-its-own"
 PHONES = {
     "desk-1": {
@@ -34,8 +35,45 @@ PHONES = {
 
 @pytest.fixture(scope="module")
 def folder(controller):
-    """Where everything is."""
+    """Return the folder of code and database."""
     return controller.folder
+
+
+def tree(folder, name, check=False, **options):
+    code = {"src": str(folder / "source"), "domain": DOMAIN, "domain_folder": "domain"}
+    arguments = {**code, "path": str(folder / "lib" / "preprovision_service"), **options}
+    return {"name": name, "voip.preprovision.source_tree": arguments, "check_mode": check, "ignore_errors": True}
+
+
+def fill(folder, name, check=False, **options):
+    arguments = {
+        "database": f"sqlite:///{folder}/service.sqlite",
+        "code": str(folder / "lib"),
+        "owner": "root",
+        "phones": "{{ groups['phones'] }}",
+        "master_key": MASTER_KEY,
+        "bench_url": "https://prov.example.net/device/$MA.cfg",
+        "bench_delivery": "certificate",
+        "remote_url": "http://prov.example.net/service/$MA-{key_id}.cfg",
+        **options,
+    }
+    step = {"name": name, "voip.preprovision.phone_database": arguments, "check_mode": check, "ignore_errors": True}
+    return {**step, "diff": True}
+
+
+def migrate(folder):
+    return {
+        "name": "migrate",
+        "ansible.builtin.command": {
+            "argv": [sys.executable, "-m", "preprovision_service.cli.migrate"],
+            "chdir": str(folder / "lib"),
+        },
+        "environment": {
+            "PYTHONPATH": str(folder / "lib"),
+            "PREPROVISION_SERVICE_CONFIG": str(folder / "config.json"),
+            "STATE_DIRECTORY": str(folder),
+        },
+    }
 
 
 @pytest.fixture(scope="module")
@@ -46,71 +84,46 @@ def run(controller):
     controller.write("inventory/hosts.yml", {"all": {"children": hosts}})
     source = folder / "source"
     shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
-    parts = {"domain": str(ROOT / "plugins" / "module_utils")}
-    database = f"sqlite:///{folder}/service.sqlite"
-    (folder / "config.json").write_text(json.dumps({"DATABASE": database}))
-
-    def tree(name, check=False, **options):
-        arguments = {"src": str(source), "parts": parts, "path": str(folder / "lib" / "preprovision_service"), **options}
-        return {"name": name, "voip.preprovision.source_tree": arguments, "check_mode": check, "ignore_errors": True}
-
-    def fill(name, check=False, **options):
-        arguments = {
-            "database": database,
-            "code": str(folder / "lib"),
-            "owner": "root",
-            "phones": "{{ groups['phones'] }}",
-            "master_key": MASTER_KEY,
-            "bench_url": "https://prov.example.net/device/$MA.cfg",
-            "remote_url": "http://prov.example.net/service/$MA-{key_id}.cfg",
-            **options,
-        }
-        step = {"name": name, "voip.preprovision.phone_database": arguments, "check_mode": check, "ignore_errors": True}
-        return {**step, "diff": True}
-
-    migrate = {
-        "name": "migrate",
-        "ansible.builtin.command": {"argv": [sys.executable, "-m", "preprovision_service.migrate"], "chdir": str(folder / "lib")},
-        "environment": {
-            "PYTHONPATH": str(folder / "lib"),
-            "PREPROVISION_SERVICE_CONFIG": str(folder / "config.json"),
-            "STATE_DIRECTORY": str(folder),
-        },
-    }
+    (folder / "config.json").write_text(json.dumps({"DATABASE": f"sqlite:///{folder}/service.sqlite"}))
     word = {"ansible.builtin.set_fact": {"word": "another-secret"}, "delegate_to": "desk-1", "delegate_facts": True}
     change = {"ansible.builtin.copy": {"content": "CHANGED = True\n", "dest": str(source / "more.py"), "mode": "0644"}}
     customers = {"example": {"provisioning_url": "https://prov.example.com/$MA.cfg"}}
     few = ["desk-1", "desk-3"]
     steps = [
-        fill("check without code", check=True),
-        tree("check tree", check=True),
-        tree("tree"),
-        tree("tree again"),
-        fill("check without tables", check=True),
-        migrate,
-        fill("check", check=True),
-        fill("fill"),
-        fill("again"),
+        fill(folder, "check without code", check=True),
+        tree(folder, "check tree", check=True),
+        tree(folder, "tree"),
+        tree(folder, "tree again"),
+        fill(folder, "check without tables", check=True),
+        migrate(folder),
+        fill(folder, "check", check=True),
+        fill(folder, "fill"),
+        fill(folder, "again"),
         {"name": "word", **word},
-        fill("check changed", check=True),
-        fill("changed"),
-        fill("customers", customers=customers, redirects={"00:00:5e:00:53:02": "https://other.example.com/"}),
-        fill("customers again", customers=customers, redirects={"00:00:5e:00:53:02": "https://other.example.com/"}),
-        fill("fewer", phones=few),
-        fill("none", phones=[]),
-        fill("bad customer", customers={"example": {"url": "x"}}),
-        fill("bad redirect", redirects={"00:00:5e:00:53:02": "somewhere else"}),
-        fill("bad phone", bench_url="http://prov.example.net/$MA.cfg"),
+        fill(folder, "check changed", check=True),
+        fill(folder, "changed"),
+        fill(folder, "customers", customers=customers, redirects={"00:00:5e:00:53:02": "https://other.example.com/"}),
+        fill(folder, "customers again", customers=customers, redirects={"00:00:5e:00:53:02": "https://other.example.com/"}),
+        fill(folder, "check rearm", check=True, rearm=["desk-3", "00:00:5e:00:53:01"]),
+        fill(folder, "rearm", rearm=["desk-3", "00:00:5e:00:53:01"]),
+        fill(folder, "rearm one", rearm="desk-2"),
+        fill(folder, "rearm all", rearm="all"),
+        fill(folder, "rearm nobody", rearm=["desk-3", "desk-9"]),
+        fill(folder, "fewer", phones=few),
+        fill(folder, "none", phones=[]),
+        fill(folder, "bad customer", customers={"example": {"url": "x"}}),
+        fill(folder, "bad redirect", redirects={"00:00:5e:00:53:02": "somewhere else"}),
+        fill(folder, "bad phone", bench_url="http://prov.example.net/$MA.cfg"),
         {"name": "change", **change},
-        tree("tree changed"),
-        tree("no tree", src=str(folder / "nowhere")),
+        tree(folder, "tree changed"),
+        tree(folder, "no tree", src=str(folder / "nowhere")),
     ]
     return controller.play(steps)
 
 
-def told(run, name):
-    """What a filling changed, or would change."""
-    return tuple(run.done[name][key] for key in ("changed", "put_in", "removed"))
+def result_of(run, name):
+    """Return what a sync changed or would change."""
+    return tuple(run.done[name][key] for key in ("changed", "upserted", "removed"))
 
 
 @pytest.mark.parametrize(
@@ -125,14 +138,43 @@ def told(run, name):
         ("changed", (True, 1, 0)),
         ("customers", (True, 1, 0)),
         ("customers again", (False, 0, 0)),
+        # Without its redirect, one phone is changed too
+        ("check rearm", (True, 1, 0)),
+        ("rearm", (True, 1, 0)),
+        ("rearm one", (True, 0, 0)),
+        ("rearm all", (True, 0, 0)),
         ("fewer", (True, 0, 1)),
     ],
 )
-def test_fillings(run, name, expected):
-    assert told(run, name) == expected, run.output
+def test_sync_results(run, name, expected):
+    assert result_of(run, name) == expected, run.output
 
 
-def test_what_is_in_the_database(run, folder):
+@pytest.mark.parametrize(
+    ("name", "rearmed"),
+    [
+        ("again", []),
+        ("check rearm", ["desk-3", "desk-1"]),
+        ("rearm", ["desk-3", "desk-1"]),
+        ("rearm one", ["desk-2"]),
+        ("rearm all", ["desk-1", "desk-2", "desk-3"]),
+    ],
+)
+def test_rearms_phones(run, name, rearmed):
+    assert run.done[name]["rearmed"] == rearmed
+    assert [phone for phone in ("desk-1", "desk-2", "desk-3") if f"{phone} (rearmed)" in run.shown(name)] == sorted(rearmed)
+
+
+def test_rearms_in_the_database(run, folder):
+    with contextlib.closing(sqlite3.connect(folder / "service.sqlite")) as database:
+        events = database.execute("SELECT mac, detail FROM events WHERE kind = 'rearmed' ORDER BY id").fetchall()
+    first, second, third = ("00005e005301", "00005e005302", "00005e005303")
+    assert sorted(events[:2]) == [(first, '{"state": "expected"}'), (third, '{"state": "expected"}')]
+    assert events[2][0] == second
+    assert sorted(mac for mac, _detail in events[3:]) == [first, second, third]
+
+
+def test_database_content(run, folder):
     assert run.code == 0, run.output
     with contextlib.closing(sqlite3.connect(folder / "service.sqlite")) as database:
         rows = database.execute(
@@ -150,7 +192,7 @@ def test_what_is_in_the_database(run, folder):
     assert MASTER_KEY not in everything
 
 
-def test_no_secret_is_shown(run):
+def test_shows_no_secrets(run):
     for secret in ("secret-1001", "another-secret", OWN_KEY, MASTER_KEY):
         for name in ("fill", "changed", "fewer"):
             assert secret not in json.dumps(run.done[name])
@@ -162,41 +204,29 @@ def test_no_secret_is_shown(run):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("none", "phones holds no phone, and the 2 in the database would be removed"),
+        ("none", "phones contains no phones, so all 2 in the database would be removed"),
+        ("rearm nobody", "rearm: no phone of the inventory is called 'desk-9'; did you mean 'desk-"),
         ("bad customer", "customers: example: write a mapping with provisioning_url, redirect or both"),
-        ("bad redirect", "redirects: 00:00:5e:00:53:02: it is no URL that a phone can follow"),
+        ("bad redirect", "redirects: 00:00:5e:00:53:02: a phone cannot follow this URL"),
         ("bad phone", "bench_url: 'http://prov.example.net/$MA.cfg' is not https"),
-        ("no tree", "nowhere is no folder on the controller"),
+        ("no tree", "nowhere is not a folder on the controller"),
     ],
 )
-def test_refusals(run, name, words):
+def test_rejects_invalid_input(run, name, words):
     assert words in run.failed[name]
 
 
-def test_code(run, folder):
+def test_installs_the_code(run, folder):
     assert [run.done[name]["changed"] for name in ("check tree", "tree", "tree again", "tree changed")] == [True, True, False, True]
     link = folder / "lib" / "preprovision_service"
     assert link.is_symlink()
     assert (link / "more.py").read_text() == "CHANGED = True\n"
-    assert (link / "domain" / "mac.py").read_bytes() == (ROOT / "plugins/module_utils/mac.py").read_bytes()
+    assert (link / "domain/common/mac.py").read_bytes() == (ROOT / "plugins/module_utils/common/mac.py").read_bytes()
     assert (link / "__pycache__").is_dir()
     # The one in use, and the one before
     releases = sorted(path.name for path in (folder / "lib" / ".releases").iterdir())
     assert releases == sorted([run.done["tree"]["digest"], run.done["tree changed"]["digest"]])
 
 
-def test_nothing_is_left_behind(run, folder):
+def test_leaves_no_temporary_files(run, folder):
     assert [path for name in ("local", "remote") for path in (folder / name).rglob("*") if path.is_file()] == []
-
-
-def test_equal_code_makes_equal_archives(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name / "below").mkdir(parents=True)
-        for path in sorted(("a.py", "below/b.py"), reverse=name == "two"):
-            (tmp_path / name / path).write_text(path)
-    (tmp_path / "two" / "__pycache__").mkdir()
-    (tmp_path / "two" / "__pycache__" / "a.pyc").write_bytes(b"compiled")
-    one, two = ({"": tmp_path / name, "more/": tmp_path / name / "below"} for name in ("one", "two"))
-    assert pack(one) == pack(two)
-    (tmp_path / "two" / "a.py").write_text("changed")
-    assert pack(one) != pack(two)

@@ -7,20 +7,19 @@ import contextlib
 import csv
 import io
 import json
-import os
 import sqlite3
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.utils.display import Display
 
-from ansible_collections.voip.preprovision.plugins.action.profiles import _tell_progress
-from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import FEWEST_FOR_PROGRESS
+from ansible_collections.voip.preprovision.plugins.plugin_utils.progress import MIN_FOR_PROGRESS, report_progress
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to a group")
+pytestmark = [pytest.mark.ansible, pytest.mark.root(reason="only root can give files to a group")]
 
 OPTIONS = {
     "bench_url": "https://prov.example.net/device/$MA.cfg",
+    "bench_delivery": "certificate",
     "remote_url": "http://prov.example.net/service/$MA-{key_id}.cfg",
     "device_group": "root",
     "keep": 99,
@@ -74,7 +73,7 @@ def vaulted(text):
 
 
 def inventory_of(station, changed):
-    """Return the phones as hosts, in groups that give what GROUPS gives; *changed*: variables instead of those in PHONES."""
+    """Return the phones as hosts, in groups with the variables of GROUPS; *changed* replaces variables in PHONES."""
     hosts = {name: {**variables, **changed.get(name, {})} for name, variables in PHONES.items()}
     return {
         "all": {
@@ -130,19 +129,18 @@ def make_database(path, phones):
 
 
 def step(name, check=False, **options):
-    """One task, whose options are OPTIONS unless they are given; None leaves one out."""
+    """Return a task with OPTIONS unless others are given; None omits one."""
     arguments = {key: value for key, value in {**OPTIONS, **options}.items() if value is not None}
     return {"name": name, "voip.preprovision.profiles": arguments, "check_mode": check, "ignore_errors": True}
 
 
 def changes(result):
-    """What a publication changed, or would change."""
+    """Return what a publication changed or would change."""
     return {name: result[name] for name in ("changed", "published", "unchanged", "removed", "files", "sent")}
 
 
-@pytest.fixture(scope="module")
-def publications(controller):
-    """One publication after another, each a task of one playbook."""
+def write_phones(controller):
+    """Write the same phones as an inventory and as rows of each form; return the query for those in the database."""
     word = "{{ word | default('secret-2001') }}"
     changed = {"desk-2": {"phone_lines": [{"user_id": "2001", "password": word}]}, "desk-3": {"phone_profile_key": None}}
     controller.write("inventory/hosts.yml", inventory_of(controller.station, changed))
@@ -153,10 +151,16 @@ def publications(controller):
     controller.write("phones.csv", csv_of(PHONES))
     controller.write("vaulted.csv", vaulted(csv_of(PHONES)))
     controller.write("phones.jsonl", json_lines_of(PHONES))
-    query = make_database(controller.folder / "phones.db", PHONES)
     many = {f"many-{number}": {"phone_mac": f"00005e00{number:04x}", "phone_model": "ATA192"} for number in range(500)}
     controller.write("500.csv", csv_of(many))
     controller.write("499.csv", csv_of(dict(list(many.items())[:499])))
+    return make_database(controller.folder / "phones.db", PHONES)
+
+
+@pytest.fixture(scope="module")
+def publications(controller):
+    """One publication after another, each a task of one playbook."""
+    query = write_phones(controller)
 
     def dest(name):
         return {"dest": str(controller.folder / name)}
@@ -213,7 +217,7 @@ def test_neither_checks_nor_check_mode_touch_the_target(publications, controller
     ("predicted", "real"),
     [("check 1", "real 1"), ("check 2", "real 2"), ("check changed", "real changed"), ("check purge", "real purge")],
 )
-def test_check_mode_tells_what_a_run_does(publications, predicted, real):
+def test_check_mode_predicts_the_run(publications, predicted, real):
     assert changes(publications.done[predicted]) == changes(publications.done[real])
 
 
@@ -232,14 +236,14 @@ def test_check_mode_tells_what_a_run_does(publications, predicted, real):
         ("kinds 3", "000003", [], ["desk-1"], ["desk-2", "desk-3", "desk-4"], 0),
     ],
 )
-def test_what_a_run_does(publications, task, generation, published, unchanged, removed, sent):
+def test_reports_what_a_run_does(publications, task, generation, published, unchanged, removed, sent):
     result = publications.done[task]
     assert (result["generation"], result["changed"]) == (generation, bool(sent or removed))
     assert (result["published"], result["unchanged"], result["removed"]) == (published, unchanged, removed)
     assert result["sent"] == sent
 
 
-def test_a_generation_holds_what_the_run_said(publications, controller):
+def test_a_generation_contains_what_the_run_reported(publications, controller):
     first, changed, purged = (controller.files(f"hosts/generations/00000{number}") for number in (1, 2, 4))
     assert len(first) == publications.done["real 1"]["files"]
     different = {path for path in changed if changed[path] != first[path]}
@@ -249,7 +253,7 @@ def test_a_generation_holds_what_the_run_said(publications, controller):
     assert len(purged) == publications.done["real purge"]["files"]
 
 
-def test_only_root_and_the_group_may_read_what_devices_get(publications, controller):
+def test_only_root_and_the_group_can_read_device_files(publications, controller):
     modes = {(path.partition("/")[0], mode, group) for path, (mode, group, _content) in controller.files("csv/current").items()}
     assert modes == {("open", 0o100644, 0), ("device", 0o100640, 0)}
 
@@ -260,7 +264,7 @@ def test_rows_and_hosts_get_the_same_files(publications, controller, form):
     assert controller.files(f"{form}/current") == controller.files("hosts/generations/000001")
 
 
-def test_back_to_the_generation_before(publications, controller):
+def test_returns_to_the_previous_generation(publications, controller):
     assert publications.done["check back"] == publications.done["real back"] == {"changed": True, "generation": "000002"}
     assert publications.done["real back again"] == {"changed": False, "generation": "000002"}
     # What was given up by going back is gone
@@ -268,7 +272,7 @@ def test_back_to_the_generation_before(publications, controller):
     assert (controller.folder / "hosts/current").resolve().name == "000004"
 
 
-def test_files_of_other_kinds_stay(publications, controller):
+def test_keeps_files_of_other_kinds(publications, controller):
     folders = {path.rpartition("/")[0]: 0 for path in controller.files("kinds/generations/000002")}
     assert sorted(folders) == ["device", "open/service"]
     left = controller.files("kinds/current")
@@ -276,12 +280,12 @@ def test_files_of_other_kinds_stay(publications, controller):
     assert sum(path.startswith("open/service/") for path in left) == 1
 
 
-def test_long_runs_tell_how_far_they_are(publications):
+def test_long_runs_show_progress(publications):
     assert "profiles: " not in publications.shown("499")
-    told = [line for line in publications.shown("500").splitlines() if line.startswith("profiles: ")]
-    assert told == [
+    progress = [line for line in publications.shown("500").splitlines() if line.startswith("profiles: ")]
+    assert progress == [
         "profiles: read and checked 500 phones",
-        "profiles: checked all 500 phones, and reads what is live",
+        "profiles: checked all 500 phones; now reading the live files",
         "profiles: rendered and compared 500 of 500 (100 %) phones",
     ]
 
@@ -297,9 +301,9 @@ def test_long_runs_tell_how_far_they_are(publications):
 )
 @pytest.mark.parametrize("known", [False, True])
 def test_steps_of_progress(count, steps, known, monkeypatch):
-    told = []
-    monkeypatch.setattr(Display, "display", lambda _self, text: told.append(text))
-    for done in range(FEWEST_FOR_PROGRESS, count + 1, FEWEST_FOR_PROGRESS):
-        _tell_progress("did", done, known * count)
+    displayed = []
+    monkeypatch.setattr(Display, "display", lambda _self, text: displayed.append(text))
+    for done in range(MIN_FOR_PROGRESS, count + 1, MIN_FOR_PROGRESS):
+        report_progress("did", done, known * count)
     of = f" of {count:,} ({{}} %)" if known else ""
-    assert told == [f"profiles: did {step:,}{of.format(step * 100 // count)} phones" for step in steps]
+    assert displayed == [f"profiles: did {step:,}{of.format(step * 100 // count)} phones" for step in steps]

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where parameters come from, as the action tells it: the inventory's files, the command line, rows and their groups."""
+"""Where parameters come from, as the action reports it: the inventory's files, the command line, rows and their groups."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+
+pytestmark = pytest.mark.ansible
 
 GROUPS = {
     "all": {"phone_resync": {"periodic": 3600}, "phone_parameters_10_all": {"Time_Zone": "GMT+01:00"}},
@@ -19,7 +21,7 @@ desk-9,00:00:5e:00:53:09,SPA504G,example,1009,planted-9,GMT+02:00
 
 @pytest.fixture(scope="module")
 def run(controller):
-    """Explain a host and a row, on a target that nobody can reach."""
+    """Explain a host and a row, on an unreachable target."""
     desk = {
         "phone_mac": "00:00:5e:00:53:01",
         "phone_model": "SPA504G",
@@ -41,6 +43,7 @@ def run(controller):
         "dest": str(controller.folder / "never"),
         "state": "checked",
         "bench_url": "https://prov.example.net/device/$MA.cfg",
+        "bench_delivery": "certificate",
         "remote_url": "http://prov.example.net/service/$MA-{key_id}.cfg",
         "master_key": "planted-master-key",
         "preprovision_parameters": {"Resync_On_Reset": True},
@@ -87,16 +90,16 @@ def test_parameters_of_a_row(run):
     }
 
 
-def test_what_every_phone_gets(run):
+def test_parameters_of_every_phone(run):
     found = explained(run, "row", "preprovision")
     everyones = {parameter: row for parameter, row in found.items() if row[1:] == ("", "the publication")}
     assert everyones.keys() == {"Profile_Rule", "Profile_Rule_B", "Resync_On_Reset"}
     assert found.keys() - everyones.keys() == {"Admin_Passwd", "Resync_Periodic"}
 
 
-def test_no_secret_is_told(run):
+def test_shows_no_secrets(run):
     assert "planted" not in run.output + json.dumps(run.done)
 
 
-def test_neither_asks_the_target(run):
+def test_does_not_contact_the_target(run):
     assert (run.code, run.failed) == (0, {}), run.output

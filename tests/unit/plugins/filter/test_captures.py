@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a phone is named for a capture, and what is asked of tshark."""
+"""Capture filters: the phone's name, the capture filter and tshark's command line."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.filter.captures import capture_plan, capture_summary
-from ansible_collections.voip.preprovision.plugins.module_utils.capture_summary import FIELDS
+from ansible_collections.voip.preprovision.plugins.module_utils.station.capture_summary import FIELDS
 
 
-def test_a_plan():
+def test_returns_a_capture_plan():
     plan = capture_plan("0000.5E00.5301", since=5)
     assert (plan["mac"], plan["name"]) == ("00:00:5e:00:53:01", "00005e005301")
     assert plan["record"].startswith("ether host 00:00:5e:00:53:01 or ")
@@ -20,12 +20,12 @@ def test_a_plan():
 
 
 @pytest.mark.parametrize("phone", ["", "ata192-1", None])
-def test_who_is_no_phone_is_told_so(phone):
+def test_rejects_an_unknown_phone(phone):
     with pytest.raises(AnsibleFilterError, match=r"^phone: .*; or name a phone of the inventory that has phone_mac"):
         capture_plan(phone)
 
 
-def test_a_summary():
+def test_summarizes_a_capture():
     assert capture_summary("[]", "00:00:5e:00:53:01") == []
-    with pytest.raises(AnsibleFilterError, match="not what tshark"):
+    with pytest.raises(AnsibleFilterError, match="not output of tshark"):
         capture_summary("x", "00:00:5e:00:53:01")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the role certificates asks, of files as ansible.builtin.find tells of them."""
+"""Filters of the role certificates, with files as returned by ansible.builtin.find."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ REQUEST = "-----BEGIN CERTIFICATE REQUEST-----\n"
 
 
 def requests(**changes):
-    return FILTERS["certificate_requests"](NAME, [], 825, **changes)
+    return FILTERS["certificate_requests"]([NAME], [], 825, **changes)
 
 
 def found(**more):
-    """Files of a station that has issued everything now; *more*: name without dot -> text."""
+    """Return the files of a station that has just issued everything; *more*: name with _ for the dot -> text."""
     texts = {f"{name}.{kind}": f"{name} {kind}" for name in ("bench-ca", "server") for kind in ("key", "pem")}
     texts |= {"server.csr": REQUEST, **{name.replace("_", "."): text for name, text in more.items()}}
     now = datetime.datetime.now(datetime.UTC).timestamp()
@@ -41,7 +41,7 @@ def settled(files, days=30, signed=None, sent=None, wanted=None):
     return FILTERS["certificates_settled"]([*files, *found(ledger=ledger)[-1:]], wanted, [], FOLDER, days, signed, sent)
 
 
-def test_nothing_to_do():
+def test_settled_when_certificates_are_complete_and_valid():
     assert settled(found())
     assert settled(found(), days="824")
     assert not settled(found(), days=826)
@@ -58,11 +58,11 @@ def test_nothing_to_do():
     ],
     ids=["sent", "gone", "another here", "another sent", "never sent"],
 )
-def test_whether_the_request_is_to_be_sent(files, sent, expected):
+def test_settled_when_the_request_has_been_sent(files, sent, expected):
     assert settled(files, sent=sent) is expected
 
 
-def test_installed(tiny_ca):
+def test_installs_a_signed_certificate(tiny_ca):
     now = datetime.datetime.now(datetime.UTC)
     signer = tiny_ca.issue("CA", signer=None, key="ca", ca=True, san=None, now=now)
     server = tiny_ca.issue(signer=signer, now=now)
@@ -79,7 +79,7 @@ def test_installed(tiny_ca):
         FILTERS["signed_certificate"](server.pem, tiny_ca.key("other-ca"), NAME)
 
 
-def test_a_small_key_is_warned_of(monkeypatch):
+def test_warns_of_a_small_key(monkeypatch):
     warnings = []
     monkeypatch.setattr("ansible.utils.display.Display.warning", lambda self, text: warnings.append(text))
     assert requests(key_bits=2048)[1]["key_bits"] == 2048
@@ -91,11 +91,26 @@ def test_a_small_key_is_warned_of(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("certificate_requests", ["prov"], "certificates_name is 'prov'"),
+        ("certificate_requests", [["prov"]], "certificates_name is 'prov'"),
         ("certificate_report", ["nothing"], "the ledger of the certificates is damaged"),
         ("certificates_ending", ["nothing"], "the ledger of the certificates is damaged"),
     ],
 )
-def test_refused(name, arguments, words):
+def test_rejects_invalid_input(name, arguments, words):
     with pytest.raises(AnsibleFilterError, match=f"^{words}"):
         FILTERS[name](*arguments)
+
+
+def test_report_names_families_without_their_makers_ca():
+    roots = [{"subject": "CN=Cisco Root CA M2,O=Cisco", "sha256": "00", "pem": "not kept"}]
+    ledger = FILTERS["certificate_ledger"](found(), requests(), roots, FOLDER)
+    assert "not kept" not in ledger
+    lines = FILTERS["certificate_report"](ledger, 30, ["ata19x", "spa", "unknown"]).splitlines()
+    assert [line for line in lines if line.startswith("family")] == [
+        "family spa: certificates_device_roots has no CA of the maker (Sipura CA, Linksys CA, Cisco Small Business CA or "
+        "Cisco 2k Small Business CA); with bench delivery by certificate its phones would get nothing"
+    ]
+    own = {"spa": {"device_roots": ["Cisco Root CA M2"]}}
+    assert "family" not in FILTERS["certificate_report"](ledger, 30, ["ata19x", "spa"], own)
+    with pytest.raises(AnsibleFilterError, match=r"^family spa: device_roots"):
+        FILTERS["certificate_report"](ledger, 30, ["spa"], {"spa": {"device_roots": [{}]}})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the DHCP role's template prints, and a refusal as Ansible shows it."""
+"""The DHCP plan for the role's template, and errors for invalid settings."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ SETTINGS = {
     "interface": "bench0",
     "pool_size": 3,
     "lease_time": 3600,
+    "unknown_lease_time": 300,
     "authoritative": False,
     "domain": "",
     "option_66": "prov.example.net",
@@ -26,7 +27,7 @@ SETTINGS = {
 dhcp_plan = FilterModule().filters()["dhcp_plan"]
 
 
-def test_plan():
+def test_returns_the_plan():
     plan = dhcp_plan(SETTINGS)
     classes = {family["name"]: family["options"] for family in plan.pop("classes")}
     others = {name: [] for name in ("ata19x", "grandstream", "mpp", "poly", "snom", "yealink")}
@@ -37,6 +38,7 @@ def test_plan():
         "network": "192.0.2.0",
         "netmask": "255.255.255.248",
         "lease_time": 3600,
+        "unknown_lease_time": 300,
         "authoritative": False,
         "options": [
             {"name": "domain-name-servers", "value": "192.0.2.1"},
@@ -44,7 +46,8 @@ def test_plan():
             {"name": "tftp-server-name", "value": '"prov.example.net"'},
             {"name": "preprovision-tftp-servers", "value": "192.0.2.1"},
         ],
-        "pool": [{"first": "192.0.2.4", "last": "192.0.2.6"}],
+        "known_pool": [{"first": "192.0.2.4", "last": "192.0.2.4"}],
+        "pool": [{"first": "192.0.2.5", "last": "192.0.2.6"}],
         "hosts": [
             {"name": "a", "mac": "00:00:5e:00:53:01", "address": "192.0.2.2"},
             {"name": "b", "mac": "00:00:5e:00:53:02", "address": None},
@@ -60,12 +63,12 @@ def test_plan():
         ({"reservations": [{"name": "a", "mac": "x"}]}, "dhcp_server_reservations: phone 'a': 'x' is not a MAC address"),
     ],
 )
-def test_refusal(change, sentence):
+def test_rejects_invalid_settings(change, sentence):
     with pytest.raises(AnsibleFilterError, match="^" + sentence.replace("(", r"\(")):
         dhcp_plan(SETTINGS | change)
 
 
-def test_families_of_the_inventory():
+def test_uses_families_of_the_inventory():
     settings = SETTINGS | {"families": {"acme": {"option_66": "acme.example.net"}}}
     classes = dhcp_plan(settings, {"acme": {"vendor_classes": ["Acme VP"]}})["classes"]
     assert classes[0] == {
@@ -73,5 +76,5 @@ def test_families_of_the_inventory():
         "condition": 'lcase(substring(option vendor-class-identifier, 0, 7)) = "acme vp"',
         "options": [{"name": "tftp-server-name", "value": '"acme.example.net"'}],
     }
-    with pytest.raises(AnsibleFilterError, match=r"^family acme: the attribute vendor_clases is not known; did you mean"):
+    with pytest.raises(AnsibleFilterError, match=r"^family acme: unknown attribute 'vendor_clases'; did you mean"):
         dhcp_plan(settings, {"acme": {"vendor_clases": ["Acme VP"]}})

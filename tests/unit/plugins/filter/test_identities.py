@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MAC addresses in the users' spellings, and User-Agents as mappings."""
+"""MAC addresses in all styles, and User-Agents as mappings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.voip.preprovision.plugins.filter.identities import mac_
     ],
 )
 @pytest.mark.parametrize("mac", ["00005E0053AB", "00:00:5e:00:53:ab", " 0000.5E00.53ab\n"])
-def test_styles(mac, style, spelling):
+def test_formats_mac_addresses(mac, style, spelling):
     assert mac_format(mac, style) == spelling
 
 
@@ -32,19 +32,19 @@ def test_styles(mac, style, spelling):
         (
             "00:00:5e:00:53",
             "bare",
-            "'00:00:5e:00:53' is not a MAC address; write twelve hexadecimal digits, as 00:00:5e:00:53:01",
+            "'00:00:5e:00:53' is not a MAC address; write twelve hexadecimal digits, such as 00:00:5e:00:53:01",
         ),
-        (5301, "bare", "the MAC address 5301 is not text; write it in quotes, as '00:00:5e:00:53:01'"),
-        ("00005e0053ab", "linux", "the style 'linux' is not known; use bare, bare_upper, colon, hyphen, cisco"),
+        (5301, "bare", "the MAC address 5301 is not text; quote it, such as '00:00:5e:00:53:01'"),
+        ("00005e0053ab", "linux", "unknown style 'linux'; expected one of bare, bare_upper, colon, hyphen, cisco"),
     ],
 )
-def test_no_mac_and_no_style(mac, style, message):
+def test_rejects_invalid_mac_and_style(mac, style, message):
     with pytest.raises(AnsibleFilterError, match=f"^{re.escape(message)}$"):
         mac_format(mac, style)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "parts"),
     [
         ("Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQP)", ("Cisco", "ATA192", "11-1-0MPP-16", "FCH2118DGQP", "")),
         ("Cisco-CP-7832-3PCC/11.0.1 (00005e0053ab)", ("Cisco", "CP-7832-3PCC", "11.0.1", "", "00:00:5e:00:53:ab")),
@@ -55,10 +55,10 @@ def test_no_mac_and_no_style(mac, style, message):
         ("", ("", "", "", "", "")),
     ],
 )
-def test_user_agents(text, said):
-    assert parse_user_agent(text) == dict(zip(("vendor", "product", "firmware", "serial", "mac"), said, strict=True))
+def test_parses_user_agents(text, parts):
+    assert parse_user_agent(text) == dict(zip(("vendor", "product", "firmware", "serial", "mac"), parts, strict=True))
 
 
-def test_a_user_agent_is_text():
-    with pytest.raises(AnsibleFilterError, match=r"^the User-Agent is a NoneType, not text$"):
+def test_rejects_user_agent_that_is_not_text():
+    with pytest.raises(AnsibleFilterError, match=r"^the User-Agent must be text, not empty$"):
         parse_user_agent(None)

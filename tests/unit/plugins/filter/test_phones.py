@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filters that make phones out of inventory hosts, and a table out of reports."""
+"""Filters that turn inventory hosts into phones, and reports into a table."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ansible_collections.voip.preprovision.plugins.filter.phones import (
     emulated_phones,
     find_phone,
     known_phones,
+    load_test_table,
     phone_table,
-    swarm_table,
 )
 
 
@@ -36,7 +36,7 @@ HOSTVARS = {
 }
 
 
-def test_emulated_phones():
+def test_returns_emulated_phones():
     assert emulated_phones(HOSTVARS, ["desk", "door"], "/c") == [
         {
             "name": "desk",
@@ -57,14 +57,14 @@ def test_emulated_phones():
     ]
 
 
-def test_device_certificates():
+def test_returns_device_certificates():
     assert device_certificates(HOSTVARS, ["desk", "door"]) == [
         {"mac": "00:00:5e:00:53:01", "model": "ATA192", "serial": "FCH0000D001"},
         {"mac": "00:00:5e:00:53:02", "model": "SPA504G", "serial": "00005E005302"},
     ]
 
 
-def test_known_phones():
+def test_returns_known_phones():
     assert known_phones(HOSTVARS, ["desk", "door"]) == [
         {"name": "desk", "mac": "00:00:5e:00:53:01", "address": "192.0.2.20"},
         {"name": "door", "mac": "00:00:5e:00:53:02"},
@@ -75,14 +75,14 @@ def test_known_phones():
     ("names", "sentence"),
     [
         (["wrong"], "phone wrong: phone_mac: '00:00:5e:00:53' is not a MAC address; write twelve hexadecimal digits"),
-        (["odd"], "phone odd: phone_model: the model 'SPA504' is not known; did you mean SPA504G?"),
+        (["odd"], "phone odd: phone_model: unknown model 'SPA504'; did you mean 'SPA504G'?"),
         (["station"], "phone station: the variable phone_mac is missing"),
         (["nobody"], "phone nobody: the inventory has no host of this name"),
         (["desk", "twin"], "phones desk and twin: phone_mac: all have 00:00:5e:00:53:01"),
     ],
 )
 @pytest.mark.parametrize("filtered", [known_phones, device_certificates, lambda *given: emulated_phones(*given, "/c")])
-def test_bad_phones(filtered, names, sentence):
+def test_rejects_invalid_phones(filtered, names, sentence):
     with pytest.raises(AnsibleFilterError) as caught:
         filtered(HOSTVARS, names)
     assert sentence in str(caught.value)
@@ -92,7 +92,7 @@ def request(url, behaviour="A", sealed=False):
     return {"url": url, "protocol": url.split(":")[0], "behaviour": behaviour, "sealed": sealed}
 
 
-def test_table():
+def test_prints_a_table():
     reports = [
         {
             "name": "desk",
@@ -116,7 +116,7 @@ def test_table():
             "requests": [],
             "state": "failed",
             "profile_rule": "/spa$PSN.cfg",
-            "cause": "power-up 1: no DHCP server gave it an address",
+            "cause": "power-up 1: no DHCP server assigned an address",
         },
     ]
     assert phone_table(reports).splitlines() == [
@@ -127,11 +127,11 @@ def test_table():
         "                                                   HTTPS /b.cfg (sealed)",
         "reception  SPA504G  00:00:5e:00:53:02  none        none                   failed          /spa$PSN.cfg",
         "",
-        "reception: power-up 1: no DHCP server gave it an address",
+        "reception: power-up 1: no DHCP server assigned an address",
     ]
 
 
-def test_table_of_nothing():
+def test_prints_only_the_header_without_reports():
     assert phone_table([]).startswith("phone")
 
 
@@ -146,18 +146,18 @@ def test_table_of_nothing():
         ("nobody", None),
     ],
 )
-def test_a_phone_is_found_in_the_inventory_whatever_others_are_like(who, name):
+def test_finds_a_phone_beside_invalid_ones(who, name):
     found = find_phone(HOSTVARS, ["wrong", "desk", "door", "odd", "station"], who)
     assert found.get("name") == name
     if name:
         assert set(found) == {"name", "mac", "model", "serial"}
 
 
-def test_a_phone_that_is_found_must_be_right():
+def test_rejects_an_invalid_phone_that_was_found():
     with pytest.raises(AnsibleFilterError, match="phone odd: phone_model"):
         find_phone(HOSTVARS, ["odd"], "odd")
 
 
-def test_swarm_table():
+def test_prints_a_load_test_table():
     statistics = {"phones": 1, "preprovisioned": 1, "failures": {}, "addresses": 1, "given_twice": [], "messages": 2, "times": {}}
-    assert swarm_table(statistics).startswith("1 of 1 phones preprovisioned\n")
+    assert load_test_table(statistics).startswith("1 of 1 phones preprovisioned\n")

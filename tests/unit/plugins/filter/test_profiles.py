@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Profiles made, sealed and unsealed in a playbook."""
+"""Filters that render, seal and unseal profiles."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from ansible_collections.voip.preprovision.plugins.filter.profiles import (
     seal_profile,
     unseal_profile,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
-from ansible_collections.voip.preprovision.plugins.module_utils.profile import parse, values
-from ansible_collections.voip.preprovision.plugins.module_utils.sealing import DIGESTS, compress, is_compressed, seal, unseal
+from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import parse, values
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import derive_key
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import compress, is_compressed
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import Digest
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.openssl_enc import seal, unseal
 
 KEY = "TopSecretPassphrase"
 PROFILE = "<flat-profile><Display_Name_1_>Büro</Display_Name_1_></flat-profile>\n"
@@ -31,7 +33,7 @@ HALF = "half a character: \udc80"
 
 
 @pytest.mark.parametrize("family", ["spa", "SPA504G", "spa504g", "ata19x", "CP-8851-3PCC"])
-def test_xml(family):
+def test_renders_xml(family):
     xml = profile_xml(
         {
             "User_ID_1_": "a<b",
@@ -72,11 +74,11 @@ def test_xml(family):
         ),
     ],
 )
-def test_formats_of_others(family, parameters, text):
+def test_renders_formats_of_other_vendors(family, parameters, text):
     assert profile_xml(parameters, family) == text
 
 
-def test_families_of_ones_own():
+def test_accepts_custom_families():
     assert "<A>1</A>" in profile_xml({"A": 1}, "own", {"own": {"based_on": "spa", "models": ["SPA999"]}})
     assert "<A>1</A>" in profile_xml({"A": 1}, "SPA999", {"own": {"based_on": "spa", "models": ["SPA999"]}})
 
@@ -90,20 +92,20 @@ def test_families_of_ones_own():
         (({"A": f"{KEY}\0"}, "spa"), "A holds the character U+0000"),
         (
             ({"A": 1}, "spa504"),
-            "there is no family 'spa504' (known are ata19x, spa, mpp, ",
+            "unknown family 'spa504' (expected one of ata19x, spa, mpp, ",
         ),
         (({"user_name.first": 1}, "snom"), "'user_name.first' cannot name a parameter"),
-        (({"A": 1}, "own", {"own": {"based_on": "none"}}), "family own: based_on names the unknown family 'none'"),
+        (({"A": 1}, "own", {"own": {"based_on": "none"}}), "family own: based_on: unknown family 'none'"),
     ],
 )
-def test_parameters_that_make_no_profile(arguments, sentence):
+def test_rejects_invalid_parameters(arguments, sentence):
     with pytest.raises(AnsibleFilterError) as caught:
         profile_xml(*arguments)
     assert str(caught.value).startswith(sentence)
     assert KEY not in str(caught.value)
 
 
-@given(texts, texts.filter(lambda key: key and "\0" not in key), st.sampled_from(DIGESTS), st.booleans())
+@given(texts, texts.filter(lambda key: key and "\0" not in key), st.sampled_from(Digest), st.booleans())
 def test_unseal_undoes_seal(profile, key, digest, packed):
     sealed = seal_profile(profile, key, digest, packed)
     assert unseal_profile(sealed, key, digest) == profile
@@ -113,42 +115,42 @@ def test_unseal_undoes_seal(profile, key, digest, packed):
 @pytest.mark.parametrize(
     ("options", "digest", "packed"), [((), "md5", True), (("sha256",), "sha256", True), (("md5", False), "md5", False)]
 )
-def test_sealed_as_the_domain_does(options, digest, packed):
+def test_seals_like_the_domain_code(options, digest, packed):
     content = unseal(base64.b64decode(seal_profile(PROFILE, KEY, *options)), KEY, digest)
     assert is_compressed(content) is packed
     assert content == (compress(PROFILE.encode()) if packed else PROFILE.encode())
 
 
-def test_base64_text_may_have_lines():
+def test_accepts_base64_text_in_lines():
     sealed = base64.encodebytes(seal(PROFILE.encode(), KEY, "md5")).decode()
     assert sealed.count("\n") > 1
     assert unseal_profile(sealed, KEY) == PROFILE
 
 
 SEALED = seal_profile(PROFILE, KEY)
-NOT_FITTING = "the key does not fit, or the digest is not md5, or the file is damaged"
+WRONG_KEY = "the key does not fit, or the digest is not md5, or the file is damaged"
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: seal_profile(None, KEY), "the profile is a NoneType, not text"),
+        (lambda: seal_profile(None, KEY), "the profile must be text, not empty"),
         (lambda: seal_profile(HALF + KEY, KEY), "the profile is not valid Unicode text"),
-        (lambda: seal_profile(PROFILE, 12345678901234567890), "the key is a int, not text"),
+        (lambda: seal_profile(PROFILE, 12345678901234567890), "the key must be text, not a number"),
         (lambda: seal_profile(PROFILE, ""), "the key is empty"),
         (lambda: seal_profile(PROFILE, HALF + KEY), "the key is not valid Unicode text"),
-        (lambda: seal_profile(PROFILE, f"{KEY}\0"), "the key holds a zero character, which no command line can carry"),
-        (lambda: seal_profile(PROFILE, KEY, "sha1"), "the digest 'sha1' is not known; use md5 or sha256"),
-        (lambda: unseal_profile(b"", KEY), "the sealed profile is a bytes, not text"),
+        (lambda: seal_profile(PROFILE, f"{KEY}\0"), "the key holds a null character, which no command line can carry"),
+        (lambda: seal_profile(PROFILE, KEY, "sha1"), "unknown digest 'sha1'; expected one of md5, sha256"),
+        (lambda: unseal_profile(b"", KEY), "the sealed profile must be text, not a bytes"),
         (lambda: unseal_profile(SEALED[:-3], KEY), "the sealed profile is not base64 text"),
         (lambda: unseal_profile("Büro", KEY), "the sealed profile is not base64 text"),
         (lambda: unseal_profile("a-b_", KEY), "the sealed profile is not base64 text"),
         (lambda: unseal_profile("", KEY), "the file is not encrypted: it does not begin with 'Salted__'"),
-        (lambda: unseal_profile(SEALED, f"{KEY}!"), NOT_FITTING),
-        (lambda: unseal_profile(SEALED, KEY, "sha256"), NOT_FITTING.replace("md5", "sha256")),
+        (lambda: unseal_profile(SEALED, f"{KEY}!"), WRONG_KEY),
+        (lambda: unseal_profile(SEALED, KEY, "sha256"), WRONG_KEY.replace("md5", "sha256")),
         (
             lambda: unseal_profile(base64.b64encode(seal(b"\xff" + KEY.encode(), KEY, "md5")).decode(), KEY),
-            "the key does not fit, or the digest is not md5: what comes out is not UTF-8 text",
+            "the key does not fit, or the digest is not md5: the result is not UTF-8 text",
         ),
         (
             lambda: unseal_profile(base64.b64encode(seal(b"\x1f\x8b" + KEY.encode(), KEY, "md5")).decode(), KEY),
@@ -163,12 +165,12 @@ NOT_FITTING = "the key does not fit, or the digest is not md5, or the file is da
 def test_errors_show_no_secret(call, message):
     with pytest.raises(AnsibleFilterError, match=f"^{re.escape(message)}$") as caught:
         call()
-    # With -vvv Ansible prints causes too
+    # With -vvv, Ansible prints causes too
     printed = "".join(traceback.format_exception_only(caught.value)) + repr(caught.value.__cause__)
     assert KEY[:15] not in printed
     assert "Büro" not in printed
 
 
 @pytest.mark.parametrize("mac", [MAC, "00005E0053AB", "0000.5e00.53ab"])
-def test_key(mac):
+def test_derives_the_key(mac):
     assert profile_key(mac, KEY) == derive_key(KEY, Mac("00005e0053ab"))

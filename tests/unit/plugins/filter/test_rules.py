@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Macros of a phone put into a text, and profile rules as mappings."""
+"""Filters that expand a phone's macros and parse profile rules."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ BARE = {"phone_mac": "00:00:5e:00:53:ab", "phone_model": "SPA504G"}
         (BARE, "", ""),
     ],
 )
-def test_macros_of_a_phone(phone, text, expanded):
+def test_expands_macros_of_a_phone(phone, text, expanded):
     assert expand_macros(text, phone) == expanded
 
 
-def test_further_macros():
-    further = {"SWVER": "7.6.2", "A": "$MA", "PRVTMR": 7, "SN": "other"}
-    assert expand_macros("$SWVER $A $PRVTMR $SN", ATA, further) == "7.6.2 $MA 7 other"
+def test_expands_additional_macros():
+    additional = {"SWVER": "7.6.2", "A": "$MA", "PRVTMR": 7, "SN": "other"}
+    assert expand_macros("$SWVER $A $PRVTMR $SN", ATA, additional) == "7.6.2 $MA 7 other"
 
 
-def test_families_of_ones_own():
+def test_accepts_custom_families():
     families = {"own": {"based_on": "spa", "models": ["SPA999"]}}
     assert expand_macros("$PSN", {**BARE, "phone_model": "SPA999"}, families=families) == "999"
 
@@ -50,28 +50,28 @@ def test_families_of_ones_own():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ((7, BARE), "what holds the macros is a int, not text"),
+        ((7, BARE), "the text with macros must be text, not a number"),
         (("$MA", {}), "the variable phone_mac is missing"),
         (("$MA", {"phone_mac": "00:00:5e:00:53:ab"}), "the variable phone_model is missing"),
         (
             ("$MA", {**BARE, "phone_mac": "12"}),
-            "phone_mac: '12' is not a MAC address; write twelve hexadecimal digits, as 00:00:5e:00:53:01",
+            "phone_mac: '12' is not a MAC address; write twelve hexadecimal digits, such as 00:00:5e:00:53:01",
         ),
-        (("$MA", {**BARE, "phone_model": "SPA504"}), "phone_model: the model 'SPA504' is not known; did you mean SPA504G?"),
+        (("$MA", {**BARE, "phone_model": "SPA504"}), "phone_model: unknown model 'SPA504'; did you mean 'SPA504G'?"),
         (
             ("$MA", BARE, {"$SWVER": "1"}),
-            "'$SWVER' cannot name a macro; write capital letters and digits without a $, as SWVER",
+            "'$SWVER' cannot name a macro; write capital letters and digits without a $, such as SWVER",
         ),
-        (("$MA", BARE, {7: "1"}), "'7' cannot name a macro; write capital letters and digits without a $, as SWVER"),
-        (("$MA", BARE, {"A": ["secret"]}), "the macro A is a list, not text"),
-        (("$MA", BARE, {"A": True}), "the macro A is a bool, not text"),
+        (("$MA", BARE, {7: "1"}), "'7' cannot name a macro; write capital letters and digits without a $, such as SWVER"),
+        (("$MA", BARE, {"A": ["secret"]}), "the macro A must be text, not a list"),
+        (("$MA", BARE, {"A": True}), "the macro A must be text, not true or false"),
         (
             ("$MA", BARE, {}, {"own": {"based_on": "none"}}),
-            "family own: based_on names the unknown family 'none'; known are ata19x, spa, mpp",
+            "family own: based_on: unknown family 'none'; expected one of ata19x, spa, mpp",
         ),
     ],
 )
-def test_macros_that_cannot_be_put_in(arguments, sentence):
+def test_rejects_invalid_input_for_macros(arguments, sentence):
     with pytest.raises(AnsibleFilterError) as caught:
         expand_macros(*arguments)
     assert str(caught.value).startswith(sentence)
@@ -116,24 +116,24 @@ NOTHING = {"condition": [], "assignments": {}, "options": {}, "url": ""}
         ("[--srv] https://example.net/a", [NOTHING | {"options": {"srv": ""}, "url": "https://example.net/a"}]),
     ],
 )
-def test_rules(text, alternatives):
+def test_parses_rules(text, alternatives):
     assert parse_profile_rule(text) == alternatives
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "the profile rule is a NoneType, not text"),
+        (None, "the profile rule must be text, not empty"),
         ("/a | ", "the profile rule, column 4: the last alternative is empty; leave out the |"),
         ("[--key ] /a", "the profile rule, column 8: --key has no value"),
     ],
 )
-def test_rules_that_a_phone_could_not_read(text, message):
+def test_rejects_invalid_rules(text, message):
     with pytest.raises(AnsibleFilterError, match=f"^{re.escape(message)}$"):
         parse_profile_rule(text)
 
 
-def test_no_secret_in_an_error():
+def test_errors_show_no_secret():
     with pytest.raises(AnsibleFilterError) as caught:
         parse_profile_rule("[--key=TopSecretTopSecret] /a")
     assert "TopSecret" not in str(caught.value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where services listen."""
+"""Filters for services: addresses, families, access to the web server."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ansible_collections.voip.preprovision.plugins.filter.services import (
 @pytest.mark.parametrize(
     ("value", "addresses"), [("192.0.2.1", ["192.0.2.1"]), (["192.0.2.1", "192.0.2.2"], ["192.0.2.1", "192.0.2.2"])]
 )
-def test_addresses(value, addresses):
+def test_returns_a_list_of_addresses(value, addresses):
     assert service_addresses(value, "web_server_address") == addresses
 
 
 @pytest.mark.parametrize("value", ["192.0.2.300", "prov.example.net", "192.0.2.1/24", "", None, [], ["192.0.2.1", 7]])
-def test_refused(value):
+def test_rejects_invalid_addresses(value):
     with pytest.raises(AnsibleFilterError, match=r"^web_server_address "):
         service_addresses(value, "web_server_address")
 
@@ -30,24 +30,24 @@ def test_refused(value):
 HOSTS = {"one": {"phone_model": "ATA192"}, "two": {"phone_model": "spa504g"}, "three": {"phone_model": "ata191"}, "none": {}}
 
 
-def test_families():
+def test_returns_families_of_hosts():
     assert model_families(HOSTS, ["one", "two", "three", "none"]) == ["ata19x", "spa"]
     assert model_families(HOSTS, []) == []
 
 
-def test_unknown_model():
-    with pytest.raises(AnsibleFilterError, match="the model 'ATA19' is not known"):
+def test_rejects_unknown_model():
+    with pytest.raises(AnsibleFilterError, match="unknown model 'ATA19'"):
         model_families({"one": {"phone_model": "ATA19"}}, ["one"])
 
 
-def test_access_tells_no_password():
+def test_access_plan_contains_no_password():
     plan = web_access_plan("auto", ["mpp"], {"00005e005301": "long enough to be a password"})
     assert plan["passwords"] == 1
     assert plan["level"] == "modern"
     assert "long enough" not in str(plan)
 
 
-def test_old_tls_is_warned_of(monkeypatch):
+def test_warns_of_old_tls(monkeypatch):
     warnings = []
     monkeypatch.setattr("ansible.utils.display.Display.warning", lambda self, text: warnings.append(text))
     web_access_plan("modern", ["spa"], {})
@@ -56,13 +56,13 @@ def test_old_tls_is_warned_of(monkeypatch):
     assert len(warnings) == 1
 
 
-def test_wrong_level():
-    with pytest.raises(AnsibleFilterError, match="web_server_tls is 'x'"):
+def test_rejects_invalid_tls_settings():
+    with pytest.raises(AnsibleFilterError, match="web_server_tls: unknown level 'x'"):
         web_access_plan("x", [], {})
-    with pytest.raises(AnsibleFilterError, match=r"^web_server_tls is 'modern', which takes no .* of 1024 bits; set"):
+    with pytest.raises(AnsibleFilterError, match=r"^web_server_tls is 'modern', which accepts no .* of 1024 bits; set"):
         web_access_plan("modern", [], {}, "1024")
 
 
-def test_password_file():
+def test_returns_the_password_file():
     assert web_password_file({}) == ""
     assert web_password_file({"00:00:5E:00:53:01": "long enough to be a password"}).startswith("00005e005301:{SSHA}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters as playbooks use them: through Ansible's own templating, with its tagged texts and lazy mappings."""
+"""Filters work in Ansible's own templating, with its tagged strings and lazy mappings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ansible.plugins.loader import filter_loader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.voip.preprovision.plugins.filter import identities, profiles, rules
-from ansible_collections.voip.preprovision.plugins.module_utils.keys import derive_key
-from ansible_collections.voip.preprovision.plugins.module_utils.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import derive_key
 
 NAMESPACE = "voip.preprovision."
 FILTERS = {
@@ -42,7 +42,7 @@ KEY = derive_key("SecretSecretSecretSecret", Mac("00005e0053ab"))
 
 @pytest.fixture
 def template(monkeypatch):
-    """Ansible's loader wants to be the one that imports collections, and here pytest is."""
+    """Return a function that evaluates a template with the filters as imported by pytest, not by Ansible's loader."""
     load = filter_loader.get
 
     def get(name, *arguments, **options):
@@ -87,10 +87,10 @@ def template(monkeypatch):
         ("'text' | seal_profile('key', compress=false) | unseal_profile('key', 'md5')", "text"),
     ],
 )
-def test_results(template, text, result):
+def test_returns_plain_data(template, text, result):
     made = template(text)
     assert made == result
-    # Nothing but plain data, which every module takes
+    # Plain data is accepted by every module
     assert json.loads(json.dumps(made)) == result
 
 
@@ -103,7 +103,7 @@ def test_results(template, text, result):
         ("'(' | parse_profile_rule", "the profile rule, column 1: "),
     ],
 )
-def test_errors(template, text, message):
+def test_errors_reach_the_user_without_secrets(template, text, message):
     with pytest.raises(AnsibleError) as caught:
         template(text)
     assert message in str(caught.value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The inventory plugin through Ansible's own inventory, with real files."""
+"""The inventory plugin in Ansible's own inventory, with real files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TABLE = "mac,serial,model,customer\n0000.5e00.5301,FCH0000D001,ATA192-3PW-K9,Exa
 
 
 class Manager(InventoryManager):
-    """Ansible's loader wants to be the one that imports collections, and here pytest is."""
+    """Use the plugin as imported by pytest; Ansible's loader would import the collection itself."""
 
     def _fetch_inventory_plugins(self):
         texts = [yaml.safe_load(text)["options"] for text in (ModuleDocFragment.DOCUMENTATION, DOCUMENTATION)]
@@ -35,8 +35,8 @@ def plugin():
 
 
 @pytest.fixture
-def said(monkeypatch):
-    """What Ansible warns of."""
+def warnings(monkeypatch):
+    """Collect Ansible's warnings."""
     sentences = []
     monkeypatch.setattr(Display, "warning", lambda self, message, *_args, **_kwargs: sentences.append(message))
     monkeypatch.setattr(
@@ -47,7 +47,7 @@ def said(monkeypatch):
 
 @pytest.fixture
 def inventory(tmp_path):
-    """Make an inventory of a configuration and a file of scans."""
+    """Return a function that makes an inventory from a configuration and a file of scans."""
 
     def load(options="", text=TABLE, config="phones.scans.yml", file="phones.txt", says="phones.txt"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
@@ -56,7 +56,7 @@ def inventory(tmp_path):
         try:
             return Manager(loader=DataLoader(), sources=[str(tmp_path / config)])
         except AnsibleError:
-            # The project's ansible.cfg lets no refused inventory pass; why it is refused has been told as a warning
+            # The project's ansible.cfg makes invalid inventories fatal; the reason was a warning before
             return None
 
     return load
@@ -70,9 +70,9 @@ def groups(loaded):
 ONE, TWO = "phone-00005e005301", "phone-00005e005302"
 
 
-def test_phones_and_their_groups(inventory, said):
+def test_adds_phones_and_their_groups(inventory, warnings):
     loaded = inventory()
-    assert said == []
+    assert warnings == []
     assert groups(loaded) == {
         "phones": [ONE, TWO],
         "customer_example_co": [ONE],
@@ -93,21 +93,21 @@ def test_phones_and_their_groups(inventory, said):
     }
 
 
-def test_options(inventory, said):
+def test_applies_options(inventory, warnings):
     options = "group: bench\ncustomer: Other\nmodel: ata191\ncustomer_group_prefix: c_\nmodel_group_prefix: m_"
     assert groups(inventory(options, "00005e005301\nFCH0000D001\n")) == {"bench": [ONE], "c_other": [ONE], "m_ata191": [ONE]}
-    assert said == []
+    assert warnings == []
 
 
-def test_families_of_ones_own(inventory, said):
+def test_accepts_custom_families(inventory, warnings):
     assert groups(inventory("families: {acme: {models: [ACME-1]}}", "ACME-1\n00005e005301\n")) == {
         "phones": [ONE],
         "model_acme_1": [ONE],
     }
-    assert said == []
+    assert warnings == []
 
 
-def test_constructed_variables_and_groups(inventory, said):
+def test_constructs_variables_and_groups(inventory, warnings):
     options = """
 compose:
   ansible_host: phone_mac | replace(':', '-')
@@ -118,15 +118,15 @@ keyed_groups:
     prefix: serial
 """
     loaded = inventory(options)
-    assert said == []
+    assert warnings == []
     assert loaded.get_host(ONE).vars["ansible_host"] == "00-00-5e-00-53-01"
     assert groups(loaded)["adapters"] == [ONE]
     assert groups(loaded)["serial_FCH0000D002"] == [TWO]
 
 
-def test_a_mistake_in_compose_is_told_when_strict(inventory, said):
+def test_strict_reports_a_mistake_in_compose(inventory, warnings):
     inventory("strict: true\ncompose: {x: phone_serial | nonsense}")
-    assert "Could not set x for host phone-00005e005301" in said[0]
+    assert "Could not set x for host phone-00005e005301" in warnings[0]
 
 
 def test_scans_are_never_templates(inventory):
@@ -135,21 +135,21 @@ def test_scans_are_never_templates(inventory):
 
 
 @pytest.mark.parametrize("config", ["scans.yml", "scans.yaml", "pallet.scans.yml", "my_scans.yaml"])
-def test_names_of_the_configuration(inventory, config):
+def test_accepts_names_of_configurations(inventory, config):
     assert ONE in inventory(config=config).hosts
 
 
 @pytest.mark.parametrize("name", ["phones.yml", "scans.yml.j2", "scans.csv", "scans"])
-def test_other_files_are_left_alone(tmp_path, name):
+def test_ignores_other_files(tmp_path, name):
     (tmp_path / name).write_text(f"plugin: {PLUGIN}\n")
     assert not plugin().verify_file(str(tmp_path / name))
 
 
-def test_the_file_may_lie_elsewhere(inventory):
+def test_reads_a_file_in_another_folder(inventory):
     assert ONE in inventory(file="scanned/pallet 7.csv", says="scanned/pallet 7.csv").hosts
 
 
-def test_the_home_folder(inventory, tmp_path, monkeypatch):
+def test_expands_the_home_folder(inventory, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert ONE in inventory(config="scans.yml", file="home/phones.txt", says="~/phones.txt").hosts
 
@@ -161,30 +161,32 @@ def test_the_home_folder(inventory, tmp_path, monkeypatch):
             "",
             TABLE + "00:00:5e:00:53:01,FCH0000D003,ATA192,\n00005e00530g,,ATA192,\n",
             [
-                "phones.txt line 4: the MAC address 00:00:5e:00:53:01 is that of line 2 too; each unit is scanned once",
+                "phones.txt line 4: the MAC address 00:00:5e:00:53:01 is already on line 2; scan each unit once",
                 "phones.txt line 5: '00005e00530g' is not a MAC address",
             ],
         ),
         ("", "caf\xe9".encode("latin-1"), ["phones.txt line 1: it is not UTF-8 text"]),
-        ("model: ATA193", TABLE, ["the model for all units without one: the model 'ATA193' is not known"]),
-        ("families: {spa: {modles: []}}", TABLE, ["family spa: the attribute modles is not known; did you mean models?"]),
+        ("model: ATA193", TABLE, ["the model for all units without one: unknown model 'ATA193'"]),
+        ("families: {spa: {modles: []}}", TABLE, ["family spa: unknown attribute 'modles'; did you mean 'models'?"]),
     ],
 )
-def test_refused(inventory, said, options, text, sentences):
+def test_rejects_invalid_files_and_options(inventory, warnings, options, text, sentences):
     loaded = inventory(options, text)
     assert loaded is None
     for sentence in sentences:
-        assert sentence in said[0]
+        assert sentence in warnings[0]
 
 
-def test_a_lost_file(inventory, said, tmp_path):
+def test_rejects_a_missing_file(inventory, warnings, tmp_path):
     assert inventory(says="lost.txt") is None
-    assert f"the file of scans {tmp_path}/lost.txt cannot be read: No such file or directory" in said[0]
+    assert f"the file of scans {tmp_path}/lost.txt cannot be read: No such file or directory" in warnings[0]
 
 
-def test_what_is_doubtful_is_a_warning(inventory, said):
+def test_warns_of_doubtful_input(inventory, warnings):
     loaded = inventory(text="mac,model,price\n0004f2000001,ATA192,7\n")
     assert list(loaded.hosts) == ["phone-0004f2000001"]
-    assert [sentence.split(":")[0] for sentence in said] == ["phones.txt", "phones.txt"]
-    assert "columns that are ignored: price" in said[0]
-    assert "line 2 (phone-0004f2000001, ATA192): the MAC address begins with 00:04:f2, which belongs to Polycom" in said[1]
+    assert [sentence.split(":")[0] for sentence in warnings] == ["phones.txt", "phones.txt"]
+    assert "ignored columns: price" in warnings[0]
+    assert (
+        "line 2 (phone-0004f2000001, ATA192): the MAC address begins with 00:04:f2, which is registered to Polycom" in warnings[1]
+    )

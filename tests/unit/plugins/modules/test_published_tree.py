@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module as Ansible runs it: check, real, check, real (as root, since files get owners)."""
+"""The module as run by Ansible, with and without check mode; as root, because files get owners."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.voip.preprovision.plugins.module_utils import sealing
-from ansible_collections.voip.preprovision.plugins.module_utils.transfer import (
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing import aes128gcm
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import (
     EncryptedWriter,
     Live,
     LiveFile,
@@ -24,12 +24,12 @@ from ansible_collections.voip.preprovision.plugins.modules import published_tree
 
 KEY = "a key for one transfer"
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to a group")
+pytestmark = pytest.mark.root(reason="only root can give files to a group")
 
 
 @pytest.fixture
 def call(tmp_path, capsys):
-    """Run the module; return its result."""
+    """Return a function that runs the module and returns its result."""
 
     def run(check=False, **arguments):
         with patch_module_args({"path": str(tmp_path / "srv"), "_ansible_check_mode": check, **arguments}):
@@ -42,7 +42,7 @@ def call(tmp_path, capsys):
 
 @pytest.fixture
 def archive(tmp_path):
-    """Write an archive of one file; return its path."""
+    """Return a function that writes an archive of one file and returns its path."""
 
     def write(content, base="", cut=0):
         path = tmp_path / "archive"
@@ -64,18 +64,18 @@ def names(result) -> tuple[bool, str]:
     return result["changed"], result["generation"]
 
 
-def test_look_install_look(call, archive, tmp_path):
+def test_reads_installs_and_reads_again(call, archive, tmp_path):
     assert names(call()) == (False, "")
     assert live_of(call()) == Live()
     assert names(call(check=True, archive=archive(b"first"), archive_key=KEY)) == (True, "")
     assert not (tmp_path / "srv").exists()
     assert names(call(archive=archive(b"first"), archive_key=KEY)) == (True, "000001")
-    looked = call(check=True)
-    assert names(looked) == (False, "000001")
-    assert live_of(looked) == Live("000001", "salt", {"open/a.cfg": LiveFile("print of b'first'", "desk", "service")})
+    found = call(check=True)
+    assert names(found) == (False, "000001")
+    assert live_of(found) == Live("000001", "salt", {"open/a.cfg": LiveFile("print of b'first'", "desk", "service")})
 
 
-def test_going_back_check_real_check_real(call, archive, tmp_path):
+def test_returns_to_the_previous_generation_once(call, archive, tmp_path):
     call(archive=archive(b"first"), archive_key=KEY)
     assert "no earlier generation" in call(check=True, state="previous")["msg"]
     call(archive=archive(b"second", "000001"), archive_key=KEY)
@@ -88,13 +88,13 @@ def test_going_back_check_real_check_real(call, archive, tmp_path):
     assert names(call(state="previous")) == (False, "000001")
 
 
-def test_as_many_earlier_generations_are_kept_as_asked_for(call, archive, tmp_path):
+def test_keeps_the_requested_number_of_earlier_generations(call, archive, tmp_path):
     for number in range(1, 5):
         call(archive=archive(b"%d" % number, f"00000{number - 1}" if number > 1 else ""), archive_key=KEY, keep=1)
     assert sorted(path.name for path in (tmp_path / "srv/generations").iterdir()) == [".lock", "000003", "000004"]
 
 
-def test_contents_come_sealed(call, archive):
+def test_returns_contents_sealed(call, archive):
     call(archive=archive(b"plain secret"), archive_key=KEY)
     result = call(contents=["open/a.cfg", "open/none"], archive_key=KEY)
     packed = base64.b64decode(result["contents"])
@@ -104,7 +104,7 @@ def test_contents_come_sealed(call, archive):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"contents": ["../escape"], "archive_key": KEY}, "'../escape' is not a path below the published folder"),
         ({"contents": ["open/a.cfg"], "archive_key": ""}, "the key is empty"),
@@ -112,15 +112,15 @@ def test_contents_come_sealed(call, archive):
         ({"archive": "/nonexistent/archive", "archive_key": KEY}, "/nonexistent/archive"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(call, arguments, told):
+def test_rejects_invalid_arguments_with_a_message(call, arguments, message):
     result = call(**arguments)
     assert result["failed"]
-    assert told in result["msg"]
+    assert message in result["msg"]
     assert "exception" not in result
 
 
 @pytest.mark.parametrize("key", [KEY, "another key"])
-def test_an_archive_that_is_cut_off_or_sealed_with_another_key_changes_nothing(call, archive, key):
+def test_truncated_archive_or_other_key_changes_nothing(call, archive, key):
     call(archive=archive(b"first"), archive_key=KEY)
     result = call(archive=archive(b"second", "000001", cut=1), archive_key=key)
     assert result["failed"]
@@ -128,16 +128,16 @@ def test_an_archive_that_is_cut_off_or_sealed_with_another_key_changes_nothing(c
     assert names(call()) == (False, "000001")
 
 
-def test_a_host_without_cryptography_is_told_what_to_install(call, archive, monkeypatch):
+def test_names_the_package_to_install_without_cryptography(call, archive, monkeypatch):
     path = archive(b"first")
-    monkeypatch.setattr(sealing, "MISSING", ImportError("no cryptography"))
+    monkeypatch.setattr(aes128gcm, "MISSING", ImportError("no cryptography"))
     for arguments in ({"archive": path}, {"contents": []}):
         assert "python3-cryptography" in call(archive_key=KEY, **arguments)["msg"]
 
 
-def test_looking_needs_no_cryptography(call, archive, monkeypatch, tmp_path):
+def test_reads_without_cryptography(call, archive, monkeypatch, tmp_path):
     call(archive=archive(b"first"), archive_key=KEY)
-    monkeypatch.setattr(sealing, "MISSING", ImportError("no cryptography"))
+    monkeypatch.setattr(aes128gcm, "MISSING", ImportError("no cryptography"))
     assert names(call()) == (False, "000001")
     Path(tmp_path, "srv/current/open/a.cfg").write_bytes(b"other")
     assert not live_of(call()).entries["open/a.cfg"].fingerprint

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module against a real server on loopback: what it returns, when it fails, and which options it refuses."""
+"""The module against a real server on loopback: results, failures and rejected options."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from cryptography.x509 import ExtendedKeyUsageOID
 
-from ansible_collections.voip.preprovision.plugins.module_utils import tls_probe
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates import tls_scan
 from ansible_collections.voip.preprovision.plugins.modules import server_certificate_check
 
 NAME = "prov.example.net"
 TODAY = {"now": datetime.datetime.now(datetime.UTC)}
-KEYS = {"address", "resolved", "certificate", "protocols", "cipher", "asks_for_certificate", "findings", "changed"}
+KEYS = {"address", "resolved", "certificate", "protocols", "cipher", "asks_for_certificate", "client_cas", "findings", "changed"}
+
+# Each scan starts six processes of openssl
+many_scans = pytest.mark.slow
 
 
 @contextmanager
 def https(certificate, key, roots=None):
-    """An HTTPS server; with *roots* it asks for client certificates. Gives its port."""
+    """Run an HTTPS server; with *roots*, it requests client certificates. Yield its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     if roots:
@@ -54,7 +57,7 @@ def https(certificate, key, roots=None):
 
 @pytest.fixture
 def run(capsys):
-    """Run the module with these options and more; gives what it returns."""
+    """Return a function that runs the module with the given options and returns its result."""
 
     def run_(options, check_mode=False, **more):
         given = {"name": NAME, "family": "ata19x", "address": "127.0.0.1", **options, **more, "_ansible_check_mode": check_mode}
@@ -67,7 +70,7 @@ def run(capsys):
 
 @pytest.fixture(scope="module")
 def paths(tiny_ca, tmp_path_factory):
-    """A CA of today, since the module looks at the clock: files of its root, and of a good and a bad server."""
+    """Return a folder of files of a CA's root, a phone, a good and a bad server, valid today because the module reads the clock."""
     folder = tmp_path_factory.mktemp("certificates")
     root = tiny_ca.issue("Root of today", signer=None, key="ca", ca=True, san=None, **TODAY)
     texts = {
@@ -84,7 +87,7 @@ def paths(tiny_ca, tmp_path_factory):
 
 @pytest.fixture
 def resolved(monkeypatch):
-    """Names lead to these addresses."""
+    """Make every name resolve to a list of addresses; return the list."""
     addresses = ["127.0.0.1"]
     monkeypatch.setattr(server_certificate_check, "resolve", lambda name, name_server, timeout: tuple(addresses))
     return addresses
@@ -119,8 +122,9 @@ def test_a_bad_server_fails_with_a_sentence_for_each_error(run, paths):
     assert sentences == [f"{finding['what']}; {finding['remedy']}" for finding in errors]
 
 
+@many_scans
 @pytest.mark.usefixtures("resolved")
-def test_fail_on_says_what_is_serious(run, paths):
+def test_fail_on_sets_the_failing_levels(run, paths):
     with https(paths / "bad.pem", paths / "bad.key") as port:
         assert not run({"port": port}, fail_on="never").get("failed")
     with https(paths / "good.pem", paths / "good.key") as port:
@@ -130,8 +134,9 @@ def test_fail_on_says_what_is_serious(run, paths):
         assert not run({"port": port}, fail_on="error").get("failed")
 
 
+@many_scans
 @pytest.mark.usefixtures("resolved")
-def test_facts_and_periods_are_handed_on(run, paths):
+def test_passes_facts_and_periods_on(run, paths):
     with https(paths / "good.pem", paths / "good.key") as port:
         options = {"port": port, "roots": str(paths / "root.pem")}
         assert "expires on" in run(options, resync_period=91 * 86400)["msg"]
@@ -139,22 +144,23 @@ def test_facts_and_periods_are_handed_on(run, paths):
         assert "phones offer TLS 1.0" in run(options, facts={"lowest": "TLS 1.0", "highest": "TLS 1.0"})["msg"]
 
 
+@many_scans
 @pytest.mark.usefixtures("resolved")
-def test_a_client_certificate_is_shown(run, paths):
+def test_presents_a_client_certificate(run, paths):
     with https(paths / "good.pem", paths / "good.key", paths / "root.pem") as port:
         shown = {"certificate": str(paths / "phone.pem"), "private_key": str(paths / "phone.key")}
         result = run({"port": port, "roots": str(paths / "root.pem")}, **shown)
         assert (result["asks_for_certificate"], result["status"]) == (True, 404)
         assert not result.get("failed")
-        # Refused, since it is no client's
+        # Refused, because it is not a client certificate
         shown = {"certificate": str(paths / "good.pem"), "private_key": str(paths / "good.key")}
         result = run({"port": port, "roots": str(paths / "root.pem")}, **shown)
         assert result["status"] == 0
-        assert "cuts the connection when it is shown this client certificate" in result["msg"]
+        assert "closes the connection when it gets this client certificate" in result["msg"]
         assert "status" not in run({"port": port, "roots": str(paths / "root.pem")})
 
 
-def test_the_next_address_is_tried(run, paths, resolved):
+def test_tries_the_next_address(run, paths, resolved):
     resolved[:] = ["127.0.0.2", "127.0.0.1"]
     with https(paths / "good.pem", paths / "good.key") as port:
         result = run({"port": port, "roots": str(paths / "root.pem")}, address=None)
@@ -165,41 +171,41 @@ def test_the_next_address_is_tried(run, paths, resolved):
     ]
 
 
-def test_nobody_answers(run, resolved):
+def test_fails_without_an_answer(run, resolved):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     result = run({"port": port})
-    assert f"127.0.0.1 cannot be reached on port {port}: connection refused; start the server there" in result["msg"]
+    assert f"127.0.0.1 cannot be reached on port {port}: connection refused; start the server," in result["msg"]
     assert (result["certificate"], result["address"]) == ({}, "")
     resolved.clear()
     assert f"the name {NAME} has no IPv4 address in DNS" in run({"port": port}, address=None)["msg"]
 
 
-def test_the_name_server_is_asked(run, monkeypatch):
-    asked = []
-    monkeypatch.setattr(tls_probe, "ask_name_server", lambda _client, *arguments: asked.append(arguments) or ())
+def test_asks_the_name_server(run, monkeypatch):
+    calls = []
+    monkeypatch.setattr(tls_scan, "ask_name_server", lambda _client, *arguments: calls.append(arguments) or ())
     run({}, address=None, name_server="192.0.2.1", timeout=3)
-    assert asked == [(NAME, "192.0.2.1", 3)]
+    assert calls == [(NAME, "192.0.2.1", 3)]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "prov"}, "name is 'prov'; it must be the fully qualified name that phones use, as prov.example.net"),
+        ({"name": "prov"}, "name is 'prov'; it must be the fully qualified name that phones use, such as prov.example.net"),
         ({"name": "192.0.2.1"}, "name is '192.0.2.1'; it must be"),
-        ({"address": NAME}, f"address is '{NAME}'; phones use IPv4 addresses alone, as 192.0.2.1"),
-        ({"name_server": "::1"}, "name_server is '::1'; phones use IPv4"),
+        ({"address": NAME}, f"address is '{NAME}'; phones use only IPv4 addresses, such as 192.0.2.1"),
+        ({"name_server": "::1"}, "name_server is '::1'; phones use only IPv4"),
         ({"port": 0}, "port is 0; it must be from 1 to 65535"),
         ({"timeout": 0}, "timeout is 0; it must be from 1 to 600"),
         ({"resync_period": -1}, "resync_period is -1; it must be from 0 to 2147483647"),
-        ({"facts": {"lowest": "TLS 1.3"}}, "facts: lowest is TLS 1.3, which is above highest, TLS 1.2; give both"),
+        ({"facts": {"lowest": "TLS 1.3"}}, "facts: lowest is TLS 1.3, which is above highest, TLS 1.2; set both"),
         ({"roots": "/nowhere"}, "roots: cannot read /nowhere on the target: No such file or directory"),
-        ({"roots": __file__}, f"roots: {__file__} holds no certificate in PEM form"),
+        ({"roots": __file__}, f"roots: {__file__} contains no certificate in PEM form"),
         ({"certificate": "/x"}, "parameters are required together: certificate, private_key"),
         ({"family": "ata"}, "value of family must be one of: ata19x, spa, mpp"),
     ],
 )
-def test_options_that_cannot_be(run, options, message):
+def test_rejects_invalid_options(run, options, message):
     result = run(options)
     assert result["failed"]
     assert result["msg"].startswith(message)

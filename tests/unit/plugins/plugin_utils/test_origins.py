@@ -8,14 +8,13 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.manager import VariableManager
 
-from ansible_collections.voip.preprovision.plugins.module_utils.phone_rows import PhoneRows
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.rows import PhoneRows
 from ansible_collections.voip.preprovision.plugins.plugin_utils.origins import (
     ELSEWHERE,
-    group_variables,
     row_origins,
     variable_origins,
 )
-from ansible_collections.voip.preprovision.plugins.plugin_utils.publishing import Entry
+from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry, group_variables
 
 HOSTS = """
 all:
@@ -60,7 +59,7 @@ def inventory(tmp_path):
     return look
 
 
-def test_variables_within_the_inventory_file(inventory):
+def test_variables_in_the_inventory_file(inventory):
     assert inventory() == {
         "phone_a": ("group all", "all of hosts"),
         "phone_b": ("group customer", "customer of hosts"),
@@ -76,7 +75,7 @@ def test_variables_within_the_inventory_file(inventory):
     ("files", "play", "extra", "expected"),
     [
         ({"group_vars/all.yml": "phone_a: x"}, {}, {}, ("group all", "x")),
-        # What stands with a group beats what is for all, and a host beats both, in files and in the inventory
+        # A group's variables override those of all, and a host's override both, in files and in the inventory
         ({"group_vars/customer.yml": "phone_a: x"}, {}, {}, ("group customer", "x")),
         ({"group_vars/site.yml": "phone_a: x", "group_vars/customer.yml": "phone_a: y"}, {}, {}, ("group site", "x")),
         ({"group_vars/site.yml": "phone_a: x", "host_vars/desk.yml": "phone_a: y"}, {}, {}, ("host desk", "y")),
@@ -85,7 +84,7 @@ def test_variables_within_the_inventory_file(inventory):
         ({"host_vars/desk.yml": "phone_a: x"}, {}, {"phone_a": "y"}, (ELSEWHERE, "y")),
     ],
 )
-def test_the_strongest_is_told(inventory, files, play, extra, expected):
+def test_reports_the_origin_with_the_highest_precedence(inventory, files, play, extra, expected):
     assert inventory(files, play, extra)["phone_a"] == expected
 
 
@@ -96,7 +95,7 @@ GROUPS = {
 }
 
 
-def test_variables_of_groups_of_rows():
+def test_origins_of_row_groups():
     assert [(origin, list(values)) for origin, values in group_variables(GROUPS)] == [
         ("all", ["phone_resync", "phone_nat"]),
         ("customer example", ["phone_nat"]),

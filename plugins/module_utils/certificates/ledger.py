@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The ledger of a station's certificates: when each was made, sent, signed and installed, and when it expires.
+
+It depends only on the requests and on the files in the certificates' folder, so listing the folder is enough to tell whether it is
+still up to date.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from ..common.text_tables import align
+from .install_checks import describe_expiry
+from .requests import CertificateError, Provider
+
+LEDGER = "ledger"
+"""Name of the ledger's file."""
+SENT = "server.sent"
+"""Name of the copy of the server's signing request that was sent to a CA."""
+
+Files: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Path below the certificates' folder -> what ``find`` reports: checksum, mode, uid, gid, mtime."""
+
+_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+_DATES = ("made", "sent", "signed", "installed", "expires")
+_COLUMNS = ("certificate", "for", *_DATES, "signer")
+_BENCH_CA = "bench CA"
+_DAMAGED = "the ledger of the certificates is damaged; remove it and set up the station again"
+
+
+def format_ledger(
+    requests: Sequence[Mapping[str, Any]],
+    roots: Sequence[Mapping[str, str]],
+    signed: Mapping[str, str],
+    files: Files,
+) -> str:
+    """Return the ledger of what was requested and what exists, as JSON.
+
+    *requests*: see CertificateRequest; *roots*: ``subject`` and ``sha256`` of makers' CAs; *signed*: ``issuer``, ``signed`` and
+    ``expires`` of the certificate signed elsewhere, or empty.
+    """
+    ledger = {
+        "requests": requests,
+        "roots": [{"subject": root["subject"], "sha256": root["sha256"]} for root in roots],
+        "certificates": [_row(request, signed, files) for request in requests],
+        "files": {
+            path: [file["checksum"], file["mode"], file["uid"], file["gid"]] for path, file in files.items() if path != LEDGER
+        },
+    }
+    return json.dumps(ledger, sort_keys=True, indent=1) + "\n"
+
+
+def _row(request: Mapping[str, Any], signed: Mapping[str, str], files: Files) -> dict[str, str]:
+    file = request["file"]
+    installed = files.get(f"{file}.pem", {}).get("mtime", 0.0)
+    # The station installs a certificate as soon as it has signed it, so the file's time begins its validity
+    times = {"signer": _BENCH_CA, "signed": _time(installed), "expires": _time(installed + request["days"] * 86400)}
+    if request["provider"] == Provider.ELSEWHERE:
+        times = {"signer": signed["issuer"], "signed": signed["signed"], "expires": signed["expires"]}
+    return {
+        "certificate": file,
+        "for": ", ".join(request["subject"].values()),
+        "made": _time(files.get(f"{file}.key", {}).get("mtime", 0.0)),
+        "sent": _time(files[SENT]["mtime"]) if file == "server" and is_sent(files) else "",
+        "installed": _time(installed),
+        **times,
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).strftime(_SECONDS)
+
+
+def is_sent(files: Files) -> bool:
+    """Tell whether the current signing request of the server was sent."""
+    return SENT in files and files[SENT]["checksum"] == files.get("server.csr", {}).get("checksum")
+
+
+def is_settled(
+    ledger: str,
+    requests: Sequence[Mapping[str, Any]],
+    files: Files,
+    until: float,
+) -> bool:
+    """Tell whether the stored ledger is this one and the station's certificates are valid until *until* (seconds since 1970).
+
+    A certificate's file is as old as the certificate, since only issuing writes it.
+    """
+    noted = files.get(LEDGER, {}).get("checksum")
+    if noted != hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest():
+        return False
+    own = [request for request in requests if request["provider"] != Provider.ELSEWHERE]
+    return all(files.get(f"{request['file']}.pem", {}).get("mtime", 0.0) + request["days"] * 86400 > until for request in own)
+
+
+def read_ledger(text: str) -> list[dict[str, str]]:
+    """Return one row per certificate; raise CertificateError when the text is not a ledger."""
+    try:
+        rows = json.loads(text)["certificates"]
+        return [{column: str(row[column]) for column in _COLUMNS} for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CertificateError(_DAMAGED) from error
+
+
+def read_device_roots(text: str) -> list[str]:
+    """Return the subjects of the makers' CAs; raise CertificateError when the text is not a ledger."""
+    try:
+        return [str(root["subject"]) for root in json.loads(text)["roots"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CertificateError(_DAMAGED) from error
+
+
+def ending(rows: Sequence[Mapping[str, str]], now: datetime.datetime, days_left: int) -> list[str]:
+    """Return one sentence for each certificate that phones rely on and that expires within *days_left* days from *now*."""
+    return [
+        f"the certificate '{row['certificate']}' {describe_expiry(end, now, days_left)}; "
+        + ("set up the station again to renew it" if row["signer"] == _BENCH_CA else "have it renewed first")
+        for row in rows
+        if row["certificate"] in ("bench-ca", "server")
+        and (end := datetime.datetime.strptime(row["expires"], _SECONDS).replace(tzinfo=datetime.UTC))
+        < now + datetime.timedelta(days=days_left)
+    ]
+
+
+def waiting(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return a sentence while the server's request was sent and it still uses the bench CA's certificate."""
+    return [
+        f"the signing request of {row['for']} was sent on {row['sent'][:10]}; until certificates_signed names the signed "
+        "certificate, the server uses the bench CA's, which phones at customers do not trust"
+        for row in rows
+        if row["sent"] and row["signer"] == _BENCH_CA
+    ]
+
+
+def format_report(rows: Sequence[Mapping[str, str]], now: datetime.datetime, days_left: int, more: Iterable[str] = ()) -> str:
+    """Return a table with one row per certificate, followed by what has to be done and the sentences *more*."""
+    notes = [*waiting(rows), *ending(rows, now, days_left), *more]
+    lines = [tuple(_shown(column, row[column]) for column in _COLUMNS) for row in rows]
+    return "\n".join([*align(_COLUMNS, lines), *([""] if notes else []), *notes])
+
+
+def _shown(column: str, value: str) -> str:
+    return value[:10] if column in _DATES else value

@@ -1,0 +1,452 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Phones as rows of a CSV, JSON Lines or SQLite file, with the same variables as inventory hosts.
+
+A column is a phone variable; a dot goes into it: ``phone_lines.1.user_id``, ``phone_parameters.Time_Zone``, and a slash into a
+section. An empty cell sets nothing; a phone line with only empty cells still counts, so that those after it keep their numbers. A
+list or mapping can also be one cell of JSON. Rows are read one by one, each time anew, and never all kept in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import functools
+import itertools
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import quote
+
+from ..common.mac import MacError, parse_mac
+from ..common.suggest import did_you_mean, nearest, one_of
+from ..common.validate import kind_of
+from .phone import LAYER, PLAIN, STRUCTURED
+
+NAME = "name"
+"""Column of a phone's name; without it, the MAC address is the name."""
+DEFAULT_QUERY = "SELECT * FROM phones"
+MAX_LINES = 64
+
+_EMPTY = ("", None)
+
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_SQLITE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+_JSON_SUFFIXES = (".jsonl", ".ndjson")
+_DELIMITERS = ",;\t"
+_READ_QUERY = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_LINE_NUMBER = re.compile(r"[1-9][0-9]?")
+_MAX_PLANS = 256
+_SHORT = 5
+
+
+class RowsError(ValueError):
+    """The file as a whole is invalid; the message names it and the remedy."""
+
+
+class Row(NamedTuple):
+    """One phone: its name, its place (``phones.csv line 17``), and its variables or why they are invalid."""
+
+    name: str
+    where: str
+    variables: Mapping[str, Any]
+    problem: str = ""
+
+
+class PhoneRows:
+    """The phones of a file.
+
+    *groups*: what rows share. ``all`` -> variables, and ``customer``, ``site``, ``model`` or another variable's name without phone_
+    -> value of that variable -> variables. The value is the row's own, or else that of the groups before. Later keys win, and the
+    row's own variables win over all; a variable replaces another as a whole. Rows get the groups' own objects, not copies.
+    """
+
+    def __init__(
+        self, path: str, query: str = "", groups: Mapping[str, Mapping[str, Any]] | None = None, text: str | None = None
+    ) -> None:
+        """Raise RowsError. *query*: for SQLite. *text*: the file's content if the caller has decrypted it."""
+        self._path = path
+        self._file = Path(path).name
+        self._text = text
+        self._query = query
+        self._groups = _Groups(groups or {})
+        self._read = self._reader()
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._read()
+
+    def missing_groups(self) -> list[str]:
+        """Return a sentence on each value of the rows read so far that looks like a misspelt group.
+
+        A value unlike all groups is fine: not every customer has something to share.
+        """
+        return [
+            f"{self._file}: groups has no {dimension} '{value}', so its phones share nothing{did_you_mean(near)}"
+            for (dimension, value), near in self._groups.misspelt.items()
+        ]
+
+    def _reader(self) -> Callable[[], Iterator[Row]]:
+        """Choose how to read the file, by content and suffix."""
+        suffix = Path(self._path).suffix.lower()
+        if self._text is not None:
+            if suffix in _SQLITE_SUFFIXES or self._text.startswith("SQLite format 3"):
+                raise RowsError(f"{self._path}: a SQLite file cannot be read from a vault; encrypt CSV or JSON Lines")
+            head = b""
+        else:
+            try:
+                with open(self._path, "rb") as file:
+                    head = file.read(len(_SQLITE_MAGIC))
+            except OSError as error:
+                raise self._unreadable(error) from error
+        if head.startswith(b"$ANSIBLE_VAULT"):
+            raise RowsError(f"{self._path}: it is encrypted with Ansible Vault; pass its decrypted text")
+        if head == _SQLITE_MAGIC:
+            if self._query and not _READ_QUERY.match(self._query):
+                raise RowsError(f"{self._path}: the query must begin with SELECT or WITH")
+            return self._read_sqlite
+        if suffix in _SQLITE_SUFFIXES:
+            raise RowsError(f"{self._path}: it is named {suffix} but is not a SQLite file")
+        if self._query:
+            raise RowsError(f"{self._path}: it is not a SQLite file, so it cannot be queried; remove query")
+        return self._read_json if suffix in _JSON_SUFFIXES else self._read_csv
+
+    # -- forms
+
+    def _read_csv(self) -> Iterator[Row]:
+        lines = self._lines()
+        before, header = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
+        # The first line decides how the columns are separated
+        delimiter = max(_DELIMITERS, key=header.count)
+        reader = csv.reader(itertools.chain([header], lines), delimiter=delimiter, strict=True)
+        plan: _Plan | None = None
+        while True:
+            first = before + reader.line_num + 1
+            try:
+                cells = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                if plan is None:
+                    raise RowsError(f"{self._path}: its header cannot be read: {error}") from error
+                until = _until(first, before + reader.line_num)
+                yield self._refused(first, f"its cells cannot be separated{until}: {error}; check its quotes")
+                continue
+            if not any(cells) or not any(map(str.strip, cells)):
+                continue
+            if plan is None:
+                plan = _Plan(f"{self._path}: ", cells)
+            elif len(cells) != plan.width:
+                until = _until(first, before + reader.line_num)
+                yield self._refused(first, f"it has {len(cells)} columns{until}, but the header has {plan.width}")
+            else:
+                yield self._row(first, plan.assign(cells))
+        if plan is None:
+            raise RowsError(f"{self._path}: it has no header line with the columns' names")
+
+    def _read_json(self) -> Iterator[Row]:
+        for number, line in enumerate(self._lines(), 1):
+            if line.isspace():
+                continue
+            try:
+                values = _parse_json(line)
+            except ValueError as error:
+                yield self._refused(number, f"it is not JSON: {error}")
+                continue
+            if not isinstance(values, dict):
+                yield self._refused(number, "it is not a JSON object; write one object per line")
+                continue
+            try:
+                plan = _json_plan(tuple(values))
+            except RowsError as error:
+                yield self._refused(number, str(error))
+                continue
+            yield self._row(number, plan.assign(list(values.values())))
+
+    def _read_sqlite(self) -> Iterator[Row]:
+        location = f"file://{quote(os.fsencode(os.path.abspath(self._path)))}?mode=ro"
+        try:
+            with contextlib.closing(sqlite3.connect(location, uri=True)) as database:
+                cursor = database.execute(self._query or DEFAULT_QUERY)
+                plan = _Plan(f"{self._path}: ", [column[0] for column in cursor.description])
+                for number, cells in enumerate(cursor, 1):
+                    if bytes in map(type, cells):
+                        column = plan.columns[[type(cell) for cell in cells].index(bytes)]
+                        yield self._refused(number, f"the column {column} holds a BLOB; store text", "row")
+                    else:
+                        yield self._row(number, plan.assign(cells), "row")
+        except sqlite3.Error as error:
+            hint = "" if self._query else f"; the query was {DEFAULT_QUERY}"
+            raise RowsError(f"{self._path}: SQLite reports: {error}{hint}") from error
+
+    def _lines(self) -> Iterator[str]:
+        """Yield the lines of the text with their line ends; raise RowsError naming a line that is not text."""
+        try:
+            for number, line in enumerate(self._raw_lines(), 1):
+                if "\0" in line:
+                    raise RowsError(f"{self._path} line {number}: it has a NUL byte, so it is not text; save the file as UTF-8")
+                yield line
+        except UnicodeDecodeError as error:
+            number = _find_bad_line(self._path)
+            raise RowsError(f"{self._path} line {number}: it is not UTF-8 text; save the file as UTF-8") from error
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _raw_lines(self) -> Iterator[str]:
+        if self._text is None:
+            with open(self._path, encoding="utf-8-sig", newline="") as file:
+                yield from file
+        else:
+            # Not StringIO, which would copy the text with four bytes per character
+            yield from (match[0] for match in _LINE.finditer(self._text, self._text.startswith("\ufeff")))
+
+    def _unreadable(self, error: OSError) -> RowsError:
+        return RowsError(f"{self._path}: the phones cannot be read: {error.strerror}")
+
+    # -- one row
+
+    def _row(self, number: int, assigned: tuple[dict[str, Any], str], unit: str = "line") -> Row:
+        own, problem = assigned
+        name = str(own.pop(NAME, ""))
+        if not name:
+            try:
+                name = parse_mac(own.get("phone_mac")).plain
+            except MacError:
+                name = "without a name"
+        return Row(name, f"{self._file} {unit} {number}", {**self._groups.base(own), **own}, problem)
+
+    def _refused(self, number: int, problem: str, unit: str = "line") -> Row:
+        return Row("without a name", f"{self._file} {unit} {number}", {}, problem)
+
+
+class _Group(NamedTuple):
+    """The members of one dimension: what each value of a variable gives."""
+
+    dimension: str
+    variable: str
+    members: Mapping[str, Mapping[str, Any]]
+    alike: Mapping[str, str]
+    """Form that a misspelt value may have -> value, see _forms()."""
+
+    def value(self, variables: Mapping[str, Any]) -> str:
+        value = str(variables.get(self.variable, ""))
+        # The case of models does not matter
+        return value.strip().upper() if self.dimension == "model" else value
+
+
+class _Groups:
+    """The variables that rows share."""
+
+    def __init__(self, groups: Mapping[str, Any]) -> None:
+        """Raise RowsError."""
+        self.misspelt: dict[tuple[str, str], str] = {}
+        """Dimension and value of a row -> the member that the user probably meant."""
+        self._groups = [_read_group(str(dimension), members) for dimension, members in groups.items()]
+        self._bases: dict[tuple[str | None, ...], dict[str, Any]] = {}
+
+    def base(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the variables of a row's groups; rows in the same groups get the same object."""
+        # All values without an entry share one base, or there would be a base per site
+        key = tuple([self._member(group, group.value(own)) for group in self._groups])
+        base = self._bases.get(key)
+        if base is None:
+            base = {}
+            for group, member in zip(self._groups, key, strict=True):
+                if member == "":
+                    member = self._member(group, group.value(base))
+                if member is not None:
+                    base.update(group.members.get(member, {}))
+            self._bases[key] = base
+        return base
+
+    def _member(self, group: _Group, value: str) -> str | None:
+        if not value or value in group.members:
+            return value
+        near = next((group.alike[form] for form in _forms(value) if form in group.alike), None)
+        if near is not None:
+            self.misspelt[group.dimension, value] = near
+        return None
+
+
+def _read_group(dimension: str, members: object) -> _Group:
+    if not isinstance(members, Mapping):
+        raise RowsError(f"groups: {dimension} is {kind_of(members)}; write a mapping")
+    if dimension == "all":
+        # No variable phone_all exists, so every row has its empty value
+        return _Group("all", "phone_all", {"": _check_variables("all", members)}, {})
+    variable = f"phone_{dimension}"
+    if variable not in PLAIN:
+        raise RowsError(f"groups: there is no variable {variable} to group by; use all, customer, site or model")
+    known = {
+        str(value).upper() if dimension == "model" else str(value): _check_variables(f"{dimension} {value}", variables)
+        for value, variables in members.items()
+    }
+    return _Group(dimension, variable, known, {form: value for value in known for form in _forms(value)})
+
+
+def _forms(value: str) -> list[str]:
+    """Return forms of which two values share one when they differ by case, punctuation or one letter, and have the same digits."""
+    digits = re.sub(r"\D", "", value)
+    letters = re.sub(r"[\W\d_]", "", value.casefold())
+    wrong = range(len(letters)) if len(letters) >= _SHORT else ()
+    return [f"{digits} {letters}", *(f"{digits} {letters[:at]}{letters[at + 1 :]}" for at in wrong)]
+
+
+def _check_variables(group: str, variables: object) -> Mapping[str, Any]:
+    if not isinstance(variables, Mapping):
+        raise RowsError(f"groups: {group} is {kind_of(variables)}; write a mapping of phone variables")
+    for name in variables:
+        _check_variable(str(name), PLAIN, f"groups: {group}: ")
+    return variables
+
+
+def _check_variable(name: str, plain: tuple[str, ...], where: str) -> None:
+    """Raise RowsError unless *name* is a structured phone variable or one of *plain*."""
+    if name in plain or _is_structured(name):
+        return
+    known = (*plain, *STRUCTURED)
+    near = nearest(name, known) or next((column for column in known if column == f"phone_{name.lower()}"), "")
+    hint = did_you_mean(near) or f"; {one_of((*known, f'{LAYER}<layer>'))}"
+    raise RowsError(f"{where}unknown phone variable '{name}'{hint}")
+
+
+def _is_structured(name: str) -> bool:
+    return name in STRUCTURED or (name.startswith(LAYER) and name != LAYER)
+
+
+class _Plan:
+    """What to do with the cells of each row, worked out once from the names of the columns."""
+
+    def __init__(self, where: str, columns: Iterable[str]) -> None:
+        """Raise RowsError; its message begins with *where*."""
+        self.columns = [column.strip() for column in columns]
+        self.width = len(self.columns)
+        self._plain: list[tuple[int, str]] = []
+        self._json: list[tuple[int, str]] = []
+        self._keys: list[tuple[int, str, list[str], str]] = []
+        self._lines: list[list[tuple[int, str]]] = []
+        self._check_names(where)
+        for number, column in enumerate(self.columns):
+            variable, dot, rest = column.partition(".")
+            if not dot:
+                (self._json if _is_structured(variable) else self._plain).append((number, variable))
+            elif not _is_structured(variable):
+                raise RowsError(f"{where}the column '{column}' goes into {variable}, which is text")
+            elif variable == "phone_lines":
+                self._add_line_key(number, column, rest, where)
+            else:
+                self._add_key(number, variable, rest, where)
+
+    def _check_names(self, where: str) -> None:
+        if "" in self.columns:
+            raise RowsError(f"{where}the column {self.columns.index('') + 1} has no name")
+        for column in self.columns:
+            _check_variable(column.partition(".")[0], (NAME, *PLAIN), where)
+        # Only after that: without a header line, this message would show the cell of a phone
+        if len(set(self.columns)) < self.width:
+            twice = next(column for column in self.columns if self.columns.count(column) > 1)
+            raise RowsError(f"{where}two columns are called '{twice}'; rename or remove one")
+
+    def _add_line_key(self, number: int, column: str, rest: str, where: str) -> None:
+        line, _dot, key = rest.partition(".")
+        if not _LINE_NUMBER.fullmatch(line) or int(line) > MAX_LINES or not key:
+            raise RowsError(f"{where}the column '{column}' names no line; write phone_lines.1.user_id, lines from 1 to {MAX_LINES}")
+        while len(self._lines) < int(line):
+            self._lines.append([])
+        self._lines[int(line) - 1].append((number, key))
+
+    def _add_key(self, number: int, variable: str, rest: str, where: str) -> None:
+        column = self.columns[number]
+        *sections, last = rest.split("/")
+        if not all([*sections, last]):
+            raise RowsError(f"{where}the column '{column}' does not say what it sets in {variable}")
+        for outer in itertools.accumulate(sections, "{}/{}".format):
+            if f"{variable}.{outer}" in self.columns:
+                raise RowsError(f"{where}the column '{variable}.{outer}' sets a value that is a section in the column '{column}'")
+        self._keys.append((number, variable, sections, last))
+
+    def assign(self, cells: Sequence[Any]) -> tuple[dict[str, Any], str]:
+        """Return the variables of a row, and what is wrong with it, if anything."""
+        variables: dict[str, Any] = {name: cell for number, name in self._plain if (cell := cells[number]) not in _EMPTY}
+        problem = self._assign_json(cells, variables)
+        if not problem and self._lines:
+            problem = self._assign_lines(cells, variables)
+        return variables, problem or self._assign_keys(cells, variables)
+
+    def _assign_json(self, cells: Sequence[Any], variables: dict[str, Any]) -> str:
+        for number, name in self._json:
+            cell = cells[number]
+            if cell in _EMPTY:
+                continue
+            try:
+                value = _parse_json(cell) if isinstance(cell, str) else cell
+            except ValueError as error:
+                return f"the column {name} is not JSON: {error}; write JSON, or a column for each of its keys"
+            if value is not None:
+                variables[name] = value
+        return ""
+
+    def _assign_lines(self, cells: Sequence[Any], variables: dict[str, Any]) -> str:
+        lines = [{key: cell for number, key in line if (cell := cells[number]) not in _EMPTY} for line in self._lines]
+        while lines and not lines[-1]:
+            del lines[-1]
+        if lines and "phone_lines" in variables:
+            return "it has both phone_lines and columns of its lines; fill in only one of the two"
+        if lines:
+            variables["phone_lines"] = lines
+        return ""
+
+    def _assign_keys(self, cells: Sequence[Any], variables: dict[str, Any]) -> str:
+        for number, name, sections, key in self._keys:
+            cell = cells[number]
+            if cell not in _EMPTY:
+                below = variables.setdefault(name, {})
+                for section in sections:
+                    below = below.setdefault(section, {}) if isinstance(below, dict) else below
+                if not isinstance(below, dict):
+                    return f"the column {self.columns[number]} goes into a value that is not a mapping"
+                below[key] = cell
+        return ""
+
+
+_json_plan = functools.lru_cache(_MAX_PLANS)(functools.partial(_Plan, ""))
+"""Most objects have the same keys, and so the same plan."""
+
+
+def _parse_json(text: str) -> Any:
+    """Return the value of a JSON text; raise ValueError with the reason, which shows nothing of the text."""
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _until(first: int, last: int) -> str:
+    return f" up to line {last}" if last > first else ""
+
+
+def _find_bad_line(path: str) -> int:
+    """Return the number of the first line that is not UTF-8, since a decoder of whole blocks does not report it."""
+    with open(path, "rb") as file:
+        return next(number for number, line in enumerate(file, 1) if not _is_utf8(line))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

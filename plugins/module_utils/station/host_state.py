@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What roles ask about a host before they change it: packages, services, and what earlier releases left."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import NamedTuple
+
+from .retirement import find_retired
+
+_PACKAGES = ("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n")
+_PROPERTIES = ("--property=Id", "--property=ActiveState", "--property=UnitFileState")
+_UNITS = ("systemctl", "show", *_PROPERTIES, "*.service", "*.path")
+
+
+class HostState(NamedTuple):
+    """What is there."""
+
+    installed_packages: list[str]
+    active_units: list[str]
+    """Services and path units that are active now and enabled for the next boot."""
+    retired: list[str]
+    """Unit files and paths of earlier releases."""
+
+
+def read_host_state() -> HostState:
+    """Ask dpkg, systemd and the file system."""
+    return HostState(parse_packages(_run(_PACKAGES)), parse_units(_run(_UNITS)), find_retired())
+
+
+def parse_packages(listed: str) -> list[str]:
+    """Return the names of the packages that dpkg-query lists as installed."""
+    pairs = (line.split(" ", 1) for line in listed.splitlines() if " " in line)
+    return sorted({name for status, name in pairs if status == "installed"})
+
+
+def parse_units(shown: str) -> list[str]:
+    """Return the units that `systemctl show` reports as active and enabled."""
+    found = []
+    for paragraph in shown.split("\n\n"):
+        unit = dict(line.split("=", 1) for line in paragraph.splitlines() if "=" in line)
+        if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled"):
+            found.append(unit["Id"])
+    return sorted(found)
+
+
+def _run(command: tuple[str, ...]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The phones that a task names: inventory hosts, or the rows of a file. Both are read again each time they are iterated."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
+
+from ..module_utils.families.catalogue import BUILTIN
+from ..module_utils.phones.phone import PhoneError
+from ..module_utils.phones.reader import PhoneReader
+from ..module_utils.phones.rows import PhoneRows
+from .options import plain
+
+_VAULT = b"$ANSIBLE_VAULT"
+_UNDEFINED = re.compile(r"'\w+' is undefined")
+
+
+class Entry(NamedTuple):
+    """The variables of one phone: an inventory host, or a row of a file."""
+
+    name: str
+    variables: Mapping[str, Any]
+    where: str = ""
+    """File and line of a row."""
+    problem: str = ""
+    """Why the row cannot be read."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.name} ({self.where})" if self.where else self.name
+
+
+class PhoneSource:
+    """The phones of a task, by its options phones, rows, query, groups and families."""
+
+    def __init__(self, options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> None:
+        """*loader*: Ansible's DataLoader; *variables*: those of the task. Raise RowsError for a file that cannot be read."""
+        self._options = options
+        self._hostvars = variables.get("hostvars", {})
+        self.catalogue = BUILTIN.extended(options["families"])
+        self.rows = _open_rows(options, loader, variables) if options["rows"] else None
+
+    @property
+    def name(self) -> str:
+        """Where the phones come from."""
+        return str(self._options["rows"] or "phones")
+
+    def entries(self) -> Iterable[Entry]:
+        """Return all phones."""
+        hosts = self._options["phones"]
+        if self.rows is None:
+            return _Hosts(hosts, self._hostvars)
+        if hosts:
+            raise PhoneError("phones and rows exclude each other; publish them with two tasks, and set purge in neither")
+        return _Rows(self.rows)
+
+    def reader(self, master_key: str | None, previous_master_key: str | None = None) -> PhoneReader:
+        """Return what reads the entries."""
+        groups = group_variables(self._options["groups"]) if self.rows else ()
+        shared = [value for _origin, variables in groups for value in variables.values()]
+        return PhoneReader(self.catalogue, master_key, previous_master_key, shared)
+
+    def missing_groups(self) -> list[str]:
+        """Return a sentence on each value that looks like a misspelt group of rows, once all entries have been read."""
+        return [*self.rows.missing_groups()] if self.rows else []
+
+
+def group_variables(groups: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name of each group of rows, such as ``all`` or ``customer example``, and its variables."""
+    for dimension, members in groups.items():
+        if dimension == "all":
+            yield "all", members
+        else:
+            for value, variables in members.items():
+                yield f"{dimension} {value}", variables
+
+
+def beside_inventory(variables: Mapping[str, Any], *path: str) -> str:
+    """Return a path beside the inventory."""
+    return os.path.join(str(variables.get("inventory_dir") or "."), *path)
+
+
+def _open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
+    # The collection's own playbooks are not in the user's folder, so look beside the inventory as well
+    places = [loader.path_dwim(options["rows"]), beside_inventory(variables, options["rows"])]
+    path = next((place for place in places if os.path.exists(place)), places[-1])
+    text = None
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        if file.read(len(_VAULT)) == _VAULT:
+            text = loader.get_text_file_contents(path)
+    return PhoneRows(path, options["query"] or "", options["groups"], text)
+
+
+class _Hosts:
+    """Inventory hosts as phones."""
+
+    def __init__(self, names: list[str], hostvars: Mapping[str, Any]) -> None:
+        self._names, self._hostvars = names, hostvars
+
+    def __iter__(self) -> Iterator[Entry]:
+        for name in self._names:
+            if name not in self._hostvars:
+                yield Entry(name, {}, problem="it is not in the inventory")
+                continue
+            variables = self._hostvars[name]
+            own: dict[str, Any] = {}
+            # A look-up templates the variable, so look up only the phone's own
+            for variable in filter(_is_of_phones, variables):
+                try:
+                    own[variable] = plain(variables[variable])
+                except AnsibleError as error:
+                    yield Entry(name, {}, problem=f"{variable}: {_reason(error)}")
+                    break
+            else:
+                yield Entry(name, own)
+
+
+def _reason(error: AnsibleError) -> str:
+    """Return what Ansible says about a variable, unless a value could be in it."""
+    first = str(error.args[0]).removesuffix(".")
+    if isinstance(error, AnsibleUndefinedVariable):
+        return first if _UNDEFINED.fullmatch(first) else "it uses something that is not defined"
+    if isinstance(error, AnsibleTemplateSyntaxError) or getattr(error.__cause__, "context", "") == "vault":
+        return f"{first}: {error.__cause__}"
+    return first
+
+
+def _is_of_phones(variable: str) -> bool:
+    return variable.startswith("phone_") and not variable.startswith("phone_profiles_") and variable != "phone_families"
+
+
+class _Rows:
+    """Rows of a file as phones."""
+
+    def __init__(self, rows: PhoneRows) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Entry]:
+        for row in self._rows:
+            yield Entry(row.name, row.variables, row.where, row.problem)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""All phones are validated before anything changes.
+
+Phones are read twice, and only inventory hosts are kept in memory: a row is read again when it is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible.utils.display import Display
+
+from ..module_utils.certificates.delivery_checks import FamilyPhones
+from ..module_utils.common.mac import MacError, parse_mac
+from ..module_utils.families.model import BenchDelivery
+from ..module_utils.phones.phone import Phone, PhoneError
+from ..module_utils.phones.reader import PhoneReader
+from ..module_utils.phones.uniqueness import UniquenessChecker
+from ..module_utils.profiles.flat_profile import Parameters
+from ..module_utils.publishing.files import PathConflicts
+from ..module_utils.publishing.publisher import Publisher
+from ..module_utils.publishing.settings import ProfileKind
+from ..module_utils.publishing.unit_files import bench_delivery_of
+from .phone_source import Entry
+from .progress import MIN_FOR_PROGRESS, Progress
+
+
+@dataclass
+class ValidatedPhones:
+    """All phones of a publication, without errors."""
+
+    entries: Iterable[Entry]
+    reader: PhoneReader
+    publisher: Publisher
+    count: int = 0
+    kept: list[Phone] | None = None
+    """The phones, if they are kept in memory."""
+    used: dict[str, Parameters] = field(default_factory=dict)
+    """Model that phones have -> the parameters that all of these share, if a bootstrap profile wants them."""
+    by_certificate: set[str] = field(default_factory=set)
+    """Models with a phone whose preprovision profile is delivered by certificate."""
+    certificate_families: dict[str, FamilyPhones] = field(default_factory=dict)
+    """Name of a family -> its phones of that kind."""
+    ignored: list[str] = field(default_factory=list)
+    """Sentences on parameters that phones would ignore."""
+
+    def phones(self) -> Iterable[Phone]:
+        """Return the phones, read again unless they are kept."""
+        return self.kept if self.kept is not None else (phone for _entry, phone in self.read())
+
+    def read(self) -> Iterator[tuple[Entry, Phone]]:
+        """Read the phones again, and yield them with their variables; raise PhoneError for one that has become invalid."""
+        for entry in self.entries:
+            try:
+                yield entry, self.reader.read(entry.name, entry.variables)
+            except PhoneError as error:
+                raise PhoneError(f"phone {entry.label}: {error} (the file changed while it was read; run again)") from error
+
+
+def validate_phones(
+    entries: Iterable[Entry],
+    reader: PhoneReader,
+    publisher: Publisher,
+    keep: bool,
+    progress: Progress,
+    passwords: Container[str] = (),
+) -> ValidatedPhones:
+    """Read and check all phones; raise one PhoneError with everything that is wrong.
+
+    *keep*: whether to keep them for rendering. *passwords*: MAC addresses (12 digits) of phones with a password of the web server.
+    """
+    result = ValidatedPhones(entries, reader, publisher, kept=[] if keep else None)
+    validation = _Validation(result, passwords)
+    for entry in entries:
+        result.count += 1
+        if not result.count % MIN_FOR_PROGRESS:
+            progress("read and checked", result.count, 0)
+        validation.add(entry)
+    validation.finish()
+    return result
+
+
+def report_ignored(ignored: Iterable[str], action: str) -> None:
+    """Treat parameters that phones would ignore by *action*: warn, error (raise PhoneError) or ignore."""
+    sentences = [*ignored]
+    if action == "error" and sentences:
+        raise PhoneError("\n".join(sentences))
+    if action == "warn":
+        for sentence in sentences:
+            Display().warning(sentence)
+
+
+class _Findings:
+    """Sentences, each shown once with the phones that it is about."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[str, int]] = {}
+
+    def add(self, label: str, sentence: str) -> None:
+        first, count = self._found.get(sentence, (label, 0))
+        self._found[sentence] = (first, count + 1)
+
+    def __iter__(self) -> Iterator[str]:
+        for sentence, (first, count) in self._found.items():
+            more = f" and {count - 1} more" if count > 1 else ""
+            yield f"phone {first}{more}: {sentence}"
+
+
+class _Validation:
+    """Fills a ValidatedPhones entry by entry, and collects what is wrong."""
+
+    def __init__(self, result: ValidatedPhones, passwords: Container[str]) -> None:
+        self._result, self._passwords = result, passwords
+        self._problems, self._ignored = _Findings(), _Findings()
+        self._uniqueness, self._paths = UniquenessChecker(), PathConflicts()
+        self._compares = ProfileKind.BOOTSTRAP in result.publisher.settings.complete
+
+    def add(self, entry: Entry) -> None:
+        """Check one phone."""
+        if entry.problem:
+            self._problems.add(entry.label, entry.problem)
+            return
+        publisher = self._result.publisher
+        try:
+            phone = self._result.reader.read(entry.name, entry.variables)
+            found = publisher.check(phone)
+            for path, _kind in publisher.paths(phone):
+                self._paths.add(path, entry.label)
+        except PhoneError as error:
+            self._problems.add(entry.label, str(error))
+            self._note_mac(entry.label, entry.variables)
+            return
+        name = entry.name if entry.where else ""
+        self._uniqueness.add(entry.label, phone.mac, name, phone.serial, phone.model.family.name)
+        for sentence in found:
+            self._problems.add(entry.label, sentence)
+        for sentence in phone.ignored:
+            self._ignored.add(entry.label, sentence)
+        self._note_model(phone)
+        if self._result.kept is not None:
+            self._result.kept.append(phone)
+
+    def finish(self) -> None:
+        """Check what concerns several phones; raise PhoneError if anything is wrong."""
+        result = self._result
+        models = result.reader.catalogue.models
+        for path, owner in result.publisher.bootstrap_places(models.values(), result.used):
+            self._paths.add(path, owner)
+        families = {models[name].family.name: models[name].family for name in result.used}
+        result.ignored = [*self._ignored, *result.publisher.ignored(families.values())]
+        # Phones with the same MAC share their files too, so reporting both would repeat it
+        problems = [*self._problems, *(self._uniqueness.conflicts() or self._paths.conflicts())]
+        if problems:
+            raise PhoneError("\n".join(problems))
+
+    def _note_mac(self, label: str, variables: Mapping[str, Any]) -> None:
+        try:
+            self._uniqueness.add(label, parse_mac(variables.get("phone_mac")))
+        except MacError:
+            return
+
+    def _note_model(self, phone: Phone) -> None:
+        """Note what all phones of the model share."""
+        result = self._result
+        if bench_delivery_of(phone, result.publisher.settings) is BenchDelivery.CERTIFICATE:
+            result.by_certificate.add(phone.model.name)
+            self._count_certificate_phone(phone)
+        used = result.used
+        if not self._compares:
+            used.setdefault(phone.model.name, {})
+            return
+        shared = used.setdefault(phone.model.name, dict(phone.parameters))
+        for path in [path for path, setting in shared.items() if phone.parameters.get(path) != setting]:
+            del shared[path]
+
+    def _count_certificate_phone(self, phone: Phone) -> None:
+        family = phone.model.family
+        families = self._result.certificate_families
+        counted = families.get(family.name, FamilyPhones(family, 0, 0))
+        lacks_password = phone.mac.plain not in self._passwords
+        families[family.name] = FamilyPhones(family, counted.phones + 1, counted.without_password + lacks_password)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far each phone is, without a browser: ``python3 -m preprovision_service.cli.report table|csv|json|customization``.
+
+``customization`` lists the phones whose customers have a provisioning URL, for the maker's remote customization service. No public
+source documents the format of that service: the columns are those that its pages ask for.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..domain.common.text_tables import align
+from ..domain.events.evidence import Evidence
+from ..manifest import format_csv
+from ..settings import read_settings
+from ..station import read_station
+from ..store.faults import explained
+from ..store.filters import Filter
+from ..store.queries import Counts, PhoneView, all_phones, count_phones
+from ..store.tables import Customer, Phone, engine_of, open_database
+
+COLUMNS = (
+    *(
+        "name",
+        "mac",
+        "serial",
+        "model",
+        "customer",
+        "state",
+        "evidence",
+        "since",
+        "stuck",
+        "hint",
+        "address",
+        "firmware",
+        "profile_hash",
+    ),
+    *("subject", "customization", "arrived", "packed_by"),
+)
+"""A phone's columns in CSV and JSON, named as in the API."""
+
+_SHOWN = ("name", "model", "mac", "state", "for", "address", "firmware", "what to do")
+
+
+def table(counts: Counts, phones: Sequence[PhoneView]) -> str:
+    """Return a line with the counts, and one row for each phone."""
+    if not phones:
+        return "no phones yet"
+    named = ", ".join(f"{count} {state}" for state, count in counts.to_dict().items() if count and state != "total")
+    return "\n".join([f"{counts.total} phones: {named}", "", *align(_SHOWN, [tuple(_cells(phone)) for phone in phones])])
+
+
+def _cells(phone: PhoneView) -> Iterator[str]:
+    yield from (phone["name"], phone["model"], phone["mac"])
+    yield phone["state"] + (", stuck" if phone["stuck"] else "") + (", claimed" if phone["evidence"] == Evidence.CLAIM else "")
+    yield from (phone["age"], phone["address"], phone["firmware"], phone["hint"])
+
+
+def as_csv(_counts: Counts, phones: Sequence[PhoneView]) -> str:
+    """Return one line for each phone; no cell is a formula to a spreadsheet."""
+    return format_csv(COLUMNS, ([str(value) for value in _record(phone).values()] for phone in phones))
+
+
+def as_json(counts: Counts, phones: Sequence[PhoneView]) -> str:
+    """Return the counts and all phones."""
+    return json.dumps({"counts": counts.to_dict(), "phones": [_record(phone) for phone in phones]}, indent=1) + "\n"
+
+
+def _record(phone: PhoneView) -> dict[str, object]:
+    columns: Mapping[str, object] = phone
+    return {name: columns[name] for name in COLUMNS}
+
+
+_FORMATS: Mapping[str, Callable[[Counts, Sequence[PhoneView]], str]] = MappingProxyType(
+    {"table": table, "csv": as_csv, "json": as_json}
+)
+FORMATS = (*_FORMATS, "customization")
+
+
+def customization(session: Session) -> str:
+    """Return one line for each phone whose customer has a provisioning URL."""
+    found = session.execute(
+        select(Phone.mac, Phone.serial, Phone.model, Phone.customer, Customer.provisioning_url)
+        .join(Customer, Customer.name == Phone.customer)
+        .where(Customer.provisioning_url != "")
+        .order_by(Phone.customer, Phone.name)
+    )
+    return format_csv(("mac", "serial", "model", "customer", "provisioning_url"), found)
+
+
+def report(session: Session, form: str) -> str:
+    """Return the report in one of FORMATS."""
+    if form == "customization":
+        return customization(session)
+    text = _FORMATS[form](count_phones(session, Filter()), all_phones(session))
+    alerts = read_station().alerts if form == "table" else ()
+    return "\n".join([*(f"Station: {alert}" for alert in alerts), *([""] if alerts else []), text])
+
+
+def main() -> None:
+    """Print the report."""
+    sessions = open_database(str(read_settings()["DATABASE"]))
+    with explained(engine_of(sessions)), sessions() as session:
+        sys.stdout.write(report(session, sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

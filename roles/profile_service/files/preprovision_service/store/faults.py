@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the database, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..domain.common.database_faults import Case, Fault, describe, postgresql_case, sqlite_case
+from .copies import ask_for_healing
+
+REVISIONS = tuple(sorted(path.name[:4] for path in Path(__file__).parent.glob("migrations/versions/[0-9]*.py")))
+"""The revisions of the tables that this version knows, oldest first."""
+
+HEALING = "Its newest good copy will replace it; see what is lost: journalctl --identifier=preprovision-database"
+_MAX_WORDS = 200
+
+
+def explain(error: SQLAlchemyError, engine: Engine) -> Fault:
+    """Return which fault *error* is. A file that is damaged or gone will be healed, if there is a copy of it."""
+    case = _case(error, engine)
+    if case is Case.TABLES:
+        with suppress(SQLAlchemyError), engine.connect() as connection:
+            found = fault_of_revision(connection)
+            if found:
+                return found
+    # Other words might quote a value
+    return _state(case, type(error).__name__ if case is Case.OTHER else _words(error), engine)
+
+
+def missing_file(engine: Engine) -> Fault:
+    """Return the fault that SQLite's file is not there."""
+    return _state(Case.DELETED, "there is no file", engine)
+
+
+def _state(case: Case, words: str, engine: Engine) -> Fault:
+    """Return a fault; have a file that is damaged or gone healed."""
+    path = file_of(engine)
+    healing = case in (Case.DAMAGED, Case.DELETED) and path and ask_for_healing(path)
+    return describe(case, place(engine), words, HEALING if healing else "")
+
+
+def place(engine: Engine) -> str:
+    """Return how operators know the database: its file, or its name and host, without its password."""
+    if engine.dialect.name == "sqlite":
+        return file_of(engine)
+    return f"{engine.url.database or ''} on {engine.url.host or engine.url.query.get('host') or 'this machine'}"
+
+
+def file_of(engine: Engine) -> str:
+    """Return the path of SQLite's file; empty for a database in memory or on a server."""
+    path = engine.url.database or ""
+    return path.removeprefix("file:") if engine.dialect.name == "sqlite" else ""
+
+
+def fault_of_revision(connection: Connection) -> Fault | None:
+    """Return the fault if the tables are not of the newest revision that this version knows."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return _state(Case.DELETED, "it has no tables", connection.engine)
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision == REVISIONS[-1]:
+        return None
+    words = f"its tables are of revision {revision}, this version needs {REVISIONS[-1]}"
+    return _state(Case.TOO_OLD if revision in (*REVISIONS, None) else Case.TOO_NEW, words, connection.engine)
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """End a command with a sentence if the database fails, instead of a traceback."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        sys.exit(explain(error, engine).text)
+
+
+def _case(error: SQLAlchemyError, engine: Engine) -> Case:
+    if not isinstance(error, DBAPIError):
+        # The pool has waited for a connection in vain
+        return Case.LOCKED
+    if engine.dialect.name == "sqlite":
+        return sqlite_case(getattr(error.orig, "sqlite_errorcode", None), file_of(engine))
+    return postgresql_case(getattr(error.orig, "pgcode", None))
+
+
+def _words(error: SQLAlchemyError) -> str:
+    """Return the engine's own words: the first line, since the following ones may quote rows."""
+    first = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
+    return " ".join(first.split())[:_MAX_WORDS]

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Phones start over: what was observed of them before no longer counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..domain.events.observations import reset, write_observations
+from ..domain.events.progress_table import State
+from .batches import MILESTONES
+
+
+def reset_values(moment: int) -> dict[str, Any]:
+    """Return the columns of a phone that starts over at *moment*: it is expected, and its file is served again.
+
+    Events before *moment* do not count, even those that become known later.
+    """
+    values: dict[str, Any] = {"state": State.EXPECTED.value, "since": moment, "facts": write_observations(reset(moment))}
+    values |= {"arrived": 0, "done": 0, "claimed": 0}
+    values |= dict.fromkeys(("reason", "profile_hash", "packed_by"), "")
+    return values | {column.key: 0 for column in MILESTONES.values()}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the database in line with the inventory: only what changed, in one transaction."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
+
+from ..clock import now
+from .resets import reset_values
+from .tables import Customer, Event, Phone, Setting, Shipment
+from .turns import take_turn
+
+INVENTORY = "inventory"
+COLUMNS = ("mac", "name", "serial", "model", "family", "customer", "variables", "version", "redirect", "unit_file", "logs")
+"""The columns that come from the inventory; the service fills the others."""
+
+REARMED = "rearmed"
+"""Kind of the event of a phone that the playbook had start over."""
+
+_AT_ONCE = 500
+_UNSYNCED = {"synchronize_session": False}
+
+
+class SyncError(ValueError):
+    """The phones cannot be stored; the message says why."""
+
+
+class Present(NamedTuple):
+    """What the database holds."""
+
+    salt: str
+    """Salt of the versions; a new one if the database was never filled."""
+    phones: dict[str, str]
+    """MAC address -> version of the phones from the inventory."""
+    version: str
+    """Version of the settings and customers."""
+
+
+def present(sessions: sessionmaker[Session]) -> Present:
+    """Return what the database holds."""
+    with sessions() as session:
+        rows = session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(("salt", "version"))))
+        settings = {row.name: str(row.value) for row in rows}
+        found = session.execute(select(Phone.mac, Phone.version).where(Phone.source == INVENTORY)).all()
+    salt, version = (settings.get(name, "").strip('"') for name in ("salt", "version"))
+    return Present(salt or secrets.token_hex(16), {row.mac: row.version for row in found}, version)
+
+
+def sync(
+    sessions: sessionmaker[Session],
+    upserted: Iterable[Mapping[str, Any]],
+    removed: Iterable[str],
+    customers: Mapping[str, Mapping[str, str]] | None = None,
+    settings: Mapping[str, str] | None = None,
+    rearmed: Iterable[str] = (),
+) -> None:
+    """Store *upserted*, rows with COLUMNS that are new or changed, and delete the phones with the MACs *removed*; raise SyncError.
+
+    *customers*: all of them, name -> columns. *settings*: all of them, name -> JSON. None leaves either unchanged. *rearmed*: MACs
+    of phones that start over.
+    """
+    rows = [{**{column: phone[column] for column in COLUMNS}, "source": INVENTORY} for phone in upserted]
+    try:
+        with sessions.begin() as session:
+            take_turn(session.connection())
+            _delete(session, [str(mac) for mac in removed])
+            _upsert(session, rows)
+            rearm(session, [str(mac) for mac in rearmed])
+            if customers is not None:
+                session.execute(delete(Customer))
+                if customers:
+                    session.execute(insert(Customer), [{"name": name, **columns} for name, columns in customers.items()])
+            if settings is not None:
+                session.execute(delete(Setting).where(Setting.name.in_(list(settings))))
+                session.execute(insert(Setting), [{"name": name, "value": value} for name, value in settings.items()])
+    except IntegrityError as error:
+        # SQLAlchemy's message contains the row
+        raise SyncError(
+            "a phone of the inventory has the name of a scanned one with another MAC address; rename one of them"
+        ) from error.with_traceback(None)
+
+
+def _delete(session: Session, macs: list[str]) -> None:
+    for first in range(0, len(macs), _AT_ONCE):
+        session.execute(delete(Phone).where(Phone.mac.in_(macs[first : first + _AT_ONCE]), Phone.source == INVENTORY))
+
+
+def rearm(session: Session, macs: list[str]) -> None:
+    """Have phones start over, as if they were taken back one by one."""
+    moment = now()
+    for first in range(0, len(macs), _AT_ONCE):
+        part = macs[first : first + _AT_ONCE]
+        states = {row.mac: row.state for row in session.execute(select(Phone.mac, Phone.state).where(Phone.mac.in_(part)))}
+        session.execute(update(Phone).where(Phone.mac.in_(part)).values(reset_values(moment)), execution_options=_UNSYNCED)
+        returned = update(Shipment).where(Shipment.mac.in_(part), Shipment.returned == 0).values(returned=moment)
+        session.execute(returned, execution_options=_UNSYNCED)
+        events = [
+            {"key": uuid4().hex, "time": moment, "mac": mac, "kind": REARMED, "detail": json.dumps({"state": state})}
+            for mac, state in states.items()
+        ]
+        if events:
+            session.execute(insert(Event), events)
+
+
+def _upsert(session: Session, rows: list[dict[str, Any]]) -> None:
+    existing: set[str] = set()
+    for first in range(0, len(rows), _AT_ONCE):
+        macs = [row["mac"] for row in rows[first : first + _AT_ONCE]]
+        existing.update(session.scalars(select(Phone.mac).where(Phone.mac.in_(macs))))
+    old = [row for row in rows if row["mac"] in existing]
+    new = [{**row, "since": now()} for row in rows if row["mac"] not in existing]
+    connection = session.connection()
+    table = Phone.__table__
+    by_mac = table.c.mac == bindparam("of")
+    if old:
+        # First a unique name for each, since two phones may have swapped names
+        connection.execute(update(table).where(by_mac).values(name=bindparam("of")), [{"of": row["mac"]} for row in old])
+        changed: dict[str, Any] = {column: bindparam(column) for column in (*COLUMNS[1:], "source")}
+        values = [{"of": row["mac"], **{column: row[column] for column in changed}} for row in old]
+        connection.execute(update(table).where(by_mac).values(changed), values)
+    if new:
+        connection.execute(insert(table), new)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What dpkg and systemd report becomes what roles ask about."""
+
+from __future__ import annotations
+
+from ansible_collections.voip.preprovision.plugins.module_utils.station import host_state as subject
+from ansible_collections.voip.preprovision.plugins.module_utils.station.host_state import (
+    parse_packages,
+    parse_units,
+    read_host_state,
+)
+
+PACKAGES = "installed nginx\nconfig-files chrony\ninstalled bash\ninstalled nginx\nnot-installed x\n"
+UNITS = """\
+Id=nginx.service
+ActiveState=active
+UnitFileState=enabled
+
+Id=chrony.service
+ActiveState=inactive
+UnitFileState=enabled
+
+Id=cron.service
+ActiveState=active
+UnitFileState=disabled
+
+Id=ssh.service
+ActiveState=active
+UnitFileState=
+"""
+
+
+def test_returns_only_installed_packages_once():
+    assert parse_packages(PACKAGES) == ["bash", "nginx"]
+
+
+def test_returns_only_units_that_are_active_and_enabled():
+    assert parse_units(UNITS) == ["nginx.service"]
+
+
+def test_reads_all_that_roles_ask_about(monkeypatch):
+    commands: dict[str, tuple[str, ...]] = {}
+
+    def answer(command):
+        commands[command[0]] = command
+        return {"dpkg-query": PACKAGES, "systemctl": UNITS}[command[0]]
+
+    monkeypatch.setattr(subject, "_run", answer)
+    monkeypatch.setattr(subject, "find_retired", lambda: ["/etc/old"])
+    assert read_host_state() == (["bash", "nginx"], ["nginx.service"], ["/etc/old"])
+    assert commands["systemctl"][-2:] == ("*.service", "*.path")
