@@ -61,7 +61,9 @@ export REASONS
 # The domain packages that the role profile_service installs beside the service
 DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/profile_service/vars/main.yml)
 
-.PHONY: help tools station test why quick style types build/service $(PARTS) benchmarks clean
+PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
+
+.PHONY: help tools station test why quick style types build/service $(PARTS) proof benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -146,6 +148,14 @@ molecule: $(READY) ## converge, test and tear down stations on Debian 12 and 13,
 	$(MACHINE) run molecule test --scenario-name station --no-command-borders
 	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
 	$(MACHINE) run molecule test --scenario-name real_bench --no-command-borders
+
+proof: $(READY) ## let each role die at each step while it repairs, and see what runs; make test does so for three roles
+	$(MACHINE) prepare
+	$(MACHINE) up preprovision-proof bookworm
+	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-proof voip.preprovision.site
+	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-proof extensions/molecule/station/lost_restarts.yml \
+	    -e '{"lost_restarts_roles": [$(PROOF_ROLES)], "lost_restarts_calls": [1, 2, 3, 4, 5]}'
+	$(MACHINE) down preprovision-proof
 
 benchmarks: $(READY) build/service ## measure and print the speed ratios
 	$(MACHINE) prepare

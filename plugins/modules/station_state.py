@@ -35,6 +35,10 @@ active_units:
   returned: success
   type: list
   elements: str
+dpkg_interrupted:
+  description: Whether apt would refuse to work until dpkg has finished what it was doing when it was interrupted.
+  returned: success
+  type: bool
 retired:
   description: Unit files and paths that an earlier release of this collection left.
   returned: success

@@ -76,6 +76,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/NetworkManager/conf.d/preprovision-bench.conf",
             "/etc/preprovision-firewall.nft",
             "/etc/sysctl.d/preprovision-bench.conf",
+            "/etc/systemd/system/NetworkManager.service.d/preprovision.conf",
             "/etc/systemd/system/nftables.service.d/preprovision.conf",
             "/usr/local/lib/preprovision-firewall-alerts",
         ),
@@ -193,6 +194,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/nginx/conf.d/preprovision-service.methods",
             "/etc/nginx/conf.d/preprovision-service.proxy",
             "/etc/nginx/conf.d/preprovision-service.unverified",
+            "/etc/systemd/system/nginx.service.d/preprovision-service.conf",
             "/etc/preprovision-events.conf",
             "/etc/preprovision-service.json",
             "/run/preprovision-service.sock",
@@ -286,7 +288,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
     "playbooks": Footprint(
         packages=("iproute2", "nftables", "python3-cryptography"),
-        paths=("/var/cache/preprovision-bundle", "/var/lib/preprovision"),
+        paths=("/run/preprovision", "/var/cache/preprovision-bundle", "/var/lib/preprovision"),
         # Three roles shared this folder for their code
         retired_paths=(EARLIER_BASELINE, "/usr/local/lib/preprovision"),
         not_backed_up={"/var/lib/preprovision": "this machine's state before it became a station"},

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .retirement import find_retired
 
 _PACKAGES = ("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n")
+_UPDATES = "/var/lib/dpkg/updates"
+_FINISHED = ("installed", "config-files", "not-installed")
 _PROPERTIES = ("--property=Id", "--property=ActiveState", "--property=UnitFileState")
 _UNITS = ("systemctl", "show", *_PROPERTIES, "*.service", "*.path")
 
@@ -22,17 +26,28 @@ class HostState(NamedTuple):
     """Services and path units that are active now and enabled for the next boot."""
     retired: list[str]
     """Unit files and paths of earlier releases."""
+    dpkg_interrupted: bool
+    """Whether apt would refuse to work until dpkg has finished what it was doing."""
 
 
 def read_host_state() -> HostState:
     """Ask dpkg, systemd and the file system."""
-    return HostState(parse_packages(_run(_PACKAGES)), parse_units(_run(_UNITS)), find_retired())
+    packages = _run(_PACKAGES)
+    return HostState(
+        parse_packages(packages), parse_units(_run(_UNITS)), find_retired(), is_interrupted(packages, os.listdir(_UPDATES))
+    )
 
 
 def parse_packages(listed: str) -> list[str]:
     """Return the names of the packages that dpkg-query lists as installed."""
     pairs = (line.split(" ", 1) for line in listed.splitlines() if " " in line)
     return sorted({name for status, name in pairs if status == "installed"})
+
+
+def is_interrupted(listed: str, updates: Sequence[str]) -> bool:
+    """Return whether dpkg-query lists packages that are neither there nor gone, or dpkg has a journal of *updates* to apply."""
+    states = (line.split(" ", 1)[0] for line in listed.splitlines() if " " in line)
+    return any(name.isdigit() for name in updates) or any(state not in _FINISHED for state in states)
 
 
 def parse_units(shown: str) -> list[str]:

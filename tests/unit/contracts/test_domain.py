@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "station": {"common", "publishing", "dhcp", "certificates", "events", "station/agents"},
     "station/backup": {"station"},
     "station/agents": {"common"},
+    "station/managed": {"common"},
 }
 
 # Modules that touch the machine; a package without one is pure
@@ -94,6 +95,11 @@ IMPURE = {
     "station/facts",
     "station/backup/file_swap",
     "station/host_state",
+    "station/managed/accounts",
+    "station/managed/apply",
+    "station/managed/files",
+    "station/managed/trees",
+    "station/managed/units",
     "station/offline_bundle",
     "station/retirement",
     "station/published_facts",

@@ -85,6 +85,7 @@ def task_paths(role: str) -> set[str]:
         for key in keys
         if key in arguments
     }
+    written |= {resolved(entry["path"], known) for entry in mappings(known) if "path" in entry}
     return {path.rstrip("/") for path in written if re.fullmatch(r"/[\w./~-]+", path)}
 
 
@@ -168,7 +169,13 @@ def test_footprint_lists_a_roles_files(role):
 @pytest.mark.parametrize("role", ROLES)
 def test_footprint_lists_exactly_a_roles_users(role):
     known = variables(f"roles/{role}")
-    users = {
+    calls = [
+        mapping["voip.preprovision.managed_files"]
+        for mapping in documents(f"roles/{role}")
+        if "voip.preprovision.managed_files" in mapping
+    ]
+    users = {resolved(user["name"], known) for call in calls for user in call.get("users", ())}
+    users |= {
         resolved(mapping["ansible.builtin.user"]["name"], known)
         for mapping in documents(f"roles/{role}")
         if "ansible.builtin.user" in mapping

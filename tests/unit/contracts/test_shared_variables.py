@@ -88,7 +88,7 @@ def specified(role: str) -> dict[str, dict[str, Any]]:
 
 
 def test_finds_variables():
-    assert {"bench_address", "dns_server_records", "preprovision_active_units"} <= read_variables("dns_server")
+    assert {"bench_address", "dns_server_records", "preprovision_installed_packages"} <= read_variables("dns_server")
     assert {"bench_address", "provisioning_name", "preprovision_no_log"} <= set(SHARED)
     assert {"extensions/molecule/station/capture.yml", "extensions/molecule/station/tasks/refuse.yml"} <= set(SCENARIOS)
 

@@ -21,6 +21,7 @@ TEMPLATES = {
 
 STARTED_BY_OTHERS = {
     "nftables.service": "belongs to the machine; the drop-in only loads our tables again",
+    "NetworkManager.service": "belongs to the machine; the drop-in only notes what it has read",
     "preprovision-firewall-alerts.service": "ends when nothing happens; the next packet starts it",
     "preprovision-arming-trigger.service": "ends at once; the next change starts it",
     "preprovision-tftp-neighbours.service": "ends at once; its timer starts it every minute",

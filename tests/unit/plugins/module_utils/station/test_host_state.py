@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.voip.preprovision.plugins.module_utils.station import host_state as subject
 from ansible_collections.voip.preprovision.plugins.module_utils.station.host_state import (
+    is_interrupted,
     parse_packages,
     parse_units,
     read_host_state,
@@ -38,7 +41,24 @@ def test_returns_only_units_that_are_active_and_enabled():
     assert parse_units(UNITS) == ["nginx.service"]
 
 
-def test_reads_all_that_roles_ask_about(monkeypatch):
+@pytest.mark.parametrize(
+    ("listed", "updates", "interrupted"),
+    [
+        (PACKAGES, [], False),
+        (PACKAGES, ["0001"], True),
+        (PACKAGES, ["tmp.i"], False),
+        ("half-configured nginx\n", [], True),
+        ("half-installed nginx\n", [], True),
+        ("unpacked nginx\n", [], True),
+        ("triggers-pending nginx\n", [], True),
+        ("", [], False),
+    ],
+)
+def test_sees_that_dpkg_was_interrupted(listed, updates, interrupted):
+    assert is_interrupted(listed, updates) is interrupted
+
+
+def test_reads_all_that_roles_ask_about(monkeypatch, tmp_path):
     commands: dict[str, tuple[str, ...]] = {}
 
     def answer(command):
@@ -46,6 +66,7 @@ def test_reads_all_that_roles_ask_about(monkeypatch):
         return {"dpkg-query": PACKAGES, "systemctl": UNITS}[command[0]]
 
     monkeypatch.setattr(subject, "_run", answer)
+    monkeypatch.setattr(subject, "_UPDATES", str(tmp_path))
     monkeypatch.setattr(subject, "find_retired", lambda: ["/etc/old"])
-    assert read_host_state() == (["bash", "nginx"], ["nginx.service"], ["/etc/old"])
+    assert read_host_state() == (["bash", "nginx"], ["nginx.service"], ["/etc/old"], False)
     assert commands["systemctl"][-2:] == ("*.service", "*.path")

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Damage every file that the roles have laid down, or compare each with what it was.
+
+    drift.py damage     print a line for each damage, as site has to name it
+    drift.py compare    end with an error that names what is not as it was
+
+The files are found on the machine: those that name the collection, and all code of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+KEPT = Path("/root/drift.json")
+MARK = b"Managed by Ansible (voip.preprovision."
+FOLDERS = ("/etc", "/usr/local/lib")
+# Certificates are the role certificates' own, which signs them
+ELSEWHERE = ("/etc/preprovision/certificates", "/etc/ssl")
+OTHERS = ("/etc/nginx/preprovision.passwords",)
+
+
+def managed() -> Iterator[Path]:
+    """Yield the files that roles have laid down, each once."""
+    for top in FOLDERS:
+        for folder, folders, names in os.walk(top):
+            folders[:] = [
+                name for name in folders if f"{folder}/{name}" not in ELSEWHERE and name not in (".releases", "__pycache__")
+            ]
+            yield from (path for name in sorted(names) if _is_marked(path := Path(folder, name)))
+            yield from (path for link in sorted(folders) if Path(folder, link).is_symlink() for path in _code(Path(folder, link)))
+    yield from map(Path, OTHERS)
+
+
+def _is_marked(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and MARK in path.read_bytes()[:200]
+
+
+def _code(link: Path) -> list[Path]:
+    inside = str(link).startswith("/usr/local/lib/preprovision")
+    return sorted(path for path in link.rglob("*.py")) if inside else []
+
+
+def append(path: Path) -> None:
+    """Add a line."""
+    with path.open("a") as file:
+        file.write("# drift\n")
+
+
+DAMAGES: tuple[Callable[[Path], object], ...] = (
+    append,
+    lambda path: path.write_text(""),
+    lambda path: path.chmod(0o666),
+    lambda path: path.unlink(),
+)
+
+
+def state() -> dict[str, list[object]]:
+    """Return content, owner, group and mode of each managed file."""
+    found = {}
+    for path in managed():
+        status = path.stat()
+        found[str(path)] = [hashlib.sha256(path.read_bytes()).hexdigest(), status.st_uid, status.st_gid, oct(status.st_mode)]
+    return found
+
+
+def damage() -> None:
+    """Damage everything, each file in another way than its neighbours."""
+    KEPT.write_text(json.dumps(state()))
+    paths = list(managed())
+    if len(paths) < 100:
+        sys.exit(f"only {len(paths)} files were found")
+    trees = {str(link) for folder in Path("/usr/local/lib").glob("preprovision*") for link in folder.iterdir() if link.is_symlink()}
+    for number, path in enumerate(paths):
+        DAMAGES[number % len(DAMAGES)](path)
+        if not any(str(path).startswith(f"{tree}/") for tree in trees):
+            print(f"wrote {path}")
+    for tree in sorted(trees):
+        print(f"installed the code {tree}")
+    subprocess.run(["systemctl", "stop", "preprovision-arming.path"], check=True)
+    print("started preprovision-arming.path")
+    subprocess.run(["systemctl", "stop", "preprovision-log.service"], check=True)
+    subprocess.run(["userdel", "preprovision-log"], check=True, capture_output=True)
+    print("created the user preprovision-log")
+    print("wrote /var/log/preprovision/phones")
+    subprocess.run(["ip", "link", "delete", "dev", "bench0"], check=True)
+    print("preprovision-bench.service: ")
+    subprocess.run(["nft", "flush", "table", "inet", "preprovision"], check=True)
+    print("preprovision-firewall.service: ")
+    subprocess.run(["nft", "delete", "table", "arp", "preprovision_tftp"], check=True)
+
+
+def compare() -> None:
+    """Compare everything."""
+    before, now = json.loads(KEPT.read_text()), state()
+    KEPT.unlink()
+    other = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
+    for command in (["nft", "list", "table", "arp", "preprovision_tftp"], ["ip", "-4", "address", "show", "dev", "bench0"]):
+        if not subprocess.run(command, check=False, capture_output=True, text=True).stdout:
+            other.append(" ".join(command))
+    if other:
+        sys.exit(f"not as before: {', '.join(other)}")
+
+
+if __name__ == "__main__":
+    {"damage": damage, "compare": compare}[sys.argv[1]]()
