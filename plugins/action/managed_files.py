@@ -66,7 +66,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
         "options": {
             "folder": {"type": "str", "required": True},
             "command": {"type": "str", "required": True},
-            "own_only": {"type": "str", "default": ""},
+            "of_roles": {"type": "str", "default": ""},
         },
     },
     "units": {

@@ -121,10 +121,11 @@ options:
         description: Shell command that fails if the folder is not valid.
         type: str
         required: true
-      own_only:
+      of_roles:
         description:
-          - Folder in or below O(checks[].folder) that other roles fill, too. The check finds only files of O(files) there, and if
-            a unit refuses a file of another role, this is a warning, since that role repairs it and brings the unit up to date.
+          - How the paths of all files begin that this role and others have in or below O(checks[].folder). Of these, the check
+            finds only those of O(files), and if a unit refuses one of another role, this is a warning, since that role repairs it
+            and brings the unit up to date.
         type: str
         default: ""
   units:

@@ -117,6 +117,8 @@ def main(arguments: Sequence[str]) -> int:
             if attempts == _ATTEMPTS:
                 return _give_up(error)
             _log(f"{_ERROR}{error}")
+            # It waits, and does not hang: else systemd's watchdog would end it before the minute
+            notify(ALIVE)
         time.sleep(_PAUSE)
 
 

@@ -16,6 +16,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,8 +104,15 @@ def stop(*names: str) -> None:
 
 
 def restart(name: str) -> None:
+    """Restart a unit; one that just recovers from the fault before may start by itself meanwhile, which cancels the job."""
     _note("restart", UNITS[name])
-    run("systemctl", "restart", UNITS[name])
+    for _attempt in range(30):
+        done = subprocess.run(["systemctl", "restart", UNITS[name]], capture_output=True, text=True, check=False)
+        if "canceled" not in done.stderr:
+            break
+        time.sleep(1)
+    if done.returncode:
+        raise SystemExit(done.stderr)
 
 
 def reload() -> None:

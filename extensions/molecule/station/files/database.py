@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from pwd import getpwnam
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -23,6 +24,9 @@ STATION = sys.argv[1]
 FOLDER = Path("/var/lib/preprovision-service")
 DATABASE = FOLDER / "service.sqlite"
 SECRET = FOLDER / "secret"
+QUEUE = Path("/var/lib/preprovision-events")
+# Unlike those of an earlier run, which the collector reads again
+MACS = f"02{int(time.time()) % 0x1000000:06x}"
 SECONDS = 120
 MARK = "INSERT OR REPLACE INTO settings (name, value) VALUES ('judge', ?)"
 
@@ -126,12 +130,50 @@ def empty_the_secret() -> None:
     print(f"secret: {alerts(since).strip()}")
 
 
+def fill_below_the_queue(number: int) -> None:
+    """Fill the disk of the collector's queue while phones ask for files; every event must be stored once there is space again."""
+    unit = "preprovision-events.service"
+    user = getpwnam("preprovision-service")
+    run("systemctl", "stop", unit)
+    run("mount", "-t", "tmpfs", "-o", f"size=256m,mode=0700,uid={user.pw_uid},gid={user.pw_gid}", "tmpfs", str(QUEUE))
+    try:
+        run("systemctl", "start", unit)
+        wait("queue: start", lambda: (QUEUE / "journal").exists())
+        # Meanwhile the collector cannot empty the queue
+        with closing(sqlite3.connect(DATABASE, timeout=30, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            with (QUEUE / "filler").open("wb", buffering=0) as file, suppress(OSError):
+                for size in (1 << 20, 4096):
+                    while file.write(bytes(size)) == size:
+                        pass
+            for one in range(number):
+                with suppress(HTTPError):
+                    urlopen(f"http://{STATION}/live/{MACS}{one:04x}.cfg", timeout=30).close()
+            wait("queue: dropped lines", lambda: not (QUEUE / "complete").exists())
+        at_full = stored()
+        (QUEUE / "filler").unlink()
+        wait("queue: all events", lambda: stored() == number)
+        print(f"queue: {at_full} of {number} events stored while the disk was full, {stored()} of {number} after that")
+    finally:
+        run("systemctl", "stop", unit)
+        run("umount", "--lazy", str(QUEUE))
+        run("systemctl", "start", unit)
+        with closing(sqlite3.connect(DATABASE, timeout=30)) as opened, opened:
+            opened.execute("DELETE FROM events WHERE mac LIKE ?", (f"{MACS}%",))
+
+
+def stored() -> int:
+    with closing(sqlite3.connect(DATABASE, timeout=30)) as opened:
+        return int(opened.execute("SELECT count(*) FROM events WHERE mac LIKE ?", (f"{MACS}%",)).fetchone()[0])
+
+
 def main() -> None:
     wait("start", lambda: health()[0] == 200)
     try:
         for name, broken in (("pages", overwrite_pages), ("deleted", delete), ("emptied", cut_to_nothing)):
             break_and_wait(name, broken)
         empty_the_secret()
+        fill_below_the_queue(100)
     finally:
         for left in FOLDER.glob("*.damaged"):
             left.unlink()

@@ -108,10 +108,10 @@ class Host:
         return self.report
 
     def _is_of_another(self, said: str) -> bool:
-        """Return whether *said* names a file of another role in a folder that several roles fill."""
+        """Return whether *said* names a file that another role has among those of several roles."""
         own = {file.path for file in self._plan.files}
-        folders = [check.own_only for check in self._plan.checks if check.own_only]
-        return any(f"in {folder}/" in said and not any(path in said for path in own) for folder in folders)
+        shared = [check.of_roles for check in self._plan.checks if check.of_roles]
+        return any(f"in {beginning}" in said and not any(path in said for path in own) for beginning in shared)
 
     def _record(self) -> None:
         self.report.changes += [f"created the user {account.name}" for account in self._accounts]

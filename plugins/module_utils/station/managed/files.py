@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import grp
 import os
 import pwd
@@ -212,19 +213,19 @@ def _unit_of(path: str) -> str:
     return path.removeprefix(f"{UNITS}/").partition("/")[0].removesuffix(".d")
 
 
-def _remove_foreign(copied: str, folder: str, own: Collection[str]) -> None:
-    """Remove the files of other roles from a copy of *folder*: they repair and check them themselves."""
-    for name in os.listdir(copied):
-        if f"{folder}/{name}" not in own:
-            os.unlink(f"{copied}/{name}")
+def _remove_foreign(copied: str, check: WholeCheck, own: Collection[str]) -> None:
+    """Remove the files of other roles from a copy of the folder: they repair and check them themselves."""
+    for found in glob.glob(f"{glob.escape(copied + check.of_roles.removeprefix(check.folder))}*"):
+        if check.folder + found.removeprefix(copied) not in own:
+            os.unlink(found)
 
 
 def _check_whole(check: WholeCheck, changes: Sequence[Change], own: Collection[str]) -> None:
     """Run a check that finds a copy of its folder, with the candidates, in the folder's place."""
     with tempfile.TemporaryDirectory(dir="/run", prefix="preprovision-check-") as folder:
         _run(["cp", "-a", f"{check.folder}/.", folder], check.folder)
-        if check.own_only:
-            _remove_foreign(folder + check.own_only.removeprefix(check.folder), check.own_only, own)
+        if check.of_roles:
+            _remove_foreign(folder, check, own)
         for file, _found in changes:
             copied = folder + file.path.removeprefix(check.folder)
             with contextlib.suppress(FileNotFoundError):

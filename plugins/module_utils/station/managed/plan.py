@@ -58,8 +58,8 @@ class WholeCheck:
 
     folder: str
     command: str
-    own_only: str = ""
-    """Folder in which other roles have files, too: only those of this plan are checked."""
+    of_roles: str = ""
+    """How paths of files begin that other roles have, too: of these, only those of this plan are checked."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,18 @@ def test_restarts_once_lines_were_dropped_and_there_is_space(
     assert len(restarted) == len(said) == restarts
 
 
+@pytest.mark.parametrize(("size", "restarts"), [((16 << 20) - 1, 0), (16 << 20, 1)])
+def test_a_queue_that_fills_the_disk_itself_is_room(
+    size: int, restarts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restarted: list[int] = []
+    monkeypatch.setattr(omprog, "is_full", lambda _folder: True)
+    with (tmp_path / "events.00000001").open("wb") as queue:
+        queue.truncate(size)
+    Queue(tmp_path, lambda: restarted.append(1)).recover()
+    assert len(restarted) == restarts
+
+
 @pytest.mark.parametrize(("processes", "left"), [(["7\n", "8\n"], True), (["7\n", "9\n"], False), ([], True)])
 def test_complaints_of_an_earlier_process_do_not_count(processes: list[str], left: bool, tmp_path: Path) -> None:
     (tmp_path / "complete").touch()

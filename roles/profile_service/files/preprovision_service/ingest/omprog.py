@@ -37,6 +37,8 @@ COMMIT = b"COMMIT TRANSACTION"
 
 _IDLE_SECONDS = 5
 _BEAT_SECONDS = 5
+_MIN_ROOM = 16 << 20
+"""Bytes of a queue that rsyslog may have spoilt when it filled the disk."""
 _MAX_LINE_LENGTH = 1 << 20
 
 
@@ -50,9 +52,19 @@ class Queue:
 
     def recover(self) -> None:
         """Restart rsyslog if it has dropped lines, once there is space again."""
-        if not self._complete.exists() and not is_full(str(self._complete.parent)):
+        if not self._complete.exists() and self._has_room():
             warn("the disk was full and events were dropped; there is space again, so all lines of journal and logs are read again")
             self._restart()
+
+    def _has_room(self) -> bool:
+        """Return whether there is space. rsyslog empties the queue when it starts again, so a queue that fills the disk is room."""
+        folder = self._complete.parent
+        queued = 0
+        for file in folder.glob("events.*"):
+            # rsyslog removes what it has read
+            with contextlib.suppress(FileNotFoundError):
+                queued += file.stat().st_size
+        return queued >= _MIN_ROOM or not is_full(str(folder))
 
 
 class OmprogSession:

@@ -125,6 +125,8 @@ def test_says_what_it_does(clock, systemd):
     clock(0, OFFER)
     assert dhcp_watch.main(["bench0", "60", "30"]) == dhcp_watch.FOREIGN_SERVER
     assert systemd.recv(1000) == b"STATUS=the wire is looked at first"
+    # An interface that is down makes it wait, and not hang
+    assert systemd.recv(1000) == b"WATCHDOG=1"
     assert systemd.recv(1000).decode() == f"STATUS={REASON}"
 
 

@@ -131,6 +131,17 @@ def test_a_check_of_the_whole_folder_finds_all_candidates_at_their_places(tmp_pa
         validate(changes, [WholeCheck(str(folder), f"echo $(cat {folder}/a) $(cat {folder}/sub/b); false")])
 
 
+@pytest.mark.root(reason="mounts a folder")
+def test_files_of_other_roles_are_checked_by_them_and_an_operator_s_own_by_every_role(tmp_path):
+    for name in ("role-mine", "role-other", "operators"):
+        (tmp_path / name).write_text("old")
+    mine = ManagedFile(f"{tmp_path}/role-mine", content="new", **ME)
+    changes = find_changes([mine])
+    stage(changes)
+    command = f'cd {tmp_path} && test "$(echo *) $(cat role-mine)" = "operators role-mine new"'
+    validate(changes, [WholeCheck(str(tmp_path), command, f"{tmp_path}/role-")], [mine])
+
+
 def test_an_interrupted_run_s_candidate_is_replaced_and_removed(tmp_path):
     file = ManagedFile(f"{tmp_path}/a", content="new", **ME)
     os.symlink("/nowhere", staged_path(file.path))
