@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 from pwd import getpwnam
@@ -26,7 +26,7 @@ DATABASE = FOLDER / "service.sqlite"
 SECRET = FOLDER / "secret"
 QUEUE = Path("/var/lib/preprovision-events")
 # Unlike those of an earlier run, which the collector reads again
-MACS = f"02{int(time.time()) % 0x1000000:06x}"
+FULL_MACS, INDEX_MACS = (f"{first}{int(time.time()) % 0x1000000:06x}" for first in ("02", "06"))
 SECONDS = 120
 MARK = "INSERT OR REPLACE INTO settings (name, value) VALUES ('judge', ?)"
 
@@ -130,6 +130,13 @@ def empty_the_secret() -> None:
     print(f"secret: {alerts(since).strip()}")
 
 
+def ask_for_profiles(macs: str, numbers: Iterable[int]) -> None:
+    """Ask for profiles of phones that nobody expects; each request is an event."""
+    for number in numbers:
+        with suppress(HTTPError):
+            urlopen(f"http://{STATION}/live/{macs}{number:04x}.cfg", timeout=30).close()
+
+
 def fill_below_the_queue(number: int) -> None:
     """Fill the disk of the collector's queue while phones ask for files; every event must be stored once there is space again."""
     unit = "preprovision-events.service"
@@ -146,25 +153,53 @@ def fill_below_the_queue(number: int) -> None:
                 for size in (1 << 20, 4096):
                     while file.write(bytes(size)) == size:
                         pass
-            for one in range(number):
-                with suppress(HTTPError):
-                    urlopen(f"http://{STATION}/live/{MACS}{one:04x}.cfg", timeout=30).close()
+            ask_for_profiles(FULL_MACS, range(number))
             wait("queue: dropped lines", lambda: not (QUEUE / "complete").exists())
-        at_full = stored()
+        at_full = stored(FULL_MACS)
         (QUEUE / "filler").unlink()
-        wait("queue: all events", lambda: stored() == number)
-        print(f"queue: {at_full} of {number} events stored while the disk was full, {stored()} of {number} after that")
+        wait("queue: all events", lambda: stored(FULL_MACS) == number)
+        print(f"queue: {at_full} of {number} events stored while the disk was full, {stored(FULL_MACS)} of {number} after that")
     finally:
         run("systemctl", "stop", unit)
         run("umount", "--lazy", str(QUEUE))
         run("systemctl", "start", unit)
-        with closing(sqlite3.connect(DATABASE, timeout=30)) as opened, opened:
-            opened.execute("DELETE FROM events WHERE mac LIKE ?", (f"{MACS}%",))
 
 
-def stored() -> int:
+def miss_a_line_of_the_queue(number: int) -> None:
+    """Let the queue's index count a line more than there are, as a killed rsyslogd may leave it: all lines are read again."""
+    unit = "preprovision-events.service"
+    ask_for_profiles(INDEX_MACS, range(number))
+    wait("index: all events", lambda: stored(INDEX_MACS) == number)
+    with closing(sqlite3.connect(DATABASE, timeout=30, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        ask_for_profiles(INDEX_MACS, [0xFFFF])
+        wait("index: a line in the queue", lambda: f"{INDEX_MACS}ffff".encode() in queued())
+        run("systemctl", "kill", "--signal=KILL", unit)
+        run("systemctl", "stop", unit)
+        # What only journal and logs know
+        holder.execute("DELETE FROM events WHERE mac LIKE ?", (f"{INDEX_MACS}%",))
+        holder.execute("COMMIT")
+    index = QUEUE / "events.qi"
+    changed = re.sub(r"(\+iQueueSize:2:)\d+:(\d+):", lambda found: one_more(*found.groups()), index.read_text())
+    expect(changed != index.read_text(), f"{index} has no size: {index.read_text()}")
+    index.write_text(changed)
+    run("systemctl", "start", unit)
+    wait("index: all events again", lambda: stored(INDEX_MACS) == number + 1)
+    print(f"queue: one line fewer than its index says, {stored(INDEX_MACS)} of {number + 1} events stored after that")
+
+
+def queued() -> bytes:
+    return b"".join(path.read_bytes() for path in QUEUE.glob("events.0*"))
+
+
+def one_more(beginning: str, size: str) -> str:
+    more = str(int(size) + 1)
+    return f"{beginning}{len(more)}:{more}:"
+
+
+def stored(macs: str) -> int:
     with closing(sqlite3.connect(DATABASE, timeout=30)) as opened:
-        return int(opened.execute("SELECT count(*) FROM events WHERE mac LIKE ?", (f"{MACS}%",)).fetchone()[0])
+        return int(opened.execute("SELECT count(*) FROM events WHERE mac LIKE ?", (f"{macs}%",)).fetchone()[0])
 
 
 def main() -> None:
@@ -174,6 +209,7 @@ def main() -> None:
             break_and_wait(name, broken)
         empty_the_secret()
         fill_below_the_queue(100)
+        miss_a_line_of_the_queue(10)
     finally:
         for left in FOLDER.glob("*.damaged"):
             left.unlink()
@@ -181,6 +217,8 @@ def main() -> None:
     expect(copies == ["1.sqlite", "2.sqlite"], f"copies: {copies}")
     with closing(sqlite3.connect(DATABASE, timeout=30, isolation_level=None)) as opened:
         opened.execute("DELETE FROM settings WHERE name = 'judge'")
+        for macs in (FULL_MACS, INDEX_MACS):
+            opened.execute("DELETE FROM events WHERE mac LIKE ?", (f"{macs}%",))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Note that rsyslogd has dropped lines, because its queue's disk was full.
+"""Note that rsyslogd has lost lines of its queue.
 
     python3 -m preprovision_service.ingest.dropped FOLDER
 

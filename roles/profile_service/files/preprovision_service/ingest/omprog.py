@@ -43,7 +43,7 @@ _MAX_LINE_LENGTH = 1 << 20
 
 
 class Queue:
-    """rsyslog's queue on disk, which drops lines while the disk is full."""
+    """rsyslog's queue on disk, which drops lines while the disk is full, and may miss one after it was killed."""
 
     def __init__(self, folder: Path, restart: Callable[[], None]) -> None:
         """*restart*: have rsyslog start again, which reads everything again if lines were dropped."""
@@ -53,7 +53,7 @@ class Queue:
     def recover(self) -> None:
         """Restart rsyslog if it has dropped lines, once there is space again."""
         if not self._complete.exists() and self._has_room():
-            warn("the disk was full and events were dropped; there is space again, so all lines of journal and logs are read again")
+            warn("the queue has lost events, on a full disk or when it was killed; all lines of journal and logs are read again")
             self._restart()
 
     def _has_room(self) -> bool:
