@@ -61,6 +61,8 @@ export REASONS
 # The domain packages that the role profile_service installs beside the service
 DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/profile_service/vars/main.yml)
 
+# A play of the station scenario on the scenario's machines
+PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
 .PHONY: help tools station test why quick style types build/service $(PARTS) proof benchmarks clean
@@ -149,13 +151,13 @@ molecule: $(READY) ## converge, test and tear down stations on Debian 12 and 13,
 	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
 	$(MACHINE) run molecule test --scenario-name real_bench --no-command-borders
 
-proof: $(READY) ## let each role die at each step while it repairs, and see what runs; make test does so for three roles
+proof: $(READY) ## damage each managed file in every way, let each role die at each step of a repair, hang each daemon
 	$(MACHINE) prepare
-	$(MACHINE) up preprovision-proof bookworm
-	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-proof voip.preprovision.site
-	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-proof extensions/molecule/station/lost_restarts.yml \
-	    -e '{"lost_restarts_roles": [$(PROOF_ROLES)], "lost_restarts_calls": [1, 2, 3, 4, 5]}'
-	$(MACHINE) down preprovision-proof
+	$(MACHINE) run molecule converge --scenario-name station --no-command-borders
+	for number in 0 1 2 3; do $(PROVE)/drift.yml -e drift_number=$$number; done
+	$(PROVE)/lost_restarts.yml -e '{"lost_restarts_roles": [$(PROOF_ROLES)], "lost_restarts_calls": [1, 2, 3, 4, 5]}'
+	$(PROVE)/hang.yml -e hang=full
+	$(MACHINE) run molecule destroy --scenario-name station --no-command-borders
 
 benchmarks: $(READY) build/service ## measure and print the speed ratios
 	$(MACHINE) prepare

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Damage every file that the roles have laid down, or compare each with what it was.
 
-    drift.py damage     print a line for each damage, as site has to name it
-    drift.py compare    end with an error that names what is not as it was
+    drift.py damage NUMBER    print a line for each damage, as site has to name it
+    drift.py compare          end with an error that names what is not as it was
+
+NUMBER: 0 to 3; each number damages each file in another way.
 
 The files are found on the machine: those that name the collection, and all code of it.
 """
@@ -69,14 +71,14 @@ def state() -> dict[str, list[object]]:
     return found
 
 
-def damage() -> None:
+def damage(first: str) -> None:
     """Damage everything, each file in another way than its neighbours."""
     KEPT.write_text(json.dumps(state()))
     paths = list(managed())
     if len(paths) < 100:
         sys.exit(f"only {len(paths)} files were found")
     trees = {str(link) for folder in Path("/usr/local/lib").glob("preprovision*") for link in folder.iterdir() if link.is_symlink()}
-    for number, path in enumerate(paths):
+    for number, path in enumerate(paths, int(first)):
         DAMAGES[number % len(DAMAGES)](path)
         if not any(str(path).startswith(f"{tree}/") for tree in trees):
             print(f"wrote {path}")
@@ -108,4 +110,4 @@ def compare() -> None:
 
 
 if __name__ == "__main__":
-    {"damage": damage, "compare": compare}[sys.argv[1]]()
+    {"damage": damage, "compare": compare}[sys.argv[1]](*sys.argv[2:])
