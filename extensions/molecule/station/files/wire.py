@@ -287,9 +287,9 @@ def crossing(frame: bytes, machine: str = "stranger", interface: str = "office0"
 
 
 def passed_on(frame: bytes) -> bool:
-    """Say whether the bridge passes a frame on to its other ports."""
+    """Say whether the bridge passes a frame on to its other ports; it may lose one."""
     # The kernel keeps a tag beside the frame
-    return leaving("bystander0", frame, frame[18:60])
+    return any(leaving("bystander0", frame, frame[18:60]) for _attempt in range(3))
 
 
 def connected(*targets: tuple[str, int]) -> bool:
@@ -448,7 +448,7 @@ def link_cases() -> Iterator[tuple[str, bool]]:
     )
     passed = {name for name, frame in LINK_FRAMES.items() if passed_on(frame)}
     yield (
-        "the bridge passes on what concerns loops, and what is not for a bridge",
+        f"the bridge passes on what concerns loops, and what is not for a bridge: {', '.join(sorted(passed))}",
         passed == {"STP", "RSTP", "CDP", "PPPoE", "loop"},
     )
     yield "the bridge passes on tagged frames", passed_on(arp(1, STRANGER, STATION, tag=vlan(100)))
