@@ -444,7 +444,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
     LoadTestError,
     load_phones,

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..events.failure_codes import FailureCode
-from .ports import Lease, Network
-from .schedule import Schedule
-from .state import PhoneState
-from .trace import Outcome, ResyncError, StepName, Trace
+from .device.ports import Lease, Network
+from .device.state import PhoneState
+from .device.trace import Outcome, ResyncError, StepName, Trace
+from .resync.schedule import Schedule
 
 _LEASE_TIME, _RENEWAL_TIME, _REBINDING_TIME = 51, 58, 59
 _FOR_EVER = 0xFFFFFFFF

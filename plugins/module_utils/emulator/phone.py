@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """An emulated phone from power-up on: resyncs and their timers, remote customization, upgrades, reports.
 
-Network and clock are ports, see ports.py.
+Network and clock are ports, see device/ports.py.
 
 Sources: "Profile rule", "Resync" and "Report rule" of the ATA 191/192, SPA and MPP provisioning guides; the in-house chapter for
 remote customization. Guesses are noted beside the code that makes them, and in docs/reference/emulated_phone.md.
@@ -21,22 +21,22 @@ from ..phones.phone import Phone
 from ..profiles.rules.evaluate import evaluate
 from ..profiles.rules.model import RuleError, RuleKind
 from ..profiles.rules.urls import format_url
-from .customization import CustomizationEvent
-from .customization_client import CustomizationClient
-from .fetcher import MAX_REQUESTS, Fetcher
-from .habits import Habit
+from .device.habits import Habit
+from .device.ports import Clock, Network, StoppedClock
+from .device.state import PhoneState
+from .device.trace import ResyncError, StepName, Trace
+from .fetching.fetcher import MAX_REQUESTS, Fetcher
+from .fetching.server_discovery import option_order, server_options
 from .lease_keeper import LeaseKeeper
 from .phone_report import PhoneReport, Reporter
-from .ports import Clock, Network, StoppedClock
-from .reports import build_report, reportable_parameters
-from .rule_runner import RuleRunner
-from .schedule import ERROR, Schedule, TimerKind
-from .server_discovery import option_order, server_options
-from .state import PhoneState
-from .syslog import SyslogClient
-from .timers import Timer
-from .trace import ResyncError, StepName, Trace
-from .upgrades import Upgrader
+from .resync.customization import CustomizationEvent
+from .resync.customization_client import CustomizationClient
+from .resync.reports import build_report, reportable_parameters
+from .resync.rule_runner import RuleRunner
+from .resync.schedule import ERROR, Schedule, TimerKind
+from .resync.syslog import SyslogClient
+from .resync.timers import Timer
+from .resync.upgrades import Upgrader
 
 MAX_UPGRADES = 8
 """Upgrades after one power-up; more intermediate versions than that are a loop."""

@@ -13,10 +13,10 @@ from ..profiles.macros import expand
 from ..profiles.rules.model import RuleError
 from ..profiles.rules.parser import parse_rule
 from ..profiles.rules.urls import format_url, parse_url
-from .ports import Lease
-from .state import PhoneState
-from .timers import Timer
-from .trace import FailureRow, MessageRow, RequestRow, StepName, StepRow, Trace, failure_to_dict
+from .device.ports import Lease
+from .device.state import PhoneState
+from .device.trace import FailureRow, MessageRow, RequestRow, StepName, StepRow, Trace, failure_to_dict
+from .resync.timers import Timer
 
 _MAX_RULES = 32
 

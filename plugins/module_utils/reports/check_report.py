@@ -11,8 +11,8 @@ from typing import NamedTuple, TypedDict
 
 from ..common.services import ASKED, SERVICES
 from ..common.text_tables import align
+from ..emulator.device.trace import Behaviour, RequestRow, StepName
 from ..emulator.phone_report import PhoneReport
-from ..emulator.trace import Behaviour, RequestRow, StepName
 from ..events.causes import Clause, Diagnosis, diagnosis_of
 from ..events.complaints import read_faults
 from ..events.diagnosis import diagnose_failure

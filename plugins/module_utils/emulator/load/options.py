@@ -13,7 +13,7 @@ from ...common.mac import MacError, parse_mac
 from ...families.catalogue import BUILTIN
 from ...phones.phone import Phone
 from ...phones.reader import PhoneReader, read_phones
-from ..habits import Habit, HabitError, read_habits
+from ..device.habits import Habit, HabitError, read_habits
 
 _ADDRESSES_OF_ONE_VENDOR = 1 << 24
 _MINIMA: Mapping[str, int] = {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..ports import Clock, Lease, Network, Renewal, WireRequest, WireResponse
+from ..device.ports import Clock, Lease, Network, Renewal, WireRequest, WireResponse
 
 
 class SampleKind(StrEnum):

@@ -26,8 +26,8 @@ from ...certificates.tls_scan import ProbeError, ask_name_server
 from ...common.mac import Mac
 from ...dhcp.discovery import open_interface
 from ...dhcp.packets import CLIENT_PORT, SERVER_PORT, DhcpPacketError, MessageType
-from ..habits import Habit
-from ..ports import Lease, Renewal, WireFailure, WireRequest, WireResponse
+from ..device.habits import Habit
+from ..device.ports import Lease, Renewal, WireFailure, WireRequest, WireResponse
 from .dhcp import DhcpAck, DhcpClients, release_message
 from .http import ClientCertificate, fetch
 from .namespace import Namespace

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from ...common.validate import is_ipv4
 from ...profiles.rules.urls import PORTS
-from ..ports import WireFailure, WireRequest, WireResponse
+from ..device.ports import WireFailure, WireRequest, WireResponse
 
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _MIN_TLS_VERSION = ssl.TLSVersion.MINIMUM_SUPPORTED

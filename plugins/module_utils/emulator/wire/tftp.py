@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..ports import WireFailure, WireResponse
+from ..device.ports import WireFailure, WireResponse
 
 _READ, _WRITE, _DATA, _ACKNOWLEDGE, _ERROR, _OPTIONS = range(1, 7)
 _NOT_FOUND, _DISK_FULL, _UNKNOWN_TRANSFER, _BAD_OPTION = 1, 3, 5, 8

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
     LoadTestError,
     load_phones,

@@ -13,8 +13,8 @@ from preprovision_service.store.tables import Report
 from sqlalchemy import select
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Lease, WireRequest, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, WireRequest, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.system_clock import SystemClock
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone

@@ -8,9 +8,9 @@ import random
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Lease, Renewal, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.lease_keeper import LeaseTimes, lease_times
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, Renewal, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import build, read_parameters

@@ -13,9 +13,13 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.common.redaction import HIDDEN
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetcher import MAX_LOGINS, MAX_REDIRECTIONS, behaviour
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Lease, WireRequest, WireResponse
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.fetcher import (
+    MAX_LOGINS,
+    MAX_REDIRECTIONS,
+    behaviour,
+)
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, WireRequest, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.system_clock import SystemClock
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone

@@ -19,8 +19,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import (
+    Lease,
+    WireFailure,
+    WireRequest,
+    WireResponse,
+)
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, WireFailure, WireRequest, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.http import fetch
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.system_clock import SystemClock
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN

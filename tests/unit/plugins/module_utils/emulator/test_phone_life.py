@@ -16,10 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.customization_client import VENDOR
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetcher import MAX_REQUESTS
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import (
+    Lease,
+    WireFailure,
+    WireRequest,
+    WireResponse,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.fetcher import MAX_REQUESTS
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, WireFailure, WireRequest, WireResponse
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.resync.customization_client import VENDOR
 from ansible_collections.voip.preprovision.plugins.module_utils.events.customization_states import CustomizationState
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN

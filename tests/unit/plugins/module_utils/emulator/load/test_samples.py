@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import (
+    Lease,
+    Renewal,
+    WireRequest,
+    WireResponse,
+)
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import LoadTestError, synthetic_phones
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.samples import MeasuredNetwork, SampleKind
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, Renewal, WireRequest, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.system_clock import SystemClock
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.rules.model import Target
 

@@ -13,8 +13,8 @@ import pytest
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_scan import ProbeError
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.packets import NO_ADDRESS, DhcpPacket
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Renewal, WireFailure, WireRequest
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Renewal, WireFailure, WireRequest
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire import bench_lan as bench_wire
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.bench_lan import (
     BenchLan,

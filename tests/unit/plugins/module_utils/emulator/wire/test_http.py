@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import WireFailure, WireRequest
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import WireFailure, WireRequest
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.http import ClientCertificate, fetch
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.rules.model import Target
 

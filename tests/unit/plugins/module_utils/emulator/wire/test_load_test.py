@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Lease, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
     LoadTestError,
     LoadTestOptions,
@@ -17,7 +18,6 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.op
     synthetic_phones,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.samples import SampleKind
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease, WireResponse
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire import load_test
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.load_test import LoadTest, read_files
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import build, read_parameters

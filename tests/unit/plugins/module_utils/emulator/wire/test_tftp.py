@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import WireFailure
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import WireFailure
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire import tftp as wire_tftp
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.tftp import RemoteFile, read_file, write_file
 

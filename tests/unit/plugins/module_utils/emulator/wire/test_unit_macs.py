@@ -19,8 +19,8 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.packets import NO_ADDRESS, REPLY, build, parse
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import WireRequest
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import WireRequest
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire import bench_lan
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.bench_lan import BenchLan, PhoneIdentity
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.namespace import Namespace

@@ -8,14 +8,19 @@ import random
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.habits import Habit, HabitError, read_habits, vendor_class
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import (
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import (
+    Habit,
+    HabitError,
+    read_habits,
+    vendor_class,
+)
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import (
     Lease,
     StoppedClock,
     WireFailure,
     WireResponse,
 )
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import build, read_parameters

@@ -12,18 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..common.redaction import HIDDEN, is_secret
-from ..events.failure_codes import FailureCode
-from ..families.model import Family
-from ..profiles.flat_profile import NAME, Setting, build
-from ..profiles.rules.model import Destination
-from ..profiles.sealing.aes128gcm import encrypt_content
-from ..profiles.sealing.model import Sealing, SealingError
-from ..profiles.sealing.openssl_enc import seal
-from .fetcher import FileRequest
-from .profile_decoder import ProfileDecodingError, keying_material
-from .state import PhoneState
-from .trace import ResyncError
+from ...common.redaction import HIDDEN, is_secret
+from ...events.failure_codes import FailureCode
+from ...families.model import Family
+from ...profiles.flat_profile import NAME, Setting, build
+from ...profiles.rules.model import Destination
+from ...profiles.sealing.aes128gcm import encrypt_content
+from ...profiles.sealing.model import Sealing, SealingError
+from ...profiles.sealing.openssl_enc import seal
+from ..device.state import PhoneState
+from ..device.trace import ResyncError
+from ..fetching.fetcher import FileRequest
+from ..fetching.profile_decoder import ProfileDecodingError, keying_material
 
 _MAX_DEPTH = 16
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from ..events.failure_codes import FailureCode
-from ..profiles.macros import expand
-from ..profiles.rules.evaluate import evaluate
-from ..profiles.rules.model import Destination, Resolution, RuleError, Target
-from ..profiles.rules.urls import format_url, parse_url
-from .fetcher import Fetcher, FileRequest
-from .http_auth import Credentials
-from .ports import Network, WireResponse
-from .profile_decoder import ProfileDecodingError, decode_profile
-from .server_discovery import ServerDiscoveryError, candidate_targets, option_order, server_name, server_options
-from .state import PhoneState
+from ...events.failure_codes import FailureCode
+from ...profiles.macros import expand
+from ...profiles.rules.evaluate import evaluate
+from ...profiles.rules.model import Destination, Resolution, RuleError, Target
+from ...profiles.rules.urls import format_url, parse_url
+from ..device.ports import Network, WireResponse
+from ..device.state import PhoneState
+from ..device.trace import Outcome, ResyncError, StepName, Trace
+from ..fetching.fetcher import Fetcher, FileRequest
+from ..fetching.http_auth import Credentials
+from ..fetching.profile_decoder import ProfileDecodingError, decode_profile
+from ..fetching.server_discovery import ServerDiscoveryError, candidate_targets, option_order, server_name, server_options
 from .syslog import LogEvent, SyslogClient
-from .trace import Outcome, ResyncError, StepName, Trace
 
 _OTHER_NAMES = ("/SEP$MAU.cnf.xml", "/XMLDefault.cnf.xml")
 """Files of Cisco's firmware for its own call control, which units request before those of the multiplatform firmware."""

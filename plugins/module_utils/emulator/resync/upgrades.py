@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..events.failure_codes import FailureCode
-from ..firmware.loads import base_name, checksum, is_list, is_older, load_version, named_files
-from ..profiles.rules.evaluate import evaluate
-from ..profiles.rules.model import RuleError, RuleKind, Target
-from ..profiles.rules.urls import format_url
-from .fetcher import Fetcher, FileRequest
-from .ports import Network
-from .state import PhoneState
+from ...events.failure_codes import FailureCode
+from ...firmware.loads import base_name, checksum, is_list, is_older, load_version, named_files
+from ...profiles.rules.evaluate import evaluate
+from ...profiles.rules.model import RuleError, RuleKind, Target
+from ...profiles.rules.urls import format_url
+from ..device.ports import Network
+from ..device.state import PhoneState
+from ..device.trace import ResyncError, StepName, Trace
+from ..fetching.fetcher import Fetcher, FileRequest
 from .syslog import LogEvent, SyslogClient
-from .trace import ResyncError, StepName, Trace
 
 MAX_LOAD_SIZE = 256 * 1024 * 1024
 

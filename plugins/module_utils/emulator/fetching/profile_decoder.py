@@ -14,15 +14,15 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 
-from ..events.failure_codes import FailureCode
-from ..families.model import Family
-from ..profiles.flat_profile import ProfileError, parse_xml, values
-from ..profiles.formats import FORMATS
-from ..profiles.sealing.aes128gcm import decrypt_content
-from ..profiles.sealing.compression import decompress, is_compressed
-from ..profiles.sealing.model import Digest, Sealing, SealingError, TruncatedError, WrongKeyError
-from ..profiles.sealing.openssl_enc import is_sealed, unseal
-from .ports import WireResponse
+from ...events.failure_codes import FailureCode
+from ...families.model import Family
+from ...profiles.flat_profile import ProfileError, parse_xml, values
+from ...profiles.formats import FORMATS
+from ...profiles.sealing.aes128gcm import decrypt_content
+from ...profiles.sealing.compression import decompress, is_compressed
+from ...profiles.sealing.model import Digest, Sealing, SealingError, TruncatedError, WrongKeyError
+from ...profiles.sealing.openssl_enc import is_sealed, unseal
+from ..device.ports import WireResponse
 
 MAX_MAPPINGS = 30
 _MAPPING = re.compile(r"\s*/?([^\s=;]+)\s*=\s*/flat-profile/([^\s=;]+)\s*")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.customization import (
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.resync.customization import (
     CustomizationEvent,
     advance,
     customization_url,

@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
-from ..certificates.tls_facts import tls_facts
-from ..events.failure_codes import FailureCode
-from ..profiles.macros import expand
-from ..profiles.rules.model import RuleError, Target
-from ..profiles.rules.urls import format_url, parse_url
+from ...certificates.tls_facts import tls_facts
+from ...events.failure_codes import FailureCode
+from ...profiles.macros import expand
+from ...profiles.rules.model import RuleError, Target
+from ...profiles.rules.urls import format_url, parse_url
+from ..device.ports import Network, WireFailure, WireRequest, WireResponse
+from ..device.state import PhoneState
+from ..device.trace import Behaviour, Outcome, RequestRecord, ResyncError, StepName, Trace
 from .http_auth import Credentials, authorization
-from .ports import Network, WireFailure, WireRequest, WireResponse
 from .profile_decoder import is_encrypted
 from .server_verifier import ServerVerifier, validity_error
-from .state import PhoneState
-from .trace import Behaviour, Outcome, RequestRecord, ResyncError, StepName, Trace
 
 MAX_REDIRECTIONS = 5
 MAX_LOGINS = 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.http_auth import (
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.http_auth import (
     Credentials,
     authorization,
     parse_challenges,

@@ -7,11 +7,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from ..common.redaction import HIDDEN, is_secret, redact_urls
-from ..families.user_agent import format_user_agent
-from ..firmware.loads import agent_version
-from ..phones.phone import Phone
-from ..profiles.macros import KNOWN, SECRET
+from ...common.redaction import HIDDEN, is_secret, redact_urls
+from ...families.user_agent import format_user_agent
+from ...firmware.loads import agent_version
+from ...phones.phone import Phone
+from ...profiles.macros import KNOWN, SECRET
 from .habits import Habit, vendor_class
 from .ports import Lease
 from .trace import Redactor

@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from ..common.versions import NumberError, read_number
-from ..events.customization_states import CustomizationState
+from ...common.versions import NumberError, read_number
+from ...events.customization_states import CustomizationState
 
 _NEW_HOST_SINCE = (11, 2, 1)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from ..profiles.rules.model import Target
+from ...profiles.rules.model import Target
 
 
 class WireFailure(StrEnum):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.timers import (
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.resync.timers import (
     MIN_AT_RANDOM_DELAY,
     Delay,
     at_random_delay,

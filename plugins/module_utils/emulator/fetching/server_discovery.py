@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ..families.model import Family
-from ..profiles.macros import expand
-from ..profiles.rules.model import RuleError, Target
-from ..profiles.rules.urls import parse_url
-from .ports import Lease
+from ...families.model import Family
+from ...profiles.macros import expand
+from ...profiles.rules.model import RuleError, Target
+from ...profiles.rules.urls import parse_url
+from ..device.ports import Lease
 
 SECOND_FILE = "/Cisco/$PN/$MA.cfg"
 """The file that probing phones request in addition to their rule's."""

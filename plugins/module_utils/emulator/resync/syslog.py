@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ..events.syslog_messages import DEFAULTS, format_message
-from ..profiles.rules.model import Target
-from .ports import Network
-from .state import PhoneState
-from .trace import MessageRecord, Outcome, StepName, Trace
+from ...events.syslog_messages import DEFAULTS, format_message
+from ...profiles.rules.model import Target
+from ..device.ports import Network
+from ..device.state import PhoneState
+from ..device.trace import MessageRecord, Outcome, StepName, Trace
 
 
 class LogEvent(StrEnum):

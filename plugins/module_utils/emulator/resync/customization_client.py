@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-from ..common.redaction import redact
-from ..events.customization_states import CustomizationState
-from ..profiles.rules.model import RuleError
-from ..profiles.rules.parser import parse_rule
-from ..profiles.rules.urls import parse_url
+from ...common.redaction import redact
+from ...events.customization_states import CustomizationState
+from ...profiles.rules.model import RuleError
+from ...profiles.rules.parser import parse_rule
+from ...profiles.rules.urls import parse_url
+from ..device.ports import Network
+from ..device.state import PhoneState
+from ..device.trace import ResyncError, StepName, Trace
+from ..fetching.fetcher import Fetcher, FileRequest
 from .customization import CustomizationEvent, advance, customization_url, service_host
-from .fetcher import Fetcher, FileRequest
-from .ports import Network
-from .state import PhoneState
-from .trace import ResyncError, StepName, Trace
 
 VENDOR = "vendor"
 """Stands for the vendor's own service."""

@@ -15,12 +15,12 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..certificates.chain import Certificate, read_certificates
-from ..certificates.name_matching import covers, names_server
-from ..certificates.requests import CertificateError
-from ..certificates.tls_facts import TlsFacts
-from ..common.text_tables import printable
-from ..events.failure_codes import FailureCode
+from ...certificates.chain import Certificate, read_certificates
+from ...certificates.name_matching import covers, names_server
+from ...certificates.requests import CertificateError
+from ...certificates.tls_facts import TlsFacts
+from ...common.text_tables import printable
+from ...events.failure_codes import FailureCode
 
 
 @dataclass

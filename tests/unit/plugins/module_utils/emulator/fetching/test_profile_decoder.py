@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import WireResponse
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.profile_decoder import (
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import WireResponse
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.profile_decoder import (
     MAX_MAPPINGS,
     ProfileDecodingError,
     decode_profile,

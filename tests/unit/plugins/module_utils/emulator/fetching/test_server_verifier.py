@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_facts import tls_facts
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.server_verifier import ServerVerifier, validity_error
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.server_verifier import (
+    ServerVerifier,
+    validity_error,
+)
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
 
 NAME, ADDRESS = "prov.example.net", "192.0.2.1"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from .state import PhoneState
+from ..device.state import PhoneState
 from .timers import MIN_TIMER_SECONDS, Timer, at_random_delay, delay_for, first_contact_delay, next_time_of_day, parse_delays
 
 AT, PERIODIC, ERROR = "Resync_At", "Resync_Periodic", "Resync_Error_Retry_Delay"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.ports import Lease
-from ansible_collections.voip.preprovision.plugins.module_utils.emulator.server_discovery import (
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Lease
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.server_discovery import (
     ServerDiscoveryError,
     candidate_targets,
     option_order,
