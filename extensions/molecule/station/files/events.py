@@ -36,6 +36,8 @@ SQLITE = URL.startswith("sqlite")
 GROUPS = Path("/sys/fs/cgroup/system.slice")
 EVENTS, SERVICE, POSTGRESQL = "preprovision-events.service", "preprovision-service.service", "postgresql@*.service"
 RUN = f"fault-{time.time_ns():x}"
+# Lines of an earlier run come back when the collector reads all again
+BEGUN = time.time_ns() // 1_000_000
 # A network that no bench uses. A phone has a new address at each boot, so the address identifies the line
 NET, FIRST_MAC = "198.18.", 0x00005EAA0000
 LOG = Path(f"/var/log/preprovision/phones/{NET}0.1.log")
@@ -107,7 +109,8 @@ def remove_traces() -> None:
 def count_events() -> dict[str, Counter[int]]:
     """Count the events in the database, by kind and number."""
     found: dict[str, Counter[int]] = {kind: Counter() for kind in (*KINDS, "profile", "of another phone")}
-    for kind, where, owner in query_database("SELECT kind, address, mac FROM events WHERE address LIKE ?", f"{NET}%"):
+    of_run = "SELECT kind, address, mac FROM events WHERE address LIKE ? AND time >= ?"
+    for kind, where, owner in query_database(of_run, f"{NET}%", BEGUN):
         number = number_of(where)
         found[kind if owner == mac(number % PHONES) else "of another phone"][number] += 1
     for (detail,) in query_database("SELECT detail FROM events WHERE kind = 'profile' AND detail LIKE ?", f"%/{RUN}-profile/%"):

@@ -43,11 +43,12 @@ class Filter:
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> Filter:
         """Read a filter from the arguments of a URL; raise FilterError."""
-        texts = {name: arguments.get(name, "").strip() for name in ("customer", "model", "state", "text")}
+        given = {name: arguments.get(name, "") for name in ("customer", "model", "state", "text")}
+        texts = {name: text.strip() for name, text in given.items()}
         state = texts["state"]
         if state and state not in FILTER_STATES:
             raise FilterError(f"state: unknown state '{state[:MAX_TEXT_LENGTH]}'; expected one of {', '.join(FILTER_STATES)}")
-        for name, text in texts.items():
+        for name, text in given.items():
             if len(text) > _MAX_ARGUMENT_LENGTH:
                 raise FilterError(f"{name}: {len(text)} characters are too many; at most {_MAX_ARGUMENT_LENGTH} are allowed")
         return cls(
