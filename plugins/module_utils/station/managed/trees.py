@@ -81,6 +81,16 @@ def install(tree: Tree, archive: str) -> None:
     if not is_in_use(tree):
         raise OSError(f"{link} does not lead to the code that was sent")
     _remove_others(releases, {release, before}, max(tree.keep - (before is not None), 0))
+    for kept in releases.iterdir():
+        _protect(kept)
+
+
+def _protect(release: Path) -> None:
+    """Give a release, which what still runs may read, to root alone: it may be replaced because others could change it."""
+    for path in (release, *release.rglob("*")):
+        if not path.is_symlink():
+            os.chown(path, 0, 0)
+            path.chmod(_FOLDER if path.is_dir() else _FILE)
 
 
 def _free_name(releases: Path, tree: Tree) -> str:

@@ -72,6 +72,8 @@ def test_finds_and_repairs_damage(placed, damage):
     placed.install()
     assert is_in_use(placed.tree())
     assert (placed.link / "app.py").read_text() == "A = 1\n"
+    kept = [path for path in (placed.folder / "lib/.releases").rglob("*") if not path.is_symlink()]
+    assert [path for path in kept if path.stat().st_mode & 0o022] == []
 
 
 def test_keeps_one_earlier_release_and_nothing_of_interrupted_runs(placed):
