@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with the station: its clock, and its services as the unit preprovision-health has found them lately."""
+"""What is wrong with the station: its clock, its services as the unit preprovision-health has found them, and its DHCP pool."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from .domain.common.services import SERVICES
 from .domain.events.causes import diagnosis_of
 from .domain.events.clocks import ClockFacts, wrong_clock
 from .domain.events.failure_case import Case
+from .domain.events.flood import find_flood
 from .store.recent import Recent
 
 STATE = Path("/run/preprovision-health/state.json")
@@ -31,6 +32,7 @@ SHOWN_SECONDS = 600
 
 _HEALTH = "health"
 _CLOCK = "clock"
+_FLOOD = "flood"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Alert:
     """What is wrong, and what to do; sentences."""
 
     service: str
-    """The service that does not run or answer, or ``clock``."""
+    """The service that does not run or answer, ``clock`` or ``flood``."""
     cause: str
     remedy: str
 
@@ -65,7 +67,8 @@ def read_station(recent: Recent, state: Path = STATE, unit: Path = UNIT, now: fl
     services = dict(found.get("services", {}))
     clock = wrong_clock(ClockFacts(int(now * 1000), recent.newest, found.get("unfollowed", ())))
     case = Case(station={"services": services, "answers": found.get("answers", {})})
-    clauses = [*((_CLOCK, clause) for clause in clock), *case.all_stopped()]
+    flood = ((_FLOOD, clause) for clause in find_flood(recent.strangers))
+    clauses = [*((_CLOCK, clause) for clause in clock), *case.all_stopped(), *flood]
     alerts = tuple(Alert(name, *diagnosis_of(clause)) for name, clause in clauses)
     return Station(services, alerts, tuple(_restarts(found.get("restarts", []), now)))
 

@@ -530,7 +530,7 @@ def test_statements_do_not_grow_with_phones(app: Flask, client: FlaskClient, put
     few = [count(path) for path in paths]
     put(*(phone(n, state="packed") for n in range(1, 60)))
     assert [count(path) for path in paths] == few
-    assert max(few) <= 7
+    assert max(few) <= 8
 
 
 def test_sends_only_changes(client: FlaskClient, put: Callable[..., None], app: Flask) -> None:

@@ -131,7 +131,7 @@ def summary() -> Response:
 
 @blueprint.get("/station")
 def station() -> Response:
-    """Return the state of the station's services, and what to do about a wrong clock and about those that do not run or answer."""
+    """Return the state of the station's services, and what to do about what is wrong with them, with the clock and with DHCP."""
     with open_session() as database:
         found = read_station(read_recent(database))
     return jsonify(services=found.services, alerts=[asdict(alert) for alert in found.alerts], restarts=list(found.restarts))
