@@ -14,6 +14,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.clock_check import clock_problem
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.delivery_checks import missing_roots
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.install_checks import (
     PemFiles,
@@ -133,6 +134,10 @@ def certificates_ending(ledger: str, days_left: int = 30) -> list[str]:
     return ending(_rows(ledger), datetime.datetime.now(datetime.UTC), int(days_left))
 
 
+def _clock_problem(host: str, controller: float, max_hours: int) -> str:
+    return clock_problem(float(host), float(controller), int(max_hours))
+
+
 def _rows(ledger: str) -> list[dict[str, str]]:
     try:
         return read_ledger(ledger)
@@ -148,5 +153,6 @@ class FilterModule:
             "certificate_requests": _certificate_requests,
             "certificates_ending": certificates_ending,
             "certificates_settled": certificates_settled,
+            "clock_problem": _clock_problem,
             "signed_certificate": signed_certificate,
         }

@@ -9,14 +9,9 @@ from dataclasses import dataclass, field
 
 from ..common.services import HUNG, SERVICES
 from .causes import Clause
-from .durations import format_duration
+from .clocks import compare_clocks
 from .known_facts import CertificateProblem, EventFacts, PhoneFacts, StationFacts
 from .log_lines import EventKind
-
-MAX_CLOCK_OFFSET = 120
-"""Seconds by which the station's clock may differ from the controller's."""
-
-_CLOCK_REMEDY = "set the station's clock, have chrony keep it (time_server_adjust_clock), and run the playbook check again"
 
 
 @dataclass(frozen=True)
@@ -119,10 +114,7 @@ class Case:
 
     def wrong_clock(self) -> Iterator[Clause]:
         """Yield a clause if the station's clock differs from the controller's."""
-        off = self.station.get("clock_off")
-        if off is not None and abs(off) > MAX_CLOCK_OFFSET:
-            direction = "ahead of" if off > 0 else "behind"
-            yield Clause(f"the station's clock is {format_duration(abs(off))} {direction} the controller's", _CLOCK_REMEDY)
+        yield from compare_clocks(self.station.get("clock_off"))
 
     def details(self, kind: EventKind) -> list[dict[str, str | int]]:
         """Return the details of the phone's events of one *kind*, the latest first."""

@@ -14,6 +14,7 @@ from ..common.text_tables import align
 from ..emulator.device.trace import Behaviour, RequestRow, StepName
 from ..emulator.phone_report import PhoneReport
 from ..events.causes import Clause, Diagnosis, diagnosis_of
+from ..events.clocks import describe_offset
 from ..events.complaints import read_faults
 from ..events.diagnosis import diagnose_failure
 from ..events.failure_case import Case
@@ -131,6 +132,15 @@ def check_rows(report: PhoneReport, known: Known, checked: Checked | None = None
     return rows
 
 
+def clock_rows(station: StationFacts) -> list[Row]:
+    """Return the row of the station's clock, compared with the controller's; none if nobody has compared them."""
+    off = station.get("clock_off")
+    if off is None:
+        return []
+    found = tuple(diagnosis_of(clause) for clause in Case(station=station).wrong_clock())
+    return [Row("clock", Result.FAILED if found else Result.OK, f"{describe_offset(off)} the controller's", found)]
+
+
 def station_rows(station: StationFacts) -> list[Row]:
     """Return the rows of the station: each service, each page that the web server passes on, and what the services complain of."""
     case = Case(station=station)
@@ -166,8 +176,12 @@ def _complaint_rows(complaints: Sequence[Complaint]) -> list[Row]:
 
 
 def failures(reports: Iterable[PhoneReport], known: Known, left: Sequence[str] = (), checked: Checked | None = None) -> list[str]:
-    """Return a line for each failed step, with its likely cause and remedy; *left*: what could not be removed afterwards."""
-    lines = []
+    """Return a line for each failed step, with its likely cause and remedy, and first for a clock that is wrong.
+
+    *left*: what could not be removed afterwards.
+    """
+    # All others may follow from it
+    lines = _clock_notes(clock_rows(known.get("station", {})))
     told = set()
     for report in reports:
         for row in check_rows(report, known, checked):
@@ -180,9 +194,12 @@ def failures(reports: Iterable[PhoneReport], known: Known, left: Sequence[str] =
 
 
 def format_check(reports: Iterable[PhoneReport], known: Known, left: Sequence[str] = (), checked: Checked | None = None) -> str:
-    """Return the table of all phones; below it the causes of each failure, the most likely first."""
-    lines: list[tuple[str, ...]] = []
-    notes: list[str] = []
+    """Return the table of all phones; below it the causes of each failure, the most likely first. A wrong clock comes first."""
+    station = known.get("station", {})
+    clock = clock_rows(station)
+    is_wrong = any(row.result is Result.FAILED for row in clock)
+    lines = _cells("station", clock) if is_wrong else []
+    notes = _clock_notes(clock)
     told: set[Diagnosis] = set()
     reports = list(reports)
     for report in reports:
@@ -196,14 +213,18 @@ def format_check(reports: Iterable[PhoneReport], known: Known, left: Sequence[st
             told.update(row.diagnoses)
             for rank, (cause, remedy) in enumerate(row.diagnoses):
                 notes.append(f"{f'{label}, {row.step}:' if rank == 0 else '  or:'} {cause} {remedy}")
-    lines += _cells("station", station_rows(known.get("station", {})))
+    lines += _cells("station", [*(() if is_wrong else clock), *station_rows(station)])
     notes += [f"station, {step}: {one.cause} {one.remedy}" for step, one in _station_diagnoses(known) if one not in told]
     notes += [f"not removed: {sentence}" for sentence in left]
     return "\n".join([*align(_HEADINGS, lines), *([""] if notes else []), *notes])
 
 
+def _clock_notes(rows: Iterable[Row]) -> list[str]:
+    return [f"station, {row.step}: {one.cause} {one.remedy}" for row in rows for one in row.diagnoses]
+
+
 def _station_diagnoses(known: Known) -> Iterator[tuple[str, Diagnosis]]:
-    """Yield step and diagnosis of all that is wrong with the station itself."""
+    """Yield step and diagnosis of all that is wrong with the station itself, except its clock."""
     for row in station_rows(known.get("station", {})):
         yield from ((row.step, diagnosis) for diagnosis in row.diagnoses)
 

@@ -12,8 +12,8 @@ from ..common.redaction import redact
 from ..common.suggest import did_you_mean, nearest
 from ..common.text_tables import align
 from ..events.causes import Diagnosis, diagnosis_of
+from ..events.clocks import describe_offset
 from ..events.diagnosis import diagnose_on_station
-from ..events.durations import format_duration
 from ..events.evidence import Evidence, evidence_of
 from ..events.failure_case import Case
 from ..events.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, has_unit_file
@@ -26,8 +26,6 @@ from ..events.progress_table import STATE_DESCRIPTIONS, STUCK_AFTER, Observation
 _KINDS = frozenset(EventKind)
 _MAX_EVENTS = 25
 _MAX_LINES = 10
-# Seconds: gathering the facts takes that long
-_SAME_TIME = 5
 _DONE = (State.RESYNCED, State.REPORTED, State.PACKED)
 
 
@@ -195,8 +193,7 @@ def _station(station: StationFacts) -> Sequence[str]:
     lines += [" ".join(diagnosis_of(clause)) for _name, clause in Case(station=station).all_stopped()]
     lines.append(f"bridge {bridge.get('name', '')}: {bridge.get('state', 'not known')} {bridge.get('address', '')}".rstrip())
     if off is not None:
-        how = f"{format_duration(abs(off))} {'ahead of' if off > 0 else 'behind'}" if abs(off) > _SAME_TIME else "the same as"
-        lines.append(f"clock: {how} the controller's")
+        lines.append(f"clock: {describe_offset(off)} the controller's")
     return lines
 
 

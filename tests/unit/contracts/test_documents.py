@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from parsed_files import parse_yaml, read_yaml
 
 from ansible_collections.voip.preprovision.plugins.callback import hide_source_lines
+from ansible_collections.voip.preprovision.plugins.module_utils.common.host_clock import RELEASED
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
 
 ROOT = Path(__file__).parents[3]
@@ -187,6 +189,13 @@ def test_no_plugin_is_newer_than_the_collection():
 def test_newest_changelog_release_is_the_collections_version():
     releases = read("changelogs/changelog.yaml")["releases"]
     assert max(releases, key=number, default=GALAXY["version"]) == GALAXY["version"]
+
+
+def test_day_of_the_release_is_the_newest_changelog_releases():
+    releases = read("changelogs/changelog.yaml")["releases"]
+    days = {datetime.date.fromisoformat(str(release["release_date"])) for release in releases.values()}
+    # A clock that is right may not be refused
+    assert max(days) == RELEASED if days else datetime.datetime.now(datetime.UTC).date() >= RELEASED
 
 
 def test_minimum_ansible_version_is_the_same_everywhere():

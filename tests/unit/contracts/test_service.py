@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": set(),
     "store": {"clock"},
     "manifest": set(),
-    "station": {"clock"},
+    "station": {"clock", "store"},
     "profile_cache": {"store"},
     "receiving": {"clock", "store"},
     # The grace time of phones that are done ends by the clock

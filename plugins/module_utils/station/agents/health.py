@@ -23,7 +23,7 @@ from typing import TypedDict
 
 from ...common.notify import ALIVE, READY, notify
 from ...common.services import HUNG, SERVICES
-from .questions import NO_ANSWER, NOT_LISTENING, Answer, Target, ask_all, cpu_time
+from .questions import NO_ANSWER, NOT_LISTENING, Answer, Target, ask_all, cpu_time, unfollowed_servers
 from .units import read_units, silent_reporters
 
 INTERVAL = 10
@@ -42,6 +42,9 @@ MAX_RESTARTS = 5
 """In REMEMBERED seconds; a daemon that hangs again and again is left alone, so that its state can be looked at."""
 
 REMEMBERED = 3600
+
+FOLLOW_SECONDS = 900
+"""A time server may take so long until it follows one of its servers; it asks seldom, and a network may start late."""
 
 _BUSY = 0.2
 _WARNING = "<4>"
@@ -66,6 +69,22 @@ class State(TypedDict):
     """As in StationFacts: systemd's state, or ``hung``."""
     answers: dict[str, str]
     restarts: list[Restart]
+    unfollowed: list[str]
+    """The time server's own servers if it has followed none of them for FOLLOW_SECONDS."""
+
+
+@dataclass
+class TimeSource:
+    """For how long the time server has followed none of its servers."""
+
+    _since: float = 0
+    _unfollowed: bool = False
+
+    def hear(self, servers: Sequence[str], now: float) -> list[str]:
+        """Take the servers that it does not follow now, by the monotonic clock; return them if that goes on for long."""
+        if not servers or not self._unfollowed:
+            self._since, self._unfollowed = now, bool(servers)
+        return list(servers) if servers and now - self._since >= FOLLOW_SECONDS else []
 
 
 @dataclass
@@ -81,7 +100,8 @@ class Judge:
 
         *busy*: whether it has computed meanwhile. *ages*: seconds since it started.
         """
-        while self._restarts and self._restarts[0]["time"] <= now - REMEMBERED:
+        # Those of a clock that was ahead count no longer either
+        while self._restarts and not now - REMEMBERED < self._restarts[0]["time"] <= now:
             self._restarts.popleft()
         hangs = {name: is_silence(answer) and ages.get(name, 0) >= START_SECONDS for name, answer in answers.items()}
         # Behind a web server that hangs, nobody knows
@@ -142,7 +162,7 @@ def _processes(target: Target, unit: str) -> list[int]:
         return []
 
 
-def ask_round(target: Target, judge: Judge, say: Callable[[str], None]) -> State:
+def ask_round(target: Target, judge: Judge, source: TimeSource, say: Callable[[str], None]) -> State:
     """Ask all once, end at most one, and return what the file is to hold."""
     units = read_units()
     if not units:
@@ -155,6 +175,8 @@ def ask_round(target: Target, judge: Judge, say: Callable[[str], None]) -> State
     heard = ask_all(target, active)
     seconds = time.monotonic() - begun
     busy = {name: cpu_time(target, unit) - worked[name] > _BUSY * seconds * 1e6 for name, unit in active.items()}
+    follows = unfollowed_servers(target) if "time" in active and not heard.get("time") else []
+    unfollowed = source.hear(follows, time.monotonic())
     silent = {name: answer for name, answer in heard.items() if answer} | silent_reporters(units, time.monotonic())
     now = int(time.time())
     chosen = judge.hear(heard, busy, {name: units[name].age for name in active}, now)
@@ -167,7 +189,13 @@ def ask_round(target: Target, judge: Judge, say: Callable[[str], None]) -> State
             f" alone now; read 'journalctl -u {SERVICES[name].unit}'"
         )
     services |= dict.fromkeys(silent, HUNG)
-    return {"time": now, "services": services, "answers": answers | silent, "restarts": judge.restarts}
+    return {
+        "time": now,
+        "services": services,
+        "answers": answers | silent,
+        "restarts": judge.restarts,
+        "unfollowed": unfollowed,
+    }
 
 
 def write_state(path: Path, state: State) -> None:
@@ -180,10 +208,10 @@ def write_state(path: Path, state: State) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Ask until systemd ends it."""
-    target, path, judge = Target(arguments[0]), Path(arguments[1]), Judge()
+    target, path, judge, source = Target(arguments[0]), Path(arguments[1]), Judge(), TimeSource()
     notify(READY)
     while True:
-        write_state(path, ask_round(target, judge, _say))
+        write_state(path, ask_round(target, judge, source, _say))
         notify(ALIVE)
         time.sleep(INTERVAL)
 

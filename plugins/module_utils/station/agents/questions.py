@@ -33,6 +33,9 @@ _PAUSE = 0.02
 _DNS_QUESTION = struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0) + b"\x09localhost\x00" + struct.pack("!HH", 1, 1)
 # RFC 5905: version 4, mode client
 _NTP_QUESTION = b"\x23" + bytes(47)
+_NOT_SYNCHRONISED = 3
+# The reference that chrony names while "local" is all that it has (NTP_REFID_LOCAL): 127.127.1.1
+_OWN_CLOCK = b"\x7f\x7f\x01\x01"
 _STUN_QUESTION = struct.pack("!HHI", 1, 0, 0x2112A442)
 
 
@@ -44,6 +47,7 @@ class Target(NamedTuple):
     control_groups: str = "/sys/fs/cgroup/system.slice"
     sockets: str = "/proc/self/net/udp"
     seconds: float = MAX_SECONDS
+    time_configuration: str = "/etc/chrony/chrony.conf"
 
 
 Answer = str
@@ -72,7 +76,11 @@ def _ask(question: Callable[[Target, str], Answer], target: Target, unit: str) -
 
 
 def _exchange(target: Target, port: int, question: bytes, is_answer: Callable[[bytes], bool]) -> Answer:
-    """Send *question* by UDP, and again each second, until an answer comes."""
+    return "" if _receive(target, port, question, is_answer) else NO_ANSWER
+
+
+def _receive(target: Target, port: int, question: bytes, is_answer: Callable[[bytes], bool]) -> bytes:
+    """Send *question* by UDP, and again each second, until an answer comes; return it, or nothing. Raise OSError."""
     end = time.monotonic() + target.seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         # An ICMP error ends the wait at once
@@ -81,11 +89,11 @@ def _exchange(target: Target, port: int, question: bytes, is_answer: Callable[[b
             client.send(question)
             client.settimeout(min(_ATTEMPT, left))
             try:
-                if is_answer(client.recv(2048)):
-                    return ""
+                if is_answer(data := client.recv(2048)):
+                    return data
             except TimeoutError:
                 continue
-    return NO_ANSWER
+    return b""
 
 
 def _ask_names(target: Target, _unit: str) -> Answer:
@@ -94,7 +102,32 @@ def _ask_names(target: Target, _unit: str) -> Answer:
 
 
 def _ask_time(target: Target, _unit: str) -> Answer:
-    return _exchange(target, 123, _NTP_QUESTION, lambda data: len(data) >= 48 and data[0] & 7 == 4)
+    return _exchange(target, 123, _NTP_QUESTION, _is_time)
+
+
+def _is_time(data: bytes) -> bool:
+    return len(data) >= 48 and data[0] & 7 == 4
+
+
+def time_servers(configuration: str) -> list[str]:
+    """Return the servers that chrony is to follow, in the text of its configuration."""
+    lines = (line.split() for line in configuration.splitlines())
+    return [words[1] for words in lines if len(words) > 1 and words[0] in ("server", "pool", "peer")]
+
+
+def follows_itself(answer: bytes) -> bool:
+    """Return whether an NTP answer says that the server follows none: it is not synchronised, or its reference is its own clock."""
+    return answer[0] >> 6 == _NOT_SYNCHRONISED or answer[12:16] == _OWN_CLOCK
+
+
+def unfollowed_servers(target: Target) -> list[str]:
+    """Return the servers of the time server if it follows none of them now; empty if it has none or does not answer."""
+    try:
+        servers = time_servers(Path(target.time_configuration).read_text())
+        answer = _receive(target, 123, _NTP_QUESTION, _is_time) if servers else b""
+    except OSError:
+        return []
+    return servers if answer and follows_itself(answer) else []
 
 
 def _ask_stun(target: Target, _unit: str) -> Answer:

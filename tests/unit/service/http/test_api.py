@@ -300,7 +300,7 @@ def test_every_response_is_tested_here() -> None:
 
 def test_says_what_is_wrong_with_the_station(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     alert = Alert("names", "The DNS server runs, but does not answer.", "Restart it.")
-    monkeypatch.setattr(api, "read_station", lambda: Station({"names": "hung"}, (alert,), ("The web server hung.",)))
+    monkeypatch.setattr(api, "read_station", lambda _recent: Station({"names": "hung"}, (alert,), ("The web server hung.",)))
     answer = client.get("/api/station", headers=BASIC)
     judge(answer, "/api/station")
     assert answer.json == {

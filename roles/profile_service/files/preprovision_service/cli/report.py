@@ -23,6 +23,7 @@ from ..station import read_station
 from ..store.faults import explained
 from ..store.filters import Filter
 from ..store.queries import Counts, PhoneView, all_phones, count_phones
+from ..store.recent import read_recent
 from ..store.tables import Customer, Phone, engine_of, open_database
 
 COLUMNS = (
@@ -99,7 +100,7 @@ def report(session: Session, form: str) -> str:
     if form == "customization":
         return customization(session)
     text = _FORMATS[form](count_phones(session, Filter()), all_phones(session))
-    alerts = read_station().alerts if form == "table" else ()
+    alerts = read_station(read_recent(session)).alerts if form == "table" else ()
     return "\n".join([*(f"Station: {alert}" for alert in alerts), *([""] if alerts else []), text])
 
 

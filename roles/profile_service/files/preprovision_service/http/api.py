@@ -26,6 +26,7 @@ from ..station import read_station
 from ..store import queries
 from ..store.faults import explain
 from ..store.filters import MAX_TEXT_LENGTH, PAGE, Filter, FilterError
+from ..store.recent import read_recent
 from . import auth
 from .arming import with_arming
 from .client import client_address
@@ -130,8 +131,9 @@ def summary() -> Response:
 
 @blueprint.get("/station")
 def station() -> Response:
-    """Return the state of the station's services, and what to do about those that do not run or answer."""
-    found = read_station()
+    """Return the state of the station's services, and what to do about what is wrong with them, with the clock and with DHCP."""
+    with open_session() as database:
+        found = read_station(read_recent(database))
     return jsonify(services=found.services, alerts=[asdict(alert) for alert in found.alerts], restarts=list(found.restarts))
 
 

@@ -19,6 +19,7 @@ from ..station import Station, read_station
 from ..store import queries
 from ..store.faults import explain
 from ..store.filters import MAX_TEXT_LENGTH, PAGE, Filter, FilterError
+from ..store.recent import read_recent
 from . import auth, batch, scan_pages
 from .arming import arming
 from .client import client_address
@@ -98,8 +99,13 @@ def _error(status: int, text: str) -> tuple[str, int]:
 def _helpers() -> dict[str, object]:
     helpers: dict[str, object] = {"arming": arming, "evidence_text": _evidence_text, "token": auth.token}
     # Nobody else learns of the station's troubles
-    helpers["station"] = read_station() if g.get("operator") else Station({}, (), ())
+    helpers["station"] = _read_station() if g.get("operator") else Station({}, (), ())
     return {**helpers, "operator": g.get("operator", ""), "states": STATES, "commands": tuple(COMMANDS)}
+
+
+def _read_station() -> Station:
+    with open_session() as database:
+        return read_station(read_recent(database))
 
 
 def _evidence_text(phone: queries.PhoneView) -> str:

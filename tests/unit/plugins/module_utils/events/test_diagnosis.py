@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.voip.preprovision.plugins.module_utils.common.durations import format_duration
 from ansible_collections.voip.preprovision.plugins.module_utils.common.services import SERVICES
 from ansible_collections.voip.preprovision.plugins.module_utils.events.causes import Diagnosis
 from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis import (
     diagnose_failure,
     diagnose_on_station,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.durations import format_duration
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_case import Case
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_explainers import EXPLAINERS

@@ -136,6 +136,42 @@ def test_lists_all_causes_and_remains_below_the_table():
     assert below[-1] == "not removed: a lease is left"
 
 
+YEARS = "The station's clock is 1825 days behind the controller's."
+
+
+@pytest.mark.parametrize(
+    ("off", "what", "cause"),
+    [
+        (-5 * 365 * 86400, "1825 days behind the controller's", YEARS),
+        (3600, "1 hour ahead of the controller's", "The station's clock is 1 hour ahead of the controller's."),
+    ],
+)
+@pytest.mark.parametrize("failure", [None, failed("chain")])
+def test_a_wrong_clock_is_named_first_whether_or_not_a_phone_failed_by_it(off, what, cause, failure):
+    one = report(BOOTSTRAP, OWN, SERVICE, failure=failure)
+    facts = {**seen(), "station": {"services": {"tftp": "failed"}, "clock_off": off}}
+    lines = failures([one], facts)
+    assert lines[0].startswith(f"station, clock: {cause} If the controller's is right, set it with 'date --set=")
+    by_phone = [f"test-ATA192, certificate: {lines[0].removeprefix('station, clock: ')}"] if failure else []
+    assert lines[1:-1] == by_phone
+    assert lines[-1].startswith("station, tftp: The TFTP server is failed.")
+    table = format_check([one], facts).splitlines()
+    assert table[2].split(maxsplit=3) == ["station", "clock", "failed", what]
+    assert sum("station, clock:" in line for line in table) == 1
+    assert table[table.index("") + 1] == lines[0]
+
+
+def test_a_clock_that_is_right_again_is_a_row_of_the_station():
+    facts = {**seen(), "station": {"services": {"tftp": "active"}, "clock_off": 3}}
+    one = report(BOOTSTRAP, OWN, SERVICE)
+    assert failures([one], facts) == []
+    assert format_check([one], facts).splitlines()[len(CheckStep) + 2].split(maxsplit=3) == [
+        *("station", "clock", "ok"),
+        "the same as the controller's",
+    ]
+    assert "clock" not in format_check([one], seen())
+
+
 def of_station(**facts):
     return [(row.step, row.result, row.what) for row in station_rows(facts)]
 

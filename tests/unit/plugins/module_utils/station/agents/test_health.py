@@ -14,11 +14,13 @@ import pytest
 from ansible_collections.voip.preprovision.plugins.module_utils.station.agents import health
 from ansible_collections.voip.preprovision.plugins.module_utils.station.agents.health import (
     BUSY_ROUNDS,
+    FOLLOW_SECONDS,
     MAX_RESTARTS,
     REMEMBERED,
     SILENT_ROUNDS,
     START_SECONDS,
     Judge,
+    TimeSource,
     ask_round,
     end_unit,
     write_state,
@@ -81,6 +83,32 @@ def test_a_daemon_that_hangs_again_and_again_is_left_alone_for_a_while():
     assert judge.given_up() == []
 
 
+def test_restarts_of_a_clock_that_was_ahead_do_not_count():
+    judge = Judge()
+    ahead = rounds(judge, *[SILENT] * SILENT_ROUNDS * MAX_RESTARTS, now=5 * REMEMBERED)
+    assert ahead.count("names") == MAX_RESTARTS
+    assert rounds(judge, *[SILENT] * SILENT_ROUNDS, now=0) == ["", "", "names"]
+    assert len(judge.restarts) == 1
+
+
+@pytest.mark.parametrize(
+    ("rounds_of", "told"),
+    [
+        # It never had servers, or follows one
+        ([(0, []), (2000, [])], []),
+        # A start, and a network that comes late
+        ([(0, ["a"]), (FOLLOW_SECONDS - 1, ["a"])], []),
+        ([(0, ["a"]), (FOLLOW_SECONDS, ["a"])], ["a"]),
+        # The time begins anew when it has followed one
+        ([(0, ["a"]), (800, []), (900, ["a"]), (1700, ["a"])], []),
+        ([(0, ["a"]), (FOLLOW_SECONDS, ["a"]), (FOLLOW_SECONDS + 10, [])], []),
+    ],
+)
+def test_a_time_server_that_follows_none_of_its_servers_is_told_after_a_while(rounds_of, told):
+    source = TimeSource()
+    assert [source.hear(servers, now) for now, servers in rounds_of][-1] == told
+
+
 @pytest.fixture
 def unit(tmp_path):
     """A stopped process in a unit of its own, and one outside."""
@@ -111,7 +139,7 @@ def test_does_not_end_a_process_that_has_taken_over_the_number(unit, tmp_path, m
 def test_ends_if_systemd_says_nothing(monkeypatch):
     monkeypatch.setattr(health, "read_units", dict)
     with pytest.raises(SystemExit, match="systemd does not say how the services are"):
-        ask_round(Target("192.0.2.1"), Judge(), str)
+        ask_round(Target("192.0.2.1"), Judge(), TimeSource(), str)
 
 
 def test_a_round_writes_down_what_it_has_found(monkeypatch, tmp_path):
@@ -126,7 +154,7 @@ def test_a_round_writes_down_what_it_has_found(monkeypatch, tmp_path):
     monkeypatch.setattr(health, "ask_all", lambda _target, active: {name: NO_ANSWER if name == "names" else "" for name in active})
     monkeypatch.setattr(health, "end_unit", lambda _target, unit: ended.append(unit))
     target = Target("192.0.2.1", control_groups=str(tmp_path))
-    states = [ask_round(target, judge, said.append) for _number in range(SILENT_ROUNDS)]
+    states = [ask_round(target, judge, TimeSource(), said.append) for _number in range(SILENT_ROUNDS)]
     assert states[0]["services"] == {"watch": "activating", "dhcp": "inactive", "names": "hung", "web": "active"}
     assert states[0]["answers"] == {"watch": "the DHCP server 192.0.2.9 answers", "names": "does not answer"}
     assert (ended, said) == (

@@ -19,6 +19,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.station.agents.q
     ask_all,
     judge_page,
     queued_datagrams,
+    unfollowed_servers,
 )
 
 HERE = "127.0.0.1"
@@ -67,6 +68,38 @@ def test_takes_only_the_answer_to_its_own_question(monkeypatch, target, daemon, 
     monkeypatch.setattr(questions, "_exchange", lambda target, _port, *rest: exchange(target, daemon.getsockname()[1], *rest))
     assert QUESTIONS["names"](target, "x.service") == expected
     thread.join()
+
+
+CONFIGURED = "# comment\nserver 192.0.2.7 iburst\nlocal stratum 10\npool ntp.example.net iburst\nserver\n"
+
+
+def ntp(leap=0, mode=4, reference=b"\xc0\0\x02\x07"):
+    return bytes([leap << 6 | 4 << 3 | mode, 2, 6, 0]) + bytes(8) + reference + bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("configured", "reply", "unfollowed"),
+    [
+        (CONFIGURED, ntp(), []),
+        (CONFIGURED, ntp(reference=bytes([127, 127, 1, 1])), ["192.0.2.7", "ntp.example.net"]),
+        (CONFIGURED, ntp(leap=3), ["192.0.2.7", "ntp.example.net"]),
+        # No answer, but its own question
+        (CONFIGURED, ntp(mode=3, leap=3), []),
+        # A bench without Internet access
+        ("local stratum 10\n", None, []),
+        (None, None, []),
+    ],
+)
+def test_says_which_servers_the_time_server_does_not_follow(monkeypatch, target, daemon, tmp_path, configured, reply, unfollowed):
+    file = tmp_path / "chrony.conf"
+    if configured is not None:
+        file.write_text(configured)
+    receive = questions._receive
+    monkeypatch.setattr(questions, "_receive", lambda target, _port, *rest: receive(target, daemon.getsockname()[1], *rest))
+    thread = answer(daemon, lambda _data: reply) if reply else None
+    assert unfollowed_servers(target._replace(time_configuration=str(file))) == unfollowed
+    if thread:
+        thread.join()
 
 
 def test_a_closed_port_is_reported_at_once_and_a_silent_one_after_the_time(monkeypatch, target, daemon):
