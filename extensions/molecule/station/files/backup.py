@@ -42,7 +42,8 @@ tables = {
     "phones": "mac, name, serial, model, family, customer, source, variables, version, redirect",
 }
 for table, columns in tables.items():
-    rows = database.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
+    # Whoever asks for the health has the service write
+    rows = [row for row in database.execute(f"SELECT {columns} FROM {table} ORDER BY 1") if row[0] != "health"]
     found[table] = [len(rows), hashlib.sha256(repr(rows).encode()).hexdigest()]
 found["events"] = [row[0] for row in database.execute("SELECT key FROM events")]
 with open("/var/lib/dhcp/dhcpd.leases") as file:

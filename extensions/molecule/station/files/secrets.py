@@ -579,11 +579,11 @@ class LeakTest:
                     "web_server_request_rate": 7,
                     passwords: {"00:00:5e:00:53:81": plain(f"{passwords} before nginx's check fails")},
                 },
-                "failed to validate",
+                "would not be valid, so nothing was changed",
             ),
             "web-hidden": (
                 {passwords: {"00:00:5e:00:53:81": plain(f"{passwords} where it cannot be written")}},
-                "the output has been hidden",
+                "Read-only file system",
             ),
         }
 
