@@ -92,7 +92,8 @@ def is_settled(
 ) -> bool:
     """Tell whether the stored ledger is this one and the certificates are valid from *now* to *until* (seconds since 1970).
 
-    A certificate's file is as old as the certificate, since only issuing writes it. That of a clock that was ahead is not valid yet.
+    A certificate's file is as old as the certificate, since only issuing writes it. That of a clock that was ahead may not be valid
+    yet.
     """
     noted = files.get(LEDGER, {}).get("checksum")
     if noted != hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest():
