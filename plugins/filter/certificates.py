@@ -103,7 +103,8 @@ def certificates_settled(
     """Tell whether there is nothing to issue, install or send."""
     files = _by_path(found, folder)
     ledger = format_ledger(requests, roots, signed or {}, files)
-    return is_settled(ledger, requests, files, time.time() + int(renew_days) * 86400) and (
+    now = time.time()
+    return is_settled(ledger, requests, files, now, now + int(renew_days) * 86400) and (
         sent is None or (is_sent(files) and files["server.csr"]["checksum"] == _sha1(sent))
     )
 

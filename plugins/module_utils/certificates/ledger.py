@@ -20,6 +20,8 @@ from .requests import CertificateError, Provider
 
 LEDGER = "ledger"
 """Name of the ledger's file."""
+BEFORE = 86400
+"""Seconds before it is made from which a certificate is valid (role certificates)."""
 SENT = "server.sent"
 """Name of the copy of the server's signing request that was sent to a CA."""
 
@@ -85,17 +87,20 @@ def is_settled(
     ledger: str,
     requests: Sequence[Mapping[str, Any]],
     files: Files,
+    now: float,
     until: float,
 ) -> bool:
-    """Tell whether the stored ledger is this one and the station's certificates are valid until *until* (seconds since 1970).
+    """Tell whether the stored ledger is this one and the certificates are valid from *now* to *until* (seconds since 1970).
 
-    A certificate's file is as old as the certificate, since only issuing writes it.
+    A certificate's file is as old as the certificate, since only issuing writes it. That of a clock that was ahead may not be valid
+    yet.
     """
     noted = files.get(LEDGER, {}).get("checksum")
     if noted != hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest():
         return False
     own = [request for request in requests if request["provider"] != Provider.ELSEWHERE]
-    return all(files.get(f"{request['file']}.pem", {}).get("mtime", 0.0) + request["days"] * 86400 > until for request in own)
+    made = [(files.get(f"{request['file']}.pem", {}).get("mtime", 0.0), request["days"]) for request in own]
+    return all(time - BEFORE <= now and time + days * 86400 > until for time, days in made)
 
 
 def read_ledger(text: str) -> list[dict[str, str]]:

@@ -96,6 +96,14 @@ def test_known_phones_and_a_few_others_are_no_flood(station, tmp_path):
     assert station.alerts(tmp_path) == []
 
 
+def test_who_was_refused_once_counts_once_and_is_the_latest_when_it_asks_again(station):
+    first, second = made_up(1), made_up(2)
+    station.log(f"DHCPDISCOVER from {first} via bench0: network 192.0.2.0/24: no free leases")
+    station.log(f"DHCPDISCOVER from {second} via bench0")
+    station.log(f"DHCPDISCOVER from {first} via bench0")
+    assert station.recent().strangers == [Stranger("020000000002", False), Stranger("020000000001", True)]
+
+
 def test_looks_at_a_bounded_number_of_events(station, monkeypatch):
     monkeypatch.setattr(flood, "NEWEST_EVENTS", 100)
     station.flood(300)

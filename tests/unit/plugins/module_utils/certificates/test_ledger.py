@@ -34,11 +34,11 @@ FILES = {
 }
 
 
-def settled(requests=REQUESTS, roots=(), files=FILES, until=1000.0 + 800 * DAY):
+def settled(requests=REQUESTS, roots=(), files=FILES, now=2000.0, until=1000.0 + 800 * DAY):
     """Return whether a station with the ledger of REQUESTS and FILES needs no new certificates."""
     noted = hashlib.sha1(format_ledger(REQUESTS, [], {}, FILES).encode(), usedforsecurity=False).hexdigest()
     present = {**files, LEDGER: {"checksum": noted, "mode": "0644", "uid": 0, "gid": 0, "mtime": 2000.0}}
-    return is_settled(format_ledger(requests, roots, {}, present), requests, present, until)
+    return is_settled(format_ledger(requests, roots, {}, present), requests, present, now, until)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,9 @@ def settled(requests=REQUESTS, roots=(), files=FILES, until=1000.0 + 800 * DAY):
     [
         ({}, True),
         ({"until": 1000.0 + 826 * DAY}, False),
+        # Made while the clock was an hour, or two days, ahead, and it is set back: a certificate is valid from a day before
+        ({"now": 1000.0 - 3600}, True),
+        ({"now": 1000.0 - 2 * DAY}, False),
         ({"requests": [*REQUESTS, DEVICE]}, False),
         ({"requests": [CA, {**SERVER, "days": 90}]}, False),
         ({"roots": [{"subject": "CN=Maker", "sha256": "00"}]}, False),
@@ -57,6 +60,8 @@ def settled(requests=REQUESTS, roots=(), files=FILES, until=1000.0 + 800 * DAY):
     ids=[
         "as noted",
         "near its end",
+        "an hour ahead",
+        "not valid yet",
         "one more",
         "shorter",
         "another root",
@@ -71,16 +76,16 @@ def test_when_certificates_are_issued(change, expected):
 
 
 def test_a_station_without_a_ledger_is_not_settled():
-    assert not is_settled(format_ledger(REQUESTS, [], {}, {}), REQUESTS, {}, 0.0)
+    assert not is_settled(format_ledger(REQUESTS, [], {}, {}), REQUESTS, {}, 0.0, 0.0)
 
 
 def test_ignores_the_expiry_of_certificates_signed_elsewhere():
     """Its renewal is theirs; a new one changes the ledger's text."""
     ledger = format_ledger([GIVEN], [], SIGNED, FILES)
     noted = hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest()
-    assert is_settled(ledger, [GIVEN], {LEDGER: {"checksum": noted}}, 1e12)
+    assert is_settled(ledger, [GIVEN], {LEDGER: {"checksum": noted}}, 0.0, 1e12)
     other = format_ledger([GIVEN], [], {**SIGNED, "expires": "2027-12-31T00:00:00Z"}, FILES)
-    assert not is_settled(other, [GIVEN], {LEDGER: {"checksum": noted}}, 0.0)
+    assert not is_settled(other, [GIVEN], {LEDGER: {"checksum": noted}}, 0.0, 0.0)
 
 
 def sent(checksum="sum of server.csr"):

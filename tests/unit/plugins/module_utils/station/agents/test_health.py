@@ -142,6 +142,17 @@ def test_ends_if_systemd_says_nothing(monkeypatch):
         ask_round(Target("192.0.2.1"), Judge(), TimeSource(), str)
 
 
+@pytest.mark.parametrize(("answer", "written"), [("", ["ntp.example.net"]), (NO_ANSWER, [])])
+def test_a_round_writes_down_which_servers_the_time_server_does_not_follow(monkeypatch, tmp_path, answer, written):
+    units = {"time": Unit("active", "", 100, 0, 0)}
+    monkeypatch.setattr(health, "read_units", lambda: units)
+    monkeypatch.setattr(health, "ask_all", lambda _target, active: dict.fromkeys(active, answer))
+    monkeypatch.setattr(health, "unfollowed_servers", lambda _target: ["ntp.example.net"])
+    monkeypatch.setattr(health, "FOLLOW_SECONDS", 0)
+    state = ask_round(Target("192.0.2.1", control_groups=str(tmp_path)), Judge(), TimeSource(), str)
+    assert state["unfollowed"] == written
+
+
 def test_a_round_writes_down_what_it_has_found(monkeypatch, tmp_path):
     units = {
         "watch": Unit("activating", "the DHCP server 192.0.2.9 answers", 0, 30, 0),
