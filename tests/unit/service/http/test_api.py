@@ -272,7 +272,7 @@ def test_description_matches_the_code(app: Flask) -> None:
         == set(STATES)
         == set(schemas["Summary"]["properties"]["states"]["properties"])
     )
-    assert DESCRIPTION["components"]["parameters"]["state"]["schema"]["enum"] == [*FILTER_STATES]
+    assert DESCRIPTION["components"]["parameters"]["state"]["schema"]["enum"] == ["", *FILTER_STATES]
     verdicts = {*schemas["Outcome"]["properties"]["verdict"]["enum"], *schemas["Refusal"]["properties"]["verdict"]["enum"]}
     assert verdicts == set(STATUS)
     for verdict, status in STATUS.items():

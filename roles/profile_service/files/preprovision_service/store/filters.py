@@ -45,7 +45,7 @@ class Filter:
         """Read a filter from the arguments of a URL; raise FilterError."""
         given = {name: arguments.get(name, "") for name in ("customer", "model", "state", "text")}
         texts = {name: text.strip() for name, text in given.items()}
-        state = texts["state"]
+        state = given["state"]
         if state and state not in FILTER_STATES:
             raise FilterError(f"state: unknown state '{state[:MAX_TEXT_LENGTH]}'; expected one of {', '.join(FILTER_STATES)}")
         for name, text in given.items():
