@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+import pytest
+from preprovision_service.store import tables
 from preprovision_service.store.tables import MAX_LOG_SIZE, Customer, engine_of, open_database
 from sqlalchemy import delete, insert
 
@@ -20,3 +23,33 @@ def test_the_log_shrinks_after_a_large_transaction(database: Path) -> None:
             session.execute(delete(Customer).where(Customer.name == "c1"))
     assert log.stat().st_size <= MAX_LOG_SIZE
     engine_of(sessions).dispose()
+
+
+class Cursor:
+    """A cursor of a new database whose log others are about to make; it refuses so many times."""
+
+    def __init__(self, refusals: int, code: int = sqlite3.SQLITE_BUSY) -> None:
+        self.refusals = refusals
+        self.code = code
+
+    def execute(self, _statement: str) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+def test_waits_while_another_program_makes_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables.time, "sleep", lambda _seconds: None)
+    cursor = Cursor(3)
+    tables._keep_a_log(cursor)
+    assert cursor.refusals == 0
+    monkeypatch.setattr(tables, "BUSY_SECONDS", 0)
+    with pytest.raises(sqlite3.OperationalError):
+        tables._keep_a_log(Cursor(1000))
+
+
+def test_other_errors_end_at_once() -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        tables._keep_a_log(Cursor(1, sqlite3.SQLITE_CANTOPEN))

@@ -8,6 +8,8 @@ and 2.x.
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from functools import partial
 from typing import Any
 
@@ -259,12 +261,25 @@ def _compare_file(path: str, _connection: object, record: Any, _proxy: object) -
 
 def _prepare_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    # Readers do not wait for the writer, and a commit survives a power failure
-    pragmas = (f"busy_timeout={BUSY_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-    # The log grows with the largest transaction, and would stay that large
-    for pragma in (*pragmas, f"journal_size_limit={MAX_LOG_SIZE}"):
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    _keep_a_log(cursor)
+    # A commit survives a power failure. The log grows with the largest transaction, and would stay that large
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"journal_size_limit={MAX_LOG_SIZE}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _keep_a_log(cursor: Any) -> None:
+    """Let readers not wait for the writer. SQLite waits for nobody while it makes a new database's log."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def engine_of(sessions: sessionmaker[Session]) -> Engine:
