@@ -104,7 +104,7 @@ class Case:
         if state == "missing":
             yield Clause(
                 f"there is no bridge {name}",
-                "start it with 'systemctl start preprovision-bench.service', or run the playbook site",
+                "build it again with 'systemctl restart preprovision-bench.service', or run the playbook site",
             )
         elif state != "up":
             yield Clause(
