@@ -90,7 +90,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
     "log_server": Footprint(
         packages=("logrotate", "rsyslog"),
-        units=("preprovision-log.service",),
+        units=("preprovision-log-bound.timer", "preprovision-log-bound.service", "preprovision-log.service"),
         services=("rsyslog.service", "syslog.socket", "logrotate.timer"),
         paths=(
             "/etc/logrotate.d/preprovision-phones",

@@ -111,6 +111,7 @@ IMPURE = {
     "station/agents/arming",
     "station/agents/firewall_alerts",
     "station/agents/health",
+    "station/agents/log_bound",
     "station/agents/log_receiver",
     "station/agents/neighbours",
     "station/agents/questions",

@@ -25,6 +25,7 @@ STARTED_BY_OTHERS = {
     "preprovision-firewall-alerts.service": "ends when nothing happens; the next packet starts it",
     "preprovision-arming-trigger.service": "ends at once; the next change starts it",
     "preprovision-tftp-neighbours.service": "ends at once; its timer starts it every minute",
+    "preprovision-log-bound.service": "ends at once; its timer starts it every five minutes",
     "preprovision-database.service": "ends by itself; its timer starts it every hour",
     "preprovision-database-heal.service": "ends by itself; its path starts it as long as there is something to heal",
 }

@@ -44,6 +44,7 @@ UNITS = {
     "unbound.service": Unit(20, "NET_BIND_SERVICE"),
     "chrony.service": Unit(20, "NET_BIND_SERVICE", goes_out=True),
     "preprovision-log.service": Unit(14, "NET_BIND_SERVICE"),
+    "preprovision-log-bound.service": Unit(10),
     "preprovision-tftp.service": Unit(25, "NET_BIND_SERVICE", serves="units"),
     "preprovision-arming.service": Unit(10),
     "preprovision-arming-trigger.service": Unit(10),
