@@ -22,9 +22,11 @@ from pathlib import Path
 KEPT = Path("/root/drift.json")
 MARK = b"Managed by Ansible (voip.preprovision."
 FOLDERS = ("/etc", "/usr/local/lib")
-# Certificates are the role certificates' own, which signs them
+# Certificates are the role certificates' own, which signs them; see INSTALLED
 ELSEWHERE = ("/etc/preprovision/certificates", "/etc/ssl")
 OTHERS = ("/etc/nginx/preprovision.passwords",)
+# The role certificates repairs these without making certificates again; a key or certificate that is lost is another one afterwards
+INSTALLED = ("/etc/preprovision/certificates/device-roots.pem", "/etc/preprovision/certificates/server.key")
 
 
 def managed() -> Iterator[Path]:
@@ -65,7 +67,7 @@ DAMAGES: tuple[Callable[[Path], object], ...] = (
 def state() -> dict[str, list[object]]:
     """Return content, owner, group and mode of each managed file."""
     found = {}
-    for path in managed():
+    for path in (*managed(), *map(Path, INSTALLED)):
         status = path.stat()
         found[str(path)] = [hashlib.sha256(path.read_bytes()).hexdigest(), status.st_uid, status.st_gid, oct(status.st_mode)]
     return found
@@ -84,6 +86,9 @@ def damage(first: str) -> None:
             print(f"wrote {path}")
     for tree in sorted(trees):
         print(f"installed the code {tree}")
+    roots, key = map(Path, INSTALLED)
+    roots.write_text("")
+    key.chmod(0o666)
     subprocess.run(["systemctl", "stop", "preprovision-arming.path"], check=True)
     print("started preprovision-arming.path")
     subprocess.run(["systemctl", "stop", "preprovision-log.service"], check=True)

@@ -488,6 +488,19 @@ def test_keeps_the_requested_number_of_generations(tree):
     assert sorted(os.listdir(tree.generations)) == [".lock", "000004", "000005"]
 
 
+def test_fifty_publications_take_the_space_of_those_that_are_kept(tree):
+    numbers, sizes = [], []
+    for number in range(50):
+        publish(tree, {**FILES, "open/n": b"%02d" % number}, keep=1)
+        # A file that has not changed is one file in both generations
+        inodes = {path.lstat().st_ino: path.lstat().st_size for path in Path(tree.root).rglob("*") if path.is_file()}
+        numbers.append(len(inodes))
+        sizes.append(sum(inodes.values()))
+    assert set(numbers[1:]) == {numbers[1]}
+    # The times in the two manifests have more or fewer digits
+    assert max(sizes) < sizes[1] + 100
+
+
 @pytest.mark.parametrize(
     ("error", "free", "reason"),
     [
