@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         given = read_options("managed_files", ARGUMENT_SPEC, self._task.args)
         try:
-            code = {tree["path"]: collect(tree["src"], {}, tree["domain"], tree["domain_folder"]) for tree in given["code"]}
+            code = {tree["path"]: collect(tree["src"], tree["domain"], tree["domain_folder"]) for tree in given["code"]}
         except SourceError as error:
             raise AnsibleActionFail(f"managed_files: {error}") from None
         plan = Plan(

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Code that roles install on targets: which files it is, their archive and their digest."""
+"""Code that roles install on targets: which files it is, and their archive."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,19 +19,13 @@ class SourceError(Exception):
     """The code cannot be packed; the message says why."""
 
 
-def domain_digest(packages: Iterable[str]) -> str:
-    """Return a digest that changes with the code of these packages and modules; raise SourceError for one that does not exist."""
-    return hashlib.sha256(pack(collect(None, {}, packages, ""))).hexdigest()[:32]
-
-
-def collect(src: str | None, parts: Mapping[str, str], domain: Iterable[str], domain_folder: str) -> dict[str, Path]:
+def collect(src: str | None, domain: Iterable[str], domain_folder: str) -> dict[str, Path]:
     """Return name within the code -> file for all files; raise SourceError for a missing folder or package or a duplicate name."""
     found: dict[str, Path] = {}
-    folders = ({"": Path(src)} if src else {}) | {f"{name}/": Path(folder) for name, folder in parts.items()}
-    for prefix, folder in folders.items():
-        if not folder.is_dir():
-            raise SourceError(f"{folder} is not a folder on the controller")
-        _add(found, _files(folder, prefix))
+    if src:
+        if not Path(src).is_dir():
+            raise SourceError(f"{src} is not a folder on the controller")
+        _add(found, _files(Path(src), ""))
     prefix = f"{domain_folder.strip('/')}/" if domain_folder else ""
     _add(found, dict(pair for package in domain for pair in domain_files(package, prefix)).items())
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The service's code and database as users see them: ansible-playbook installs the one and fills the other."""
+"""The service's database as users see it: ansible-playbook fills it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.voip.preprovision.plugins.plugin_utils.source_code import collect
 
 pytestmark = pytest.mark.ansible
 
@@ -39,10 +41,13 @@ def folder(controller):
     return controller.folder
 
 
-def tree(folder, name, check=False, **options):
-    code = {"src": str(folder / "source"), "domain": DOMAIN, "domain_folder": "domain"}
-    arguments = {**code, "path": str(folder / "lib" / "preprovision_service"), **options}
-    return {"name": name, "voip.preprovision.source_tree": arguments, "check_mode": check, "ignore_errors": True}
+def place_code(folder):
+    """Return a step that puts the service's code where a role would."""
+    for name, path in collect(str(SOURCE), DOMAIN, "domain").items():
+        copied = folder / "built" / "preprovision_service" / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copied)
+    return {"name": "code", "ansible.builtin.command": {"argv": ["mv", str(folder / "built"), str(folder / "lib")]}}
 
 
 def fill(folder, name, check=False, **options):
@@ -82,18 +87,13 @@ def run(controller):
     folder = controller.folder
     hosts = {"stations": {"hosts": controller.station}, "phones": {"hosts": PHONES}}
     controller.write("inventory/hosts.yml", {"all": {"children": hosts}})
-    source = folder / "source"
-    shutil.copytree(SOURCE, source, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "config.json").write_text(json.dumps({"DATABASE": f"sqlite:///{folder}/service.sqlite"}))
     word = {"ansible.builtin.set_fact": {"word": "another-secret"}, "delegate_to": "desk-1", "delegate_facts": True}
-    change = {"ansible.builtin.copy": {"content": "CHANGED = True\n", "dest": str(source / "more.py"), "mode": "0644"}}
     customers = {"example": {"provisioning_url": "https://prov.example.com/$MA.cfg"}}
     few = ["desk-1", "desk-3"]
     steps = [
         fill(folder, "check without code", check=True),
-        tree(folder, "check tree", check=True),
-        tree(folder, "tree"),
-        tree(folder, "tree again"),
+        place_code(folder),
         fill(folder, "check without tables", check=True),
         migrate(folder),
         fill(folder, "check", check=True),
@@ -114,9 +114,6 @@ def run(controller):
         fill(folder, "bad customer", customers={"example": {"url": "x"}}),
         fill(folder, "bad redirect", redirects={"00:00:5e:00:53:02": "somewhere else"}),
         fill(folder, "bad phone", bench_url="http://prov.example.net/$MA.cfg"),
-        {"name": "change", **change},
-        tree(folder, "tree changed"),
-        tree(folder, "no tree", src=str(folder / "nowhere")),
     ]
     return controller.play(steps)
 
@@ -209,23 +206,10 @@ def test_shows_no_secrets(run):
         ("bad customer", "customers: example: write a mapping with provisioning_url, redirect or both"),
         ("bad redirect", "redirects: 00:00:5e:00:53:02: a phone cannot follow this URL"),
         ("bad phone", "bench_url: 'http://prov.example.net/$MA.cfg' is not https"),
-        ("no tree", "nowhere is not a folder on the controller"),
     ],
 )
 def test_rejects_invalid_input(run, name, words):
     assert words in run.failed[name]
-
-
-def test_installs_the_code(run, folder):
-    assert [run.done[name]["changed"] for name in ("check tree", "tree", "tree again", "tree changed")] == [True, True, False, True]
-    link = folder / "lib" / "preprovision_service"
-    assert link.is_symlink()
-    assert (link / "more.py").read_text() == "CHANGED = True\n"
-    assert (link / "domain/common/mac.py").read_bytes() == (ROOT / "plugins/module_utils/common/mac.py").read_bytes()
-    assert (link / "__pycache__").is_dir()
-    # The one in use, and the one before
-    releases = sorted(path.name for path in (folder / "lib" / ".releases").iterdir())
-    assert releases == sorted([run.done["tree"]["digest"], run.done["tree changed"]["digest"]])
 
 
 def test_leaves_no_temporary_files(run, folder):

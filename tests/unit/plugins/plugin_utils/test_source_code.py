@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.modules.source_release import install
 from ansible_collections.voip.preprovision.plugins.plugin_utils.source_code import (
     DOMAIN,
     SourceError,
     collect,
-    domain_digest,
     domain_files,
     pack,
 )
@@ -38,26 +36,26 @@ def test_includes_whole_packages_and_nothing_else(package):
 
 
 def test_packages_with_a_common_parent_are_included_once():
-    names = set(collect(None, {}, ["dhcp/watch", "dhcp/packets", "dhcp/watch"], ""))
+    names = set(collect(None, ["dhcp/watch", "dhcp/packets", "dhcp/watch"], ""))
     assert names == {"dhcp/__init__.py", "dhcp/packets.py", "dhcp/watch.py"}
 
 
 def test_domain_code_is_at_the_top_or_in_a_folder_beside_the_source(tmp_path):
     (tmp_path / "main.py").write_text("")
-    assert set(collect(str(tmp_path), {}, ["common/mac"], "domain")) == {
+    assert set(collect(str(tmp_path), ["common/mac"], "domain")) == {
         "main.py",
         "domain/common/__init__.py",
         "domain/common/mac.py",
     }
-    assert set(collect(str(tmp_path), {}, ["common/mac"], "")) == {"main.py", "common/__init__.py", "common/mac.py"}
+    assert set(collect(str(tmp_path), ["common/mac"], "")) == {"main.py", "common/__init__.py", "common/mac.py"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((None, {}, ["commmon"], ""), "there is no package or module commmon; packages are bench, certificates, common,"),
-        ((None, {}, ["../modules"], ""), "there is no package or module ../modules"),
-        (("/nonexistent", {}, [], ""), "/nonexistent is not a folder on the controller"),
+        ((None, ["commmon"], ""), "there is no package or module commmon; packages are bench, certificates, common,"),
+        ((None, ["../modules"], ""), "there is no package or module ../modules"),
+        (("/nonexistent", [], ""), "/nonexistent is not a folder on the controller"),
     ],
 )
 def test_rejects_missing_sources(arguments, words):
@@ -69,7 +67,7 @@ def test_rejects_two_files_with_the_same_name(tmp_path):
     (tmp_path / "common").mkdir()
     (tmp_path / "common" / "mac.py").write_text("")
     with pytest.raises(SourceError, match=r"mac.py would be common/mac.py in the code"):
-        collect(str(tmp_path), {}, ["common"], "")
+        collect(str(tmp_path), ["common"], "")
 
 
 def test_equal_code_gives_equal_archives(tmp_path):
@@ -79,34 +77,7 @@ def test_equal_code_gives_equal_archives(tmp_path):
             (tmp_path / name / path).write_text(path)
     (tmp_path / "two" / "__pycache__").mkdir()
     (tmp_path / "two" / "__pycache__" / "a.pyc").write_bytes(b"compiled")
-    one, two = (
-        lambda name=name: pack(collect(str(tmp_path / name), {"more": str(tmp_path / name / "below")}, ["common"], "domain"))
-        for name in ("one", "two")
-    )
+    one, two = (lambda name=name: pack(collect(str(tmp_path / name), ["common"], "domain")) for name in ("one", "two"))
     assert one() == two()
     (tmp_path / "two" / "a.py").write_text("changed")
     assert one() != two()
-
-
-def test_a_release_replaces_only_plain_python_files(tmp_path):
-    (tmp_path / "archive").write_bytes(pack(collect(None, {}, ["common/mac"], "")))
-    link = tmp_path / "lib" / "preprovision"
-    (link / "__pycache__").mkdir(parents=True)
-    (link / "mac.py").write_text("")
-    (link / "__pycache__" / "mac.pyc").write_bytes(b"")
-    install(link, "0" * 32, str(tmp_path / "archive"), 1)
-    assert link.is_symlink()
-    assert (link / "common" / "mac.py").is_file()
-    assert not (link / "mac.py").exists()
-    assert [path.name for path in (tmp_path / "lib" / ".releases").iterdir()] == ["0" * 32]
-    other = tmp_path / "lib" / "other"
-    other.mkdir()
-    (other / "notes.txt").write_text("keep me")
-    with pytest.raises(OSError, match="other"):
-        install(other, "1" * 32, str(tmp_path / "archive"), 1)
-    assert (other / "notes.txt").read_text() == "keep me"
-
-
-def test_the_digest_changes_with_the_packages_and_not_with_their_order():
-    assert domain_digest(["common", "dhcp/watch"]) == domain_digest(["dhcp/watch", "common"])
-    assert domain_digest(["common"]) != domain_digest(["common", "dhcp/watch"])
