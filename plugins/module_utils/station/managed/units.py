@@ -25,6 +25,7 @@ STALE = f"{FOLDER}/units-changed"
 
 _PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "Job")
 _LOOKS, _SECONDS = 600, 0.1
+_ATTEMPTS = 5
 _RUNS = ("active", "activating", "reloading")
 _DISABLED = ("", "disabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime")
 
@@ -132,7 +133,12 @@ def run_step(step: Step) -> None:
     """Take a step; raise ManagedFileError with the unit's own last words if it fails."""
     if step.verb in ("start", "restart"):
         _systemctl(["reset-failed", step.unit])
-    done = _systemctl([step.verb, step.unit])
+    for _attempt in range(_ATTEMPTS):
+        done = _systemctl([step.verb, step.unit])
+        # A unit that systemd starts by itself at this moment, such as one that another brings along, cancels the job
+        if not (done.returncode and "canceled" in done.stderr):
+            break
+        time.sleep(1)
     if done.returncode:
         said = subprocess.run(
             ["journalctl", "--unit", step.unit, "--lines=5", "--output=cat", "--no-pager"],

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps of systemctl: what fails is said in the unit's own words, and a job that another one cancels is asked for again."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ansible_collections.voip.preprovision.plugins.module_utils.station.managed import units
+from ansible_collections.voip.preprovision.plugins.module_utils.station.managed.units import Step, StepError, run_step
+
+CANCELED = "Job for isc-dhcp-server.service canceled."
+
+
+@pytest.fixture
+def systemctl(monkeypatch):
+    """Let systemctl fail with some texts, one call after the other, and then succeed; return its calls."""
+
+    def prepare(*errors):
+        left, calls = list(errors), []
+
+        def run(command, **_options):
+            error = left.pop(0) if command[0] == "systemctl" and command[1] == "restart" and left else ""
+            calls.append(command[:2])
+            return subprocess.CompletedProcess(command, 1 if error else 0, "its last words\n", error)
+
+        monkeypatch.setattr(units.subprocess, "run", run)
+        monkeypatch.setattr(units.time, "sleep", lambda _seconds: None)
+        return calls
+
+    return prepare
+
+
+def test_asks_again_for_a_job_that_was_canceled(systemctl):
+    calls = systemctl(CANCELED, CANCELED)
+    run_step(Step("restart", "isc-dhcp-server.service", ""))
+    assert calls == [["systemctl", "reset-failed"], *[["systemctl", "restart"]] * 3]
+
+
+@pytest.mark.parametrize(("errors", "tries"), [(["no such unit"], 1), ([CANCELED] * 9, 5)])
+def test_what_fails_is_said_in_the_units_own_words(systemctl, errors, tries):
+    calls = systemctl(*errors)
+    with pytest.raises(StepError, match=f"systemctl restart a.service: {errors[0]}\nits last words"):
+        run_step(Step("restart", "a.service", ""))
+    assert calls.count(["systemctl", "restart"]) == tries
