@@ -392,6 +392,8 @@ def download_manifest(browser: Browser, folder: Path) -> None:
 def scan_without_script(browser: Browser, row: Callable[[int], Phone]) -> None:
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     browser.go("scan-in")
+    # What is typed before the page has its focus is lost
+    browser.wait(lambda: browser.driver.switch_to.active_element.tag_name == "input", "the field for codes has no focus")
     browser.type(label(114), Keys.ENTER)
     browser.wait(lambda: "FOUND" in browser.text_of(".title"), "scanning does not work without JavaScript")
     check(row(114).arrived, "the unit scanned without JavaScript is not recorded")

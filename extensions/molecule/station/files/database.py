@@ -145,7 +145,7 @@ def fill_below_the_queue(number: int) -> None:
     run("mount", "-t", "tmpfs", "-o", f"size=256m,mode=0700,uid={user.pw_uid},gid={user.pw_gid}", "tmpfs", str(QUEUE))
     try:
         run("systemctl", "start", unit)
-        wait("queue: start", lambda: (QUEUE / "journal").exists())
+        wait("queue: start", (QUEUE / "journal").exists)
         # Meanwhile the collector cannot empty the queue
         with closing(sqlite3.connect(DATABASE, timeout=30, isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
