@@ -38,7 +38,7 @@ COMMIT = b"COMMIT TRANSACTION"
 _IDLE_SECONDS = 5
 _BEAT_SECONDS = 5
 _MIN_ROOM = 16 << 20
-"""Bytes of a queue that rsyslog may have spoilt when it filled the disk."""
+"""Bytes of queued lines that count as space: they are deleted before rsyslog starts again."""
 _MAX_LINE_LENGTH = 1 << 20
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,13 @@ def test_says_who_floods_and_what_to_do(found, cause):
     latest = re.search("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", cause)[0]
     assert clause.remedy.startswith(f"find its port with 'bridge fdb show | grep {latest}', and unplug what should not be there;")
     assert "'systemctl stop isc-dhcp-server && rm /var/lib/dhcp/dhcpd.leases* && systemctl start isc-dhcp-server'" in clause.remedy
+
+
+@pytest.mark.parametrize("path", ["docs/operators/security.md", "extensions/molecule/station/files/dhcp.py"])
+def test_the_command_that_frees_addresses_is_the_documented_one_and_the_one_that_is_tried(path):
+    (clause,) = find_flood(strangers(2, refused=1))
+    command = re.search("'(systemctl stop .*)'", clause.remedy)[1]
+    assert command in (Path(__file__).parents[5] / path).read_text()
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_STRANGERS])
