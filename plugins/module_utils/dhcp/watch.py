@@ -33,6 +33,8 @@ UNUSABLE = 1
 # The bridge may just be rebuilt; a wire that cannot be watched for a minute must not be served
 _ATTEMPTS = 12
 _PAUSE = 5
+# An interface that is down fails at once; one that was listened to for so many seconds was up, however often its link comes and goes
+_LISTENED = 1
 
 # Priorities of sd-daemon(3), at the beginning of a line
 _ALERT = "<1>"
@@ -113,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
             notify(f"STATUS={hold}")
             return FOREIGN_SERVER
         except ProbeError as error:
-            attempts = attempts + 1 if time.monotonic() - begun < _PAUSE else 1
+            attempts = attempts + 1 if time.monotonic() - begun < _LISTENED else 1
             if attempts == _ATTEMPTS:
                 return _give_up(error)
             _log(f"{_ERROR}{error}")

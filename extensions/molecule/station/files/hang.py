@@ -127,6 +127,27 @@ def held_without_its_code() -> list[Row]:
     return [Row("dhcp", "emptied file of its watch", noticed, healed)]
 
 
+def flapping() -> list[Row]:
+    """Take the bridge down for longer than a minute in all, and up for moments; the watch gives up nothing, and all come back."""
+    restarts, begun = show("watch", "NRestarts"), time.monotonic()
+    noticed = -1.0
+    for down in (12, 35, 18):
+        subprocess.run(["ip", "link", "set", "dev", "bench0", "down"], check=True)
+        end = time.monotonic() + down
+        while time.monotonic() < end:
+            if noticed < 0 and state().get("dhcp", "active") != "active":
+                noticed = time.monotonic() - begun
+            time.sleep(PAUSE)
+        subprocess.run(["ip", "link", "set", "dev", "bench0", "up"], check=True)
+        time.sleep(3)
+    begun = time.monotonic()
+    while not (well := is_well("dhcp", "")) and time.monotonic() - begun < MAX_SECONDS:
+        time.sleep(PAUSE)
+    if show("watch", "NRestarts") != restarts:
+        sys.exit("the watch has given up on a link that came back again and again")
+    return [Row("dhcp", "link comes and goes", noticed, time.monotonic() - begun if well else -1)]
+
+
 def quick() -> list[Row]:
     """All at once: systemd starts again what has died, and the unit that asks what hangs."""
     faults = dict.fromkeys((*ASKED[1:], "addresses", "events"), signal.SIGKILL)
@@ -140,7 +161,7 @@ def full() -> list[Row]:
     for name in (*ASKED, *REPORTING, "health"):
         for number in (signal.SIGKILL, signal.SIGSTOP):
             rows += measure({name: number}, "dhcp" if name == "watch" else "")
-    return rows + measure({"watch": signal.SIGTERM}, "dhcp") + held_without_its_code()
+    return rows + measure({"watch": signal.SIGTERM}, "dhcp") + held_without_its_code() + flapping()
 
 
 def main() -> None:

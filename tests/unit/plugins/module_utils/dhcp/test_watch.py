@@ -77,6 +77,8 @@ def test_a_rogue_server_ends_the_watch_with_one_line(clock, capsys):
         ([0] * 12, 55),
         # It has worked meanwhile
         ([0] * 11 + [100] + [0] * 11, 210),
+        # A link that flaps works for moments
+        ([0] * 11 + [3] + [0] * 11, 113),
     ],
 )
 def test_an_interface_that_fails_for_a_minute_ends_the_watch(clock, capsys, events, seconds):
