@@ -9,7 +9,7 @@ module: phone_table
 short_description: Read or change the phones in the profile service's database
 description:
   - "Internal: M(voip.preprovision.phone_database) runs it on the target; not meant for playbooks."
-  - Returns the inventory's phones in the database with their versions, or writes the changes in an archive.
+  - Returns the inventory's phones in the database with their versions, writes the changes in an archive, or tries whether it could.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
@@ -32,6 +32,11 @@ options:
     description:
       - Key of the archive, generated for this one transfer.
     type: str
+  try_writing:
+    description:
+      - Only see whether the database can be read and written. In check mode, nothing is tried.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - voip.preprovision.attributes.secrets
   - voip.preprovision.service_database
@@ -48,7 +53,7 @@ EXAMPLES = r"""
 RETURN = r"""
 present:
   description: Phones in the database, packed for M(voip.preprovision.phone_database); empty if there is no database yet.
-  returned: without O(archive)
+  returned: without O(archive) and O(try_writing)
   type: str
 """
 
@@ -72,6 +77,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "owner": {"type": "str", "required": True},
     "archive": {"type": "path"},
     "archive_key": {"type": "str", "no_log": True},
+    "try_writing": {"type": "bool", "default": False},
 }
 
 
@@ -81,14 +87,16 @@ class DatabaseError(Exception):
 
 def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
     """Return the module's result; raise DatabaseError."""
+    writes = stream is not None or parameters["try_writing"]
     sys.path.insert(0, parameters["code"])
     try:
         from preprovision_service.domain.common.database_faults import Case
         from preprovision_service.store import faults, sync
         from preprovision_service.store.tables import engine_of, open_database
+        from preprovision_service.store.trial import try_to_write
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:
-        if stream is not None:
+        if writes:
             raise DatabaseError(f"the service's code is not installed: {error}") from error
         # Check mode, before anything is installed
         return {"changed": False, "present": ""}
@@ -96,13 +104,16 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
     engine = engine_of(sessions)
     try:
         file = faults.file_of(engine)
-        if stream is None and file and not os.path.exists(file):
+        if not writes and file and not os.path.exists(file):
             # Check mode, before the service has started for the first time
             return {"changed": False, "present": ""}
         with engine.connect() as connection:
             fault = faults.fault_of_revision(connection)
-        if fault and (stream is not None or fault.case is Case.TOO_NEW):
+        if fault and (writes or fault.case is Case.TOO_NEW):
             raise DatabaseError(fault.text)
+        if parameters["try_writing"]:
+            try_to_write(sessions())
+            return {"changed": False}
         if stream is None:
             return {"changed": False, "present": "" if fault else _pack(sync.present(sessions))}
         *lines, last = stream
@@ -124,6 +135,8 @@ def main() -> None:
     """Wiring."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_by={"archive": ("archive_key",)})
     parameters = module.params
+    if module.check_mode and parameters["try_writing"]:
+        module.exit_json(changed=False)
     stream: IO[bytes] | None = None
     try:
         if parameters["archive"]:

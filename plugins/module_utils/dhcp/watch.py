@@ -33,7 +33,7 @@ UNUSABLE = 1
 # The bridge may just be rebuilt; a wire that cannot be watched for a minute must not be served
 _ATTEMPTS = 12
 _PAUSE = 5
-# An interface that is down fails at once; one that was listened to for so many seconds was up, however often its link comes and goes
+# An interface that is down fails at once; one that was listened to for this many seconds was up, even if its link comes and goes
 _LISTENED = 1
 
 # Priorities of sd-daemon(3), at the beginning of a line

@@ -228,9 +228,16 @@ def store_lines(url: str) -> str:
 
 def write_phones(url: str) -> str:
     end = {"removed": [], "rearmed": [], "customers": {"Example": {}}, "settings": {}}
-    parameters = {"database": url, "code": "/none"}
+    return _phone_table(url, io.BytesIO(json.dumps(end).encode()))
+
+
+def try_to_write(url: str) -> str:
+    return _phone_table(url, None, try_writing=True)
+
+
+def _phone_table(url: str, stream: io.BytesIO | None, try_writing: bool = False) -> str:
     try:
-        phone_table.run(parameters, io.BytesIO(json.dumps(end).encode()))
+        phone_table.run({"database": url, "code": "/none", "try_writing": try_writing}, stream)
     except phone_table.DatabaseError as error:
         return str(error)
     return ""
@@ -243,8 +250,9 @@ WRITERS = {
     "operators": call(accounts, stdin='{"anna": "a password of hers"}'),
     "collector": store_lines,
     "phones": write_phones,
+    "publication": try_to_write,
 }
-OF_REVISION = {"health": WRITERS["health"], "phones": write_phones}
+OF_REVISION = {name: WRITERS[name] for name in ("health", "phones", "publication")}
 EVERYONE = {ALWAYS: {**READERS, **WRITERS}, WRITING: WRITERS, REVISION: OF_REVISION}
 
 

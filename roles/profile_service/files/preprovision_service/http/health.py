@@ -6,17 +6,15 @@ from __future__ import annotations
 import time
 
 from flask import Flask, Response, current_app
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..domain.common.database_faults import Fault
 from ..store.faults import explain, fault_of_revision
 from ..store.tables import Setting, engine_of
-from ..store.turns import begin_to_write
+from ..store.trial import try_to_write
 
-_MARK = "health"
-"""Name of the one row that is written again and again."""
 _SECONDS = 5
 """Each worker writes at most so often, since anyone may ask."""
 
@@ -53,16 +51,5 @@ def _write_now_and_then(session: Session) -> None:
     if time.monotonic() - current_app.extensions["written"] < _SECONDS and current_app.extensions["written"]:
         return
     current_app.extensions["written"] = 0.0
-    value = {"value": str(int(time.monotonic()))}
-    with session:
-        begin_to_write(session.connection())
-        table = Setting.__table__
-        if not session.execute(update(table).where(table.c.name == _MARK).values(value)).rowcount:  # type: ignore[attr-defined]
-            try:
-                session.execute(insert(table).values(name=_MARK, **value))
-            except IntegrityError:
-                # Another worker has just written it
-                session.rollback()
-                return
-        session.commit()
+    try_to_write(session)
     current_app.extensions["written"] = time.monotonic()
