@@ -199,6 +199,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.requests import CertificateError
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.lease_file import PATH as LEASES
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.generations import PublishedTree, TreeError
 from ansible_collections.voip.preprovision.plugins.module_utils.station.check_certificates import (
     MakerError,
@@ -210,7 +211,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.station.check_ce
     write_roots,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.station.check_phones import CheckPhonesError, place, prefix, sweep
-from ansible_collections.voip.preprovision.plugins.module_utils.station.dhcp_facts import LEASES, read_leases
+from ansible_collections.voip.preprovision.plugins.module_utils.station.dhcp_facts import read_leases
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},

@@ -8,36 +8,26 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..dhcp.lease_file import read_statements
 from ..events.known_facts import LeaseFacts, Reservation
 from ..events.log_lines import clean
 
-LEASES = "/var/lib/dhcp/dhcpd.leases"
-_LEASE = re.compile(r"^lease ([0-9.]+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
-_IN_LEASE = re.compile(
-    r"^  (binding state|starts|ends|hardware ethernet|set vendor-class-identifier) (?:=\s*)?(.*);$", re.MULTILINE
-)
 _HOST = re.compile(r"host (\S+) \{ hardware ethernet ([0-9a-f:]{17});(?: fixed-address ([0-9.]+);)? \}")
 
 
 def read_leases(path: str) -> list[LeaseFacts]:
     """Return the latest lease of each address."""
-    latest: dict[str, LeaseFacts] = {}
-    for address, body in _LEASE.findall(_read(path)):
-        said = dict(_IN_LEASE.findall(body))
-        latest[address] = {
+    return [
+        {
             "address": address,
             "mac": said.get("hardware ethernet", "").replace(":", ""),
             "state": said.get("binding state", ""),
-            "starts": _lease_time(said.get("starts", "")),
-            "ends": _lease_time(said.get("ends", "")),
+            "starts": said.get("starts", ""),
+            "ends": said.get("ends", ""),
             "class": clean(said.get("set vendor-class-identifier", "").strip('"')),
         }
-    return list(latest.values())
-
-
-def _lease_time(stamp: str) -> str:
-    # A number for the day of the week comes first
-    return stamp.partition(" ")[2]
+        for address, said in read_statements(_read(path)).items()
+    ]
 
 
 def read_reservation(path: str, mac: str) -> Reservation:

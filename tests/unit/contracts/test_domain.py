@@ -81,7 +81,7 @@ ALLOWED: dict[str, set[str]] = {
     "reports": {"common", "families", "emulator", "emulator/device", "events"},
     "station": {"common", "publishing", "dhcp", "certificates", "events", "station/agents"},
     "station/backup": {"station"},
-    "station/agents": {"common"},
+    "station/agents": {"common", "dhcp"},
     "station/managed": {"common"},
 }
 
@@ -96,6 +96,7 @@ IMPURE = {
     "publishing/generations",
     "publishing/transfer",
     "dhcp/discovery",
+    "dhcp/lease_file",
     "dhcp/watch",
     "certificates/tls_scan",
     "nat/discovery",

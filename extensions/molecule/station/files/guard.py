@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import select
 import socket
 import struct
@@ -28,6 +29,9 @@ UNIT, NEIGHBOUR = "00:00:5e:00:53:01", "00:00:5e:00:53:99"
 FOLDER = UNIT.replace(":", "-")
 TABLES = ("inet", "arp", "bridge")
 SERVICE = "preprovision-tftp.service"
+LEASES = Path("/var/lib/dhcp/dhcpd.leases")
+# Seconds for which an address belongs to a MAC, while its lease lasts and after its end
+LONG, ENDED = 2100, 180
 # What phones ask for, and what their makers' packages contain
 LEGITIMATE = [
     "/ata192.cfg",
@@ -287,6 +291,29 @@ def test_silence(unit: Machine, neighbour: Machine, network: str) -> list[str]:
     return wrong
 
 
+def test_lease(unit: Machine) -> list[str]:
+    """Let a lease end; another MAC may have the address soon. The leases are as dhcpd writes them, in its own file."""
+    restart()
+    wrong = unlike("the unit before", unit.ask(NAME), [SECRET])
+    expected = ((3600, UNIT, LONG), (-1, "", ENDED))
+    for seconds, mac, most in expected:
+        end = time.strftime("%w %Y/%m/%d %H:%M:%S", time.gmtime(time.time() + seconds))
+        with LEASES.open("a") as file:
+            file.write(f"lease {unit.address} {{\n  ends {end};\n  binding state active;\n  hardware ethernet {UNIT};\n}}\n")
+        run("systemctl", "start", "preprovision-tftp-neighbours.service")
+        wrong += unlike(f"the MAC of an address whose lease ends in {seconds} s", neighbour_of(unit.address), mac)
+        left = seconds_left(unit.address)
+        wrong += unlike(f"whether {left} s are left for it", [most - 60 < number <= most for number in left], [True, True])
+    return wrong + unlike("the unit, if it comes back", unit.ask(NAME), [SECRET])
+
+
+def seconds_left(address: str) -> list[int]:
+    """Return the seconds until the guard forgets whose the address is, by both of its sets."""
+    listed = (run("nft", "list", "set", "bridge", "preprovision_tftp", name) for name in ("active", "pairs"))
+    found = (re.search(rf"{re.escape(address)}\b[^,}}]*? expires (?:(\d+)m)?(?:(\d+)s)?", text) for text in listed)
+    return [int(one[1] or 0) * 60 + int(one[2] or 0) if one else 0 for one in found]
+
+
 def test_loading(unit: Machine) -> list[str]:
     """The guard comes and goes with the server, and the machine's own firewall does not remove it."""
     wrong = []
@@ -341,6 +368,7 @@ def failures(root: str) -> Iterable[str]:
     yield from test_mac(unit, neighbour, NETWORK)
     yield from test_release(unit, NETWORK)
     yield from test_silence(unit, neighbour, NETWORK)
+    yield from test_lease(unit)
     yield from test_loading(unit)
     yield from test_alerts(since)
 

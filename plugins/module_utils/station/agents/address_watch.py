@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Report addresses of the bench that two MACs claim, and MACs that claim two addresses.
 
-    python3 -m preprovision.station.agents.address_watch INTERFACE ADDRESS RELEASE MAC CONTEST NETWORK...
+    python3 -m preprovision.station.agents.address_watch INTERFACE ADDRESS RELEASE MAC CONTEST LEASES NETWORK...
 
 Times in seconds: ADDRESS, how long an address belongs to a MAC after the last packet; RELEASE, the same once the MAC has released
 it; MAC, how long a MAC belongs to an address; CONTEST, for how long the TFTP server's guard gives no file to those in conflict.
-NETWORK: the networks that it guards.
+LEASES: ISC DHCP's lease file; an address whose lease is over is free for others. NETWORK: the networks that it guards.
 
 It sees ARP, which every machine needs to receive an answer, and the two kinds of requests that begin a transfer: DHCP and TFTP. The
 rest of the traffic would tell nothing more about who gets a file, and costs nothing here: the kernel filters it out.
@@ -25,6 +25,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
 from ...common.notify import ALIVE, notify
+from ...dhcp.lease_file import read_ended
 
 # The prefix of a line's priority, see sd-daemon(3)
 _ALERT = "<1>"
@@ -33,6 +34,9 @@ MAX_ENTRIES = 65536
 """Addresses, MACs and reported cases that are remembered at a time; beyond, the oldest are forgotten."""
 
 _BEAT_SECONDS = 10
+
+_LEASES_SECONDS = 10
+"""The lease file is read that often at most, however many frames are forged."""
 
 REPORT_INTERVAL = 3600
 """Seconds between two reports of the same case."""
@@ -140,8 +144,10 @@ class Times(NamedTuple):
 class AddressWatch:
     """Whose each address is, by the same rules as the guard of the TFTP server."""
 
-    def __init__(self, times: Times) -> None:
+    def __init__(self, times: Times, ended: Callable[[str], bool] = lambda _address: False) -> None:
+        """*ended*: says whether an address's lease is over, and is asked only if another MAC claims the address."""
         self._times = times
+        self._ended = ended
         self._owners = _Recent()
         self._homes = _Recent()
         self._reported = _Recent()
@@ -152,7 +158,7 @@ class AddressWatch:
         address, mac, released = sighting
         home = self._homes.get(mac, now - self._times.mac)
         owner = self._owners.get(address, now - self._times.address)
-        if owner is not None and owner != mac:
+        if owner not in (None, mac) and not self._ended(address):
             return self._report(f"{address} {mac}", self._two_macs(address, owner, mac), now)
         self._owners.put(address, mac, now - (self._times.address - self._times.release if released else 0))
         if home is not None and home != address:
@@ -194,6 +200,22 @@ class AddressWatch:
         return sentence
 
 
+class EndedLeases:
+    """Whether the lease of an address is over, by a lease file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._addresses: set[str] = set()
+        self._read = -float(_LEASES_SECONDS)
+
+    def __call__(self, address: str) -> bool:
+        """Say so, by a reading that is no older than _LEASES_SECONDS."""
+        if time.monotonic() - self._read >= _LEASES_SECONDS:
+            self._read = time.monotonic()
+            self._addresses = read_ended(self._path)
+        return address in self._addresses
+
+
 def open_interface(interface: str) -> socket.socket:
     """Return a packet socket for the frames of the filter; raise OSError if the interface cannot be used."""
     # Without a protocol it receives nothing before the filter is attached
@@ -228,8 +250,8 @@ def watch(opened: socket.socket, rules: AddressWatch, networks: Sequence[IPv4Net
 
 def main(arguments: Sequence[str]) -> int:
     """Watch an interface; systemd starts it again when the interface has gone."""
-    interface, address, release, mac, contest, *networks = arguments
-    rules = AddressWatch(Times(int(address), int(release), int(mac), int(contest)))
+    interface, address, release, mac, contest, leases, *networks = arguments
+    rules = AddressWatch(Times(int(address), int(release), int(mac), int(contest)), EndedLeases(leases))
     try:
         with open_interface(interface) as opened:
             watch(opened, rules, [IPv4Network(network) for network in networks], _say)

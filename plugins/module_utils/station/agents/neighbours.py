@@ -5,10 +5,11 @@
 dnsmasq reads from that table whose file a client gets, and the kernel keeps an entry as long as there is room.
 
     python3 -m preprovision.station.agents.neighbours load RULES INTERFACE NETWORK...
-    python3 -m preprovision.station.agents.neighbours forget SECONDS INTERFACE NETWORK...
+    python3 -m preprovision.station.agents.neighbours forget SECONDS ENDED LEASES INTERFACE NETWORK...
 
 load: load the guard's rules, with what the kernel knows, in one step. forget: remove from the kernel's table what the guard is to
-forget within SECONDS, or has forgotten. NETWORK: the networks that it guards.
+forget within SECONDS, or has forgotten. LEASES: ISC DHCP's lease file; an address whose lease is over belongs to its
+MAC for ENDED seconds at most, so that another unit can have it. NETWORK: the networks that it guards.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
+
+from ...dhcp.lease_file import read_ended
 
 _TABLE = "bridge preprovision_tftp"
 
@@ -47,11 +50,29 @@ def known_pairs(neighbours: Mapping[str, str]) -> str:
 
 def read_active(listing: str) -> dict[str, int]:
     """Return the seconds until the guard forgets each address, from the output of ``nft --json list set``."""
-    found: dict[str, int] = {}
+    return {element["val"]: int(element["expires"]) for element in _elements(listing)}
+
+
+def read_pairs(listing: str) -> dict[str, str]:
+    """Return the MAC that each address belongs to, from the same output for the other set."""
+    return dict(element["val"]["concat"] for element in _elements(listing))
+
+
+def _elements(listing: str) -> Iterable[Mapping[str, Any]]:
     for item in json.loads(listing)["nftables"]:
-        elements: Iterable[Mapping[str, Any]] = item.get("set", {}).get("elem", ())
-        found |= {element["elem"]["val"]: int(element["elem"]["expires"]) for element in elements}
-    return found
+        for element in item.get("set", {}).get("elem", ()):
+            yield element["elem"]
+
+
+def shortened_pairs(pairs: Mapping[str, str], seconds: int) -> str:
+    """Return the nftables commands by which each address belongs to its MAC for *seconds* from now on, unless it is heard again."""
+    orders = [
+        f"{order} element {_TABLE} {name} {{ {element}{end} }}\n"
+        for address, mac in pairs.items()
+        for name, element in (("active", address), ("pairs", f"{address} . {mac}"))
+        for order, end in (("delete", ""), ("add", f" timeout {seconds}s"))
+    ]
+    return "".join(orders)
 
 
 def silent_addresses(neighbours: Iterable[str], left: Mapping[str, int], seconds: int) -> list[str]:
@@ -75,24 +96,46 @@ def _load(rules: str, interface: str, networks: Sequence[str]) -> int:
     return subprocess.run(["nft", "-f", "-"], input=loading, check=False, text=True).returncode
 
 
-def _forget(seconds: int, interface: str, networks: Sequence[str]) -> int:
+def _forget(seconds: int, ended: int, leases: str, interface: str, networks: Sequence[str]) -> int:
     neighbours = _ask_kernel(interface, networks)
     # Read last, so an address that was silent and speaks just now stays
     try:
-        left = read_active(_output("nft", "--json", "list", "set", *_TABLE.split(), "active"))
+        left = read_active(_list_set("active"))
     except subprocess.CalledProcessError:
         sys.stderr.write("the guard is not loaded, as while the TFTP server restarts; nothing was forgotten\n")
         return 0
+    left |= dict.fromkeys(_shorten(left, ended, leases), ended)
     orders = "".join(f"neighbour del {address} dev {interface}\n" for address in silent_addresses(neighbours, left, seconds))
     # An entry that has gone meanwhile is no error
     subprocess.run(["ip", "-force", "-batch", "-"], input=orders, stderr=subprocess.DEVNULL, check=False, text=True)
     return 0
 
 
+def _shorten(left: Mapping[str, int], ended: int, leases: str) -> Iterable[str]:
+    """Return the addresses whose leases have ended and that belong to their MACs no longer than *ended* seconds now."""
+    free = read_ended(leases)
+    late = [address for address, seconds in left.items() if seconds > ended and address in free]
+    if not late:
+        return []
+    known = read_pairs(_list_set("pairs"))
+    pairs = {address: known[address] for address in late if address in known}
+    # One that has gone meanwhile makes all wait for the next time
+    orders = shortened_pairs(pairs, ended)
+    done = subprocess.run(["nft", "-f", "-"], input=orders, stderr=subprocess.DEVNULL, check=False, text=True)
+    return [] if done.returncode else pairs
+
+
+def _list_set(name: str) -> str:
+    return _output("nft", "--json", "list", "set", *_TABLE.split(), name)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Load or forget."""
-    verb, value, interface, *networks = arguments
-    return _load(value, interface, networks) if verb == "load" else _forget(int(value), interface, networks)
+    if arguments[0] == "load":
+        rules, interface, *networks = arguments[1:]
+        return _load(rules, interface, networks)
+    seconds, ended, leases, interface, *networks = arguments[1:]
+    return _forget(int(seconds), int(ended), leases, interface, networks)
 
 
 if __name__ == "__main__":

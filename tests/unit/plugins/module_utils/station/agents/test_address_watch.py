@@ -85,6 +85,20 @@ def test_an_address_is_free_when_it_has_been_silent(watch):
     assert watch.see(Sighting(HOME, UNIT), ADDRESS_SECONDS + 1) is not None
 
 
+def test_an_address_is_free_when_its_lease_is_over(tmp_path):
+    leases = tmp_path / "leases"
+    over = subject.EndedLeases(str(leases))
+    watch = AddressWatch(Times(ADDRESS_SECONDS, RELEASE_SECONDS, MAC_SECONDS, 100), over)
+    watch.see(Sighting(HOME, UNIT), 0)
+    assert watch.see(Sighting(HOME, OTHER), 1) is not None
+    leases.write_text(f"lease {HOME} {{\n  binding state free;\n}}\n")
+    # A forged frame must not make it read the file each time
+    assert not over(HOME)
+    over._read -= 10
+    assert watch.see(Sighting(HOME, OTHER), 2) is None
+    assert watch.see(Sighting(AWAY, UNIT), MAC_SECONDS) is None
+
+
 def test_a_mac_may_move_after_a_while_or_after_a_release(watch):
     watch.see(Sighting(HOME, UNIT), 0)
     assert watch.see(Sighting(AWAY, UNIT), MAC_SECONDS) is None

@@ -10,6 +10,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.station.agents.n
     known_pairs,
     read_active,
     read_neighbours,
+    read_pairs,
+    shortened_pairs,
     silent_addresses,
 )
 
@@ -65,3 +67,20 @@ def test_forgets_addresses_before_the_guard_does():
     assert silent_addresses(["192.0.2.21", "192.0.2.22", "192.0.2.25"], left, 300) == ["192.0.2.22", "192.0.2.25"]
     assert silent_addresses(["192.0.2.22"], left, 199) == []
     assert read_active('{"nftables": [{"set": {"name": "active"}}]}') == {}
+
+
+def test_reads_whose_addresses_are():
+    element = {"val": {"concat": ["192.0.2.21", "00:00:5e:00:53:01"]}, "expires": 2082}
+    listing = json.dumps({"nftables": [{"metainfo": {}}, {"set": {"name": "pairs", "elem": [{"elem": element}]}}]})
+    assert read_pairs(listing) == {"192.0.2.21": "00:00:5e:00:53:01"}
+    assert read_pairs('{"nftables": [{"set": {"name": "pairs"}}]}') == {}
+
+
+def test_shortens_the_time_of_addresses():
+    assert shortened_pairs({"192.0.2.21": "00:00:5e:00:53:01"}, 180).splitlines() == [
+        "delete element bridge preprovision_tftp active { 192.0.2.21 }",
+        "add element bridge preprovision_tftp active { 192.0.2.21 timeout 180s }",
+        "delete element bridge preprovision_tftp pairs { 192.0.2.21 . 00:00:5e:00:53:01 }",
+        "add element bridge preprovision_tftp pairs { 192.0.2.21 . 00:00:5e:00:53:01 timeout 180s }",
+    ]
+    assert shortened_pairs({}, 180) == ""
