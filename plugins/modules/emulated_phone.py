@@ -113,8 +113,8 @@ options:
       - What all phones of this run do differently, as some real units do.
       - V(vendor_class_nul) ends DHCP option 60 with a zero byte; V(no_vendor_class) sends no option 60.
       - V(tftp_name_ff) sends a byte 0xFF behind each file name that it reads by TFTP, and expects to be served all the same.
-      - V(other_names) first requests C(SEP<MAC>.cnf.xml) and C(XMLDefault.cnf.xml) by TFTP after power-up. Their absence is no
-        failure, and their content is ignored.
+      - V(other_names) first requests by TFTP, after power-up, what units of the family try in vain, such as
+        C(SEP<MAC>.cnf.xml) and C(XMLDefault.cnf.xml). Their absence is no failure, and their content is ignored.
       - V(asks_twice) sends each request for a file twice at the same time. If the responses differ, the phone reports the
         worse one.
     type: list

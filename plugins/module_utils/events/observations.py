@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
+from ..families.catalogue import BUILTIN
+from ..families.requested_names import in_vain_pattern
 from .customization_states import CustomizationState
 from .evidence import PROOFS, Evidence
 from .log_lines import Event, EventKind, WebAnswer, mac_inside, mac_of_subject, split_unit_folder
@@ -30,8 +32,7 @@ _PROFILES = (".cfg", ".xml", ".boot", ".htm", ".txt")
 # A phone is no longer on the bench this long after it was last certain that it was, and its requests come from an unknown address
 _AWAY = 24 * 3600 * 1000
 _URL = re.compile(r"\S+://\S+")
-# What units try before their model's file, and a station does not have
-_TRIED_IN_VAIN = re.compile(r"(?:.*/)?(?:sep[0-9a-f]{12}|xmldefault)\.cnf\.xml", re.IGNORECASE)
+_TRIED_IN_VAIN = in_vain_pattern(BUILTIN.families.values())
 
 # Names in the stored form
 _RESET = "begun"

@@ -52,6 +52,8 @@ _LOG_MESSAGES = {
     "log_messages.upgrade_success": ("Log_Upgrade_Success_Msg",),
     "log_messages.upgrade_failure": ("Log_Upgrade_Failure_Msg",),
 }
+# What units that can have either firmware request for Cisco's own call control, see docs/guides/reset.md
+_OF_OTHER_FIRMWARE = ("/SEP$MAU.cnf.xml", "/XMLDefault.cnf.xml")
 LINE_SETTINGS = {
     "enable": "Line_Enable_{n}_",
     "proxy": "Proxy_{n}_",
@@ -95,6 +97,7 @@ CISCO_FAMILIES = (
         series=r"ATA(\d+)",
         product="{model}-MPP",
         factory_rule="/ata$PSN.cfg",
+        tried_in_vain=("/ATA$MAU.cnf.xml", *_OF_OTHER_FIRMWARE),
         custom_ca="Custom_CA_URL",
         customization_hosts=("activate.cisco.com", "webapps.cisco.com"),
         load_pattern=r"(?i)ATA19x\.(\d+-\d+-\d+.*)\.(?:img|bin)",
@@ -128,6 +131,7 @@ CISCO_FAMILIES = (
         ),
         series=r"SPA(\w+)",
         factory_rule="/spa$PSN.cfg",
+        tried_in_vain=_OF_OTHER_FIRMWARE,
         dhcp_sources=(66, 160, 159, 150),
         options_parameter="DHCP_Option_To_Use",
         zero_retries=True,
@@ -164,6 +168,7 @@ CISCO_FAMILIES = (
         ),
         series=r"CP-(\d+-3PCC)",
         factory_rule="/$PSN.xml",
+        tried_in_vain=_OF_OTHER_FIRMWARE,
         # The 2018 guide prints "&PN.cfg" as the factory rule
         aliases=("/$PN.cfg",),
         custom_ca="Custom_CA_Rule",

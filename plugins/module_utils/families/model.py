@@ -71,6 +71,9 @@ class Family:
     """More names under which the bootstrap profile is published, with macros."""
     own_file: str = ""
     """File per phone that the family requests by itself, with macros; for families without rules."""
+    tried_in_vain: tuple[str, ...] = ()
+    """Names that units request before these, and that no station serves, so that their absence is no failure. With macros; ``?``
+    stands for a digit."""
     bench_delivery: BenchDelivery | Literal[""] = ""
     """How the family's phones get their preprovision profile on the bench; empty: as the publication says."""
     profile_rules: tuple[str, ...] = ()

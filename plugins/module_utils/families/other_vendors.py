@@ -26,6 +26,8 @@ _GRANDSTREAM_PASSWORDS = tuple(
         *range(32004, 32050, 5),
     )
 )
+# Administrator's Guide of T2, T4 and T5 phones: boot files since firmware 81, and a common file whose number says the model
+_YEALINK_BOOT = ("/$MA.boot", "/y000000000000.boot")
 _YEALINK_LINES = {
     **dict.fromkeys(LINE_SETTINGS, ""),
     "enable": "account.{n}.enable",
@@ -49,6 +51,8 @@ OTHER_FAMILIES = (
         format="grandstream",
         yes_no=("1", "0"),
         own_file="/cfg$MA.xml",
+        # SIP Device Provisioning Guide, 2012 and November 2023
+        tried_in_vain=("/cfg$MA", "/cfg$MA.bin", "/cfg$PN.xml", "/cfg.xml"),
         digest=Digest.MD5,
         sealing=Sealing.NONE,
         key_parameter="P1359",
@@ -67,6 +71,7 @@ OTHER_FAMILIES = (
         format="yealink",
         yes_no=("1", "0"),
         own_file="/$MA.cfg",
+        tried_in_vain=(*_YEALINK_BOOT, "/y0000000000??.cfg"),
         sealing=Sealing.NONE,
         dhcp_sources=(66, 43),
         vendor_classes=("yealink",),
@@ -81,6 +86,7 @@ OTHER_FAMILIES = (
         yes_no=("1", "0"),
         factory_rule="/y000000000025.cfg",
         own_file="/$MA.cfg",
+        tried_in_vain=_YEALINK_BOOT,
         sealing=Sealing.NONE,
         dhcp_sources=(66, 43),
         line_settings=_YEALINK_LINES,
@@ -95,6 +101,8 @@ OTHER_FAMILIES = (
         # The phone puts its own address in, and asks for that file next
         factory_text='<?xml version="1.0"?>\n<APPLICATION CONFIG_FILES="[PHONE_MAC_ADDRESS]-config.cfg"/>\n',
         own_file="/$MA-config.cfg",
+        # Only then the master file of all phones
+        tried_in_vain=("/$MA.cfg",),
         sealing=Sealing.NONE,
         dhcp_sources=(66, 160),
         vendor_classes=("Polycom",),

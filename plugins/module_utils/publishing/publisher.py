@@ -148,14 +148,17 @@ class Publisher:
         seal = seals_of(phone)[-1]
         kind = ProfileKind.SERVICE
         path = file_path(OPEN, family.own_file, phone.macros, kind)
+        # The TFTP server folds case; the web server looks for the name as requested
+        spelled = dict.fromkeys((path, OPEN + path.removeprefix(OPEN).lower()))
+        in_the_open = [_Place(one, kind, seal) for one in spelled]
         if not by_tftp:
-            return [_Place(path, kind, seal)]
+            return in_the_open
         folder = unit_folder(phone.mac)
         # A unit that has a folder sees nothing else, so the model's file is there too
         places = [_Place(folder + path.removeprefix(OPEN).lower(), kind, seal)]
         places += [_Place(folder + name, kind, for_model=True) for name in factory_names(phone.model)]
         is_open = seal.method != Sealing.NONE or not self._checker.secret_of(phone)
-        return [*places, _Place(path, kind, seal)] if is_open else places
+        return [*places, *in_the_open] if is_open else places
 
     def _service_path(self, seal: Seal, macros: Mapping[str, str]) -> str:
         path = with_key_id(self._remote.path, seal.key)

@@ -24,8 +24,6 @@ from ..fetching.profile_decoder import ProfileDecodingError, decode_profile
 from ..fetching.server_discovery import ServerDiscoveryError, candidate_targets, option_order, server_name, server_options
 from .syslog import LogEvent, SyslogClient
 
-_OTHER_NAMES = ("/SEP$MAU.cnf.xml", "/XMLDefault.cnf.xml")
-"""Files of Cisco's firmware for its own call control, which units request before those of the multiplatform firmware."""
 _TFTP_PORT = 69
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -78,14 +76,14 @@ class RuleRunner:
         self.server_came_from_dhcp = True
 
     def request_other_names(self, network: Network) -> None:
-        """Request the files that units with another firmware read, by TFTP; neither their absence nor their content matters."""
+        """Request by TFTP what the family's units try in vain; neither the absence of these files nor their content matters."""
         state = self._state
         codes = option_order(state.family, state.parameters)
         _code, value = next(server_options(state.lease, codes), (0, "")) if state.lease else (0, "")
         with suppress(RuleError):
             server = server_name(value)
-            for name in _OTHER_NAMES if server else ():
-                target = Target("tftp", server, _TFTP_PORT, expand(name, state.macros()))
+            for name in state.family.tried_in_vain if server else ():
+                target = Target("tftp", server, _TFTP_PORT, expand(name, state.macros()).replace("?", "0"))
                 with suppress(ResyncError):
                     self._fetcher.get(target, FileRequest("other firmware", outcome_on_failure=Outcome.SKIPPED), network)
 

@@ -135,6 +135,7 @@ PUBLISHED = [
             "open/snomD735.htm": "c176e8acd9ebfdb449cc22ebbe83b805",
             "open/snomd735.htm": "c176e8acd9ebfdb449cc22ebbe83b805",
             "open/snomD735-00005E005301.htm": "70fd3d9d465078af3e64e28b0c57f2c3",
+            "open/snomd735-00005e005301.htm": "70fd3d9d465078af3e64e28b0c57f2c3",
         },
     ),
 ]
