@@ -256,6 +256,7 @@ def main() -> None:
             process.terminate()
             process.wait()
             outage(browser, start, row)
+            name_what_is_down(browser)
             scan_out(browser, row)
             download_manifest(browser, folder)
             scan_without_script(browser, row)
@@ -352,6 +353,24 @@ def outage(browser: Browser, start: Callable[[], object], row: Callable[[int], P
     start()
     browser.wait(lambda: not browser.text_of("#connection"), "the board does not recover")
     check(row(106).state == "resynced", "the phone has changed")
+
+
+def name_what_is_down(browser: Browser) -> None:
+    """Stop a daemon of the station; the head of each page says so, and no longer once it runs."""
+    unit = "preprovision-log.service"
+    told = "p.trouble[data-service='log']"
+    subprocess.run(["systemctl", "stop", unit], check=True)
+    try:
+        browser.wait(lambda: browser.go("") or browser.text_of(told), "the board does not name the service that is down")
+        check(f"systemctl start {unit}" in browser.text_of(told), f"the board does not say what to do: {browser.text_of(told)}")
+        browser.shoot("down")
+        browser.screen(390, 844)
+        browser.go("scan-in")
+        browser.shoot("down-narrow")
+        browser.screen()
+    finally:
+        subprocess.run(["systemctl", "start", unit], check=True)
+    browser.wait(lambda: browser.go("") or not browser.text_of(told), "the board still names a service that runs")
 
 
 def scan_out(browser: Browser, row: Callable[[int], Phone]) -> None:
