@@ -15,6 +15,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.phones.phone import PhoneError
+from ..module_utils.publishing.master_key import check_master_key
 from ..module_utils.publishing.settings import KINDS
 from ..module_utils.publishing.transfer import json_line
 from ..plugin_utils.options import read_options
@@ -31,9 +32,11 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "customers": {"type": "dict", "default": {}},
     "redirects": {"type": "dict", "default": {}},
     "rearm": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "default": "present", "choices": ["present", "checked"]},
+    "replace_master_key": {"type": "bool", "default": False},
     **argument_spec(PUBLICATION, PHONES, SETTINGS, KEYS),
 }
-REQUIRED = [("bench_url",), ("remote_url",)]
+REQUIRED_IF = [("state", "present", ("bench_url", "remote_url"))]
 
 _COLUMNS = ("mac", "name", "serial", "model", "family", "customer", "variables", "version", "redirect", "unit_file", "logs")
 _MAX_SHOWN = 100
@@ -48,6 +51,8 @@ class _Present:
     """MAC -> version of its row."""
     version: str = ""
     """Version of what all phones share."""
+    master_key: str = ""
+    """Fingerprint of the master key of the phones' keys."""
 
 
 @dataclass
@@ -77,9 +82,13 @@ class ActionModule(ActionBase):
         """Write the phones to the database, and return what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = merge_publication("phone_database", self._task.args)
-        self._options = options = read_options("phone_database", ARGUMENT_SPEC, arguments, required_one_of=REQUIRED)
+        self._options = options = read_options("phone_database", ARGUMENT_SPEC, arguments, required_if=REQUIRED_IF)
         place = {name: options[name] for name in ("database", "code", "owner")}
         self._target = TargetModule(self, "phone_table", task_vars, "phone_database", **place)
+        if options["state"] == "checked":
+            with failing(*ERRORS):
+                self._check_master_key(str(self._target.call(try_writing=True)["master_key"]))
+            return {**result, "changed": False}
         with failing(*ERRORS):
             publication = Publication(options, self._loader, self._find_needle, task_vars or {}, KINDS)
             with sealed_archive() as archive:
@@ -101,6 +110,7 @@ class ActionModule(ActionBase):
             "publication": publication.settings,
             "families": options["families"],
             "templates": publication.templates.texts(),
+            "master_key": self._check_master_key(present.master_key),
         }
         version = version_of(as_json([shared, customers]), present.salt)
         removed = dict(present.phones)
@@ -125,6 +135,11 @@ class ActionModule(ActionBase):
         if changes and not self._task.check_mode:
             self._target.call(archive=self._target.upload(archive.path), archive_key=archive.key)
         return self._result(changes, validated.count)
+
+    def _check_master_key(self, noted: str) -> str:
+        """Return the fingerprint of the inventory's master key; raise PhoneError if it may not follow that with the one *noted*."""
+        noted = "" if self._options["replace_master_key"] else noted
+        return check_master_key(noted, self._options["master_key"], self._options["previous_master_key"])
 
     def _result(self, changes: _Changes, count: int) -> dict[str, Any]:
         result: dict[str, Any] = {

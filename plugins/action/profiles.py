@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils.common.suggest import did_you_mean, nearest
 from ..module_utils.phones.phone import PhoneError
 from ..module_utils.publishing.layout import DEVICE, UNITS
+from ..module_utils.publishing.master_key import check_master_key
 from ..module_utils.publishing.settings import ProfileKind
 from ..module_utils.publishing.transfer import Live, Writer, read_contents, read_live
 from ..plugin_utils.certificate_delivery import check_certificate_delivery, read_exempt_phones
@@ -35,6 +36,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "device_group": {"type": "str", "default": "www-data"},
     "unit_group": {"type": "str", "default": "preprovision-tftp"},
     "keep": {"type": "int", "default": 2},
+    "replace_master_key": {"type": "bool", "default": False},
     **argument_spec(PUBLICATION, PHONES, SETTINGS, KINDS, TRUST, KEYS),
 }
 REQUIRED_IF = [(*("state", state), ("bench_url", "remote_url")) for state in ("present", "checked")]
@@ -74,21 +76,24 @@ class ActionModule(ActionBase):
             return {"changed": False}
         report_step(validated.count, f"checked all {validated.count:,} phones; now reading the live files")
         live = self._inspect()
+        published = "" if options["replace_master_key"] else live.master_key
+        master_key = check_master_key(published, options["master_key"], options["previous_master_key"])
         if options["purge"] and not validated.count and any(file.kind != ProfileKind.BOOTSTRAP for file in live.entries.values()):
             raise PhoneError(
                 f"{publication.source.name} contains no phones, so purge would delete every live profile; set purge to false"
             )
         if self._task.check_mode:
-            return self._replace(validated, live, None)
+            return self._replace(validated, live, master_key, None)
         with sealed_archive() as archive:
-            return self._replace(validated, live, archive)
+            return self._replace(validated, live, master_key, archive)
 
-    def _replace(self, validated: ValidatedPhones, live: Live, archive: SealedArchive | None) -> dict[str, Any]:
-        """Make what differs from *live* the new generation; without an *archive*, only compute it."""
-        writer = Writer(archive.stream, live.name, live.salt) if archive else None
+    def _replace(self, validated: ValidatedPhones, live: Live, master_key: str, archive: SealedArchive | None) -> dict[str, Any]:
+        """Make what differs from *live* the new generation, with a new *master_key*; without an *archive*, only compute it."""
+        writer = Writer(archive.stream, live.name, live.salt, master_key) if archive else None
         changes = plan_changes(validated, live, self._options["purge"], writer, report_progress)
+        changed = changes.changed or master_key != live.master_key
         result: dict[str, Any] = {
-            "changed": changes.changed,
+            "changed": changed,
             "published": changes.published,
             "unchanged": changes.unchanged,
             "removed": changes.removed,
@@ -98,7 +103,7 @@ class ActionModule(ActionBase):
         }
         if self._task.diff:
             result["diff"] = self._diff(changes, live)
-        if archive and writer and changes.changed:
+        if archive and writer and changed:
             report_step(changes.sent, f"sending {changes.sent:,} files")
             writer.finish(changes.removed_paths)
             archive.close()

@@ -49,6 +49,18 @@ options:
     type: list
     elements: str
     default: []
+  state:
+    description:
+      - V(checked) only sees whether the database can be written, and whether its phones have keys of O(master_key) or
+        O(previous_master_key); O(bench_url) and O(remote_url) are required for V(present) alone.
+    type: str
+    choices: [present, checked]
+    default: present
+  replace_master_key:
+    description:
+      - Accept any O(master_key), although phones in the field have keys of another one.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - voip.preprovision.service_database
   - voip.preprovision.phones

@@ -34,7 +34,7 @@ options:
     type: str
   try_writing:
     description:
-      - Only see whether the database can be read and written. In check mode, nothing is tried.
+      - Only see whether the database can be read and, unless in check mode, written.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -54,6 +54,10 @@ RETURN = r"""
 present:
   description: Phones in the database, packed for M(voip.preprovision.phone_database); empty if there is no database yet.
   returned: without O(archive) and O(try_writing)
+  type: str
+master_key:
+  description: Fingerprint of the master key that the phones' keys in the database were derived from; empty if it is not known.
+  returned: with O(try_writing)
   type: str
 """
 
@@ -85,9 +89,11 @@ class DatabaseError(Exception):
     """The database cannot be used; the message says why, and quotes nothing from it."""
 
 
-def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
+def run(parameters: dict[str, Any], stream: IO[bytes] | None, check_mode: bool = False) -> dict[str, Any]:
     """Return the module's result; raise DatabaseError."""
-    writes = stream is not None or parameters["try_writing"]
+    trial = parameters["try_writing"]
+    writes = stream is not None or (trial and not check_mode)
+    nothing = {"changed": False, "master_key" if trial else "present": ""}
     sys.path.insert(0, parameters["code"])
     try:
         from preprovision_service.domain.common.database_faults import Case
@@ -99,23 +105,26 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None) -> dict[str, Any]:
         if writes:
             raise DatabaseError(f"the service's code is not installed: {error}") from error
         # Check mode, before anything is installed
-        return {"changed": False, "present": ""}
+        return nothing
     sessions = open_database(parameters["database"])
     engine = engine_of(sessions)
     try:
         file = faults.file_of(engine)
         if not writes and file and not os.path.exists(file):
             # Check mode, before the service has started for the first time
-            return {"changed": False, "present": ""}
+            return nothing
         with engine.connect() as connection:
             fault = faults.fault_of_revision(connection)
         if fault and (writes or fault.case is Case.TOO_NEW):
             raise DatabaseError(fault.text)
-        if parameters["try_writing"]:
+        if stream is None and fault:
+            return nothing
+        if trial and writes:
             try_to_write(sessions())
-            return {"changed": False}
+        if trial:
+            return {"changed": False, "master_key": sync.noted_master_key(sessions)}
         if stream is None:
-            return {"changed": False, "present": "" if fault else _pack(sync.present(sessions))}
+            return {"changed": False, "present": _pack(sync.present(sessions))}
         *lines, last = stream
         end = json.loads(last)
         rows = (dict(zip(sync.COLUMNS, json.loads(line), strict=True)) for line in lines)
@@ -135,8 +144,6 @@ def main() -> None:
     """Wiring."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_by={"archive": ("archive_key",)})
     parameters = module.params
-    if module.check_mode and parameters["try_writing"]:
-        module.exit_json(changed=False)
     stream: IO[bytes] | None = None
     try:
         if parameters["archive"]:
@@ -145,7 +152,7 @@ def main() -> None:
                 stream = io.BytesIO(io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode())).read())
         _become(parameters["owner"])
         try:
-            result = {"changed": True} if stream and module.check_mode else run(parameters, stream)
+            result = {"changed": True} if stream and module.check_mode else run(parameters, stream, module.check_mode)
         finally:
             os.seteuid(os.getuid())
     except (DatabaseError, SealingError, OSError) as error:

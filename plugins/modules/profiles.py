@@ -60,6 +60,12 @@ options:
       - Number of earlier generations to keep on the target.
     type: int
     default: 2
+  replace_master_key:
+    description:
+      - Accept any O(master_key). Without this, the task stops before anything changes if the live files were published with another
+        one than O(master_key) and O(previous_master_key), since phones in the field would never find their files again.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - voip.preprovision.phones
   - voip.preprovision.phones.keys

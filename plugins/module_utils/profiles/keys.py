@@ -18,6 +18,7 @@ MIN_LENGTH = 16
 
 _SALT = b"voip.preprovision"
 _INFO = b"profile key 1 "
+_FINGERPRINT = b"master key fingerprint"
 
 
 class ProfileKeyError(ValueError):
@@ -38,6 +39,11 @@ def _extracted(master: str) -> bytes:
 def key_id(key: str) -> str:
     """Return eight lower-case hexadecimal digits that identify a key in a file name without revealing it."""
     return hmac.digest(key.encode(), b"voip.preprovision key id", hashlib.sha256)[:4].hex()
+
+
+def fingerprint(master: str) -> str:
+    """Return sixteen lower-case hexadecimal digits that identify a master key without revealing it."""
+    return _expand(_extracted(check_secret(master, "master key")), _FINGERPRINT)[:8].hex()
 
 
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:

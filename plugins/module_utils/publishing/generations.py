@@ -68,6 +68,8 @@ class Manifest(NamedTuple):
     salt: str = ""
     base: str = ""
     entries: Iterable[tuple[str, Entry]] = ()
+    master_key: str = ""
+    """As in transfer.Live."""
 
 
 class PublishedTree:
@@ -102,7 +104,7 @@ class PublishedTree:
             return pack_live("", "", ())
         manifest = self._manifest(name)
         with _opened(self._folder(name), _FOLDER) as base:
-            return pack_live(name, manifest.salt, self._verified(base, manifest.entries))
+            return pack_live(name, manifest.salt, self._verified(base, manifest.entries), manifest.master_key)
 
     def _verified(self, base: int, entries: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, LiveFile]]:
         folders = {"": True}
@@ -135,8 +137,8 @@ class PublishedTree:
         """Return a generation's manifest; files whose line cannot be read count as foreign."""
         lines = _read_lines(os.path.join(self._folder(name), MANIFEST))
         match next(lines, None):
-            case {"salt": str(salt), "base": str(base)}:
-                return Manifest(salt, base, _entries(lines))
+            case {"salt": str(salt), "base": str(base), **more}:
+                return Manifest(salt, base, _entries(lines), str(more.get("master_key", "")))
         return Manifest()
 
     def contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -232,7 +234,7 @@ class PublishedTree:
         with _opened(incoming, _FOLDER) as folder:
             made = {""}
             with open(os.open(MANIFEST, _NEW, 0o600, dir_fd=folder), "wb") as manifest:
-                manifest.write(json_line({"salt": transfer.salt, "base": transfer.base}))
+                manifest.write(json_line({"salt": transfer.salt, "base": transfer.base, "master_key": transfer.master_key}))
                 for path, file, content in transfer.files():
                     _check(path)
                     self._make_folders(folder, path.rpartition("/")[0], made)

@@ -51,13 +51,15 @@ class Live(NamedTuple):
     name: str = ""
     salt: str = ""
     entries: Mapping[str, LiveFile] = {}
+    master_key: str = ""
+    """Fingerprint of the master key that phones' keys were derived from; empty if none was, or nobody noted it."""
 
 
-def pack_live(name: str, salt: str, entries: Iterable[tuple[str, LiveFile]]) -> bytes:
+def pack_live(name: str, salt: str, entries: Iterable[tuple[str, LiveFile]], master_key: str = "") -> bytes:
     """Return the live generation as bytes for read_live()."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=1, mtime=0) as packed:
-        packed.write(json_line([name, salt]))
+        packed.write(json_line([name, salt, master_key]))
         for path, file in entries:
             packed.write(json_line([path, *file]))
     return buffer.getvalue()
@@ -67,7 +69,7 @@ def read_live(packed: bytes) -> Live:
     """Return what pack_live() packed; raise TransferError if it is damaged."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(packed)) as lines:
-            name, salt = _texts(lines.readline(), 2)
+            name, salt, master_key = _texts(lines.readline(), 3)
             entries = {}
             for line in lines:
                 path, fingerprint, owner, kind = _texts(line, 4)
@@ -75,7 +77,7 @@ def read_live(packed: bytes) -> Live:
                 entries[path] = LiveFile(fingerprint, sys.intern(owner), sys.intern(kind))
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise TransferError("the target's list of files is damaged") from error
-    return Live(name, salt, entries)
+    return Live(name, salt, entries, master_key)
 
 
 def _texts(line: bytes, count: int) -> list[str]:
@@ -102,12 +104,12 @@ class Writable(Protocol):
 
 
 class Writer:
-    """Writes a transfer to *stream*. *base*: the generation that it was computed against."""
+    """Writes a transfer to *stream*. *base*: the generation that it was computed against; *master_key*: as in Live."""
 
-    def __init__(self, stream: Writable, base: str, salt: str) -> None:
+    def __init__(self, stream: Writable, base: str, salt: str, master_key: str = "") -> None:
         self._stream = stream
         self._files = 0
-        stream.write(json_line({"version": _VERSION, "base": base, "salt": salt}))
+        stream.write(json_line({"version": _VERSION, "base": base, "salt": salt, "master_key": master_key}))
 
     def add(self, path: str, fingerprint: str, owner: str, kind: str, content: bytes) -> None:
         """Write one file."""
@@ -130,8 +132,8 @@ class Reader:
         self._files = 0
         self._line: Any = None
         match self._next():
-            case {"version": int(version), "base": str(base), "salt": str(salt)} if version == _VERSION:
-                self.base, self.salt = base, salt
+            case {"version": int(version), "base": str(base), "salt": str(salt), "master_key": str(key)} if version == _VERSION:
+                self.base, self.salt, self.master_key = base, salt, key
             case _:
                 raise TransferError("it is not a transfer, or was made by another version of this collection")
 

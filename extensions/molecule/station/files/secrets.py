@@ -411,6 +411,7 @@ class LeakTest:
         stations = {
             "phone_profiles_master_key": plant("phone_profiles_master_key"),
             "phone_profiles_previous_master_key": plant("phone_profiles_previous_master_key"),
+            "phone_profiles_replace_master_key": True,
             "phone_profiles_preprovision_parameters": {"GPP_SC": plant("phone_profiles_preprovision_parameters")},
             "web_server_passwords": {"00:00:5e:00:53:02": plain("web_server_passwords")},
         }
@@ -672,7 +673,7 @@ class LeakTest:
     def restore(self) -> None:
         """Publish the scenario's own inventory, and restore the web servers' files."""
         plays = [self.service(), imported("profiles", preprovision_installed_packages=["python3-cryptography"])]
-        self.run("restore", plays, 0, inventories=self.inventories)
+        self.run("restore", plays, 0, "-e", "phone_profiles_replace_master_key=true", inventories=self.inventories)
         for machine in self.machines:
             machine.restore()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import fingerprint
 from ansible_collections.voip.preprovision.plugins.plugin_utils.source_code import collect
 
 pytestmark = pytest.mark.ansible
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[4]
 SOURCE = ROOT / "roles" / "profile_service" / "files" / "preprovision_service"
 MASTER_KEY = "a master key of sixteen characters and more"
 DOMAIN = [path.name for path in (ROOT / "plugins" / "module_utils").iterdir() if (path / "__init__.py").is_file()]
+OTHER_KEY = "another master key of sixteen characters and more"
 OWN_KEY = "a-profile-key-of-its-own"
 PHONES = {
     "desk-1": {
@@ -114,6 +116,12 @@ def run(controller):
         fill(folder, "bad customer", customers={"example": {"url": "x"}}),
         fill(folder, "bad redirect", redirects={"00:00:5e:00:53:02": "somewhere else"}),
         fill(folder, "bad phone", bench_url="http://prov.example.net/$MA.cfg"),
+        fill(folder, "trial", state="checked"),
+        fill(folder, "trial in check mode", check=True, state="checked"),
+        fill(folder, "trial with another key", state="checked", master_key=OTHER_KEY),
+        fill(folder, "another key", phones=few, master_key=OTHER_KEY),
+        fill(folder, "replaced key", phones=few, master_key=OTHER_KEY, replace_master_key=True),
+        fill(folder, "key that follows", phones=few, previous_master_key=OTHER_KEY),
     ]
     return controller.play(steps)
 
@@ -141,6 +149,8 @@ def result_of(run, name):
         ("rearm one", (True, 0, 0)),
         ("rearm all", (True, 0, 0)),
         ("fewer", (True, 0, 1)),
+        ("replaced key", (True, 2, 0)),
+        ("key that follows", (True, 2, 0)),
     ],
 )
 def test_sync_results(run, name, expected):
@@ -160,6 +170,10 @@ def test_sync_results(run, name, expected):
 def test_rearms_phones(run, name, rearmed):
     assert run.done[name]["rearmed"] == rearmed
     assert [phone for phone in ("desk-1", "desk-2", "desk-3") if f"{phone} (rearmed)" in run.shown(name)] == sorted(rearmed)
+
+
+def test_a_trial_changes_nothing(run):
+    assert [run.done[name]["changed"] for name in ("trial", "trial in check mode")] == [False, False]
 
 
 def test_rearms_in_the_database(run, folder):
@@ -190,7 +204,7 @@ def test_database_content(run, folder):
 
 
 def test_shows_no_secrets(run):
-    for secret in ("secret-1001", "another-secret", OWN_KEY, MASTER_KEY):
+    for secret in ("secret-1001", "another-secret", OWN_KEY, MASTER_KEY, OTHER_KEY):
         for name in ("fill", "changed", "fewer"):
             assert secret not in json.dumps(run.done[name])
             assert secret not in run.shown(name)
@@ -206,6 +220,8 @@ def test_shows_no_secrets(run):
         ("bad customer", "customers: example: write a mapping with provisioning_url, redirect or both"),
         ("bad redirect", "redirects: 00:00:5e:00:53:02: a phone cannot follow this URL"),
         ("bad phone", "bench_url: 'http://prov.example.net/$MA.cfg' is not https"),
+        ("trial with another key", f"were published with the key that has the fingerprint {fingerprint(MASTER_KEY)}, and"),
+        ("another key", "run once with -e phone_profiles_replace_master_key=true"),
     ],
 )
 def test_rejects_invalid_input(run, name, words):

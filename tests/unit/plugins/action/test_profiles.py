@@ -26,6 +26,7 @@ OPTIONS = {
     "master_key": "{{ master }}",
     "phones": "{{ groups['phones'] }}",
 }
+OTHER_KEY = "another master key, of sixteen characters and more"
 OWN_KEY = "a-profile-key-of-its-own"
 GROUPS = {
     "all": {"phone_resync": {"periodic": 3600}, "phone_parameters_10_all": {"Time_Zone": "GMT+01:00"}},
@@ -201,6 +202,40 @@ def publications(controller):
         "--vault-password-file",
         str(controller.folder / "password"),
     )
+
+
+@pytest.fixture(scope="module")
+def keys(publications, controller):
+    """Publications with other master keys, in a folder of their own."""
+    place = {"dest": str(controller.folder / "keys"), "phones": ["desk-1"]}
+    follows = {**place, "master_key": OTHER_KEY, "previous_master_key": OPTIONS["master_key"]}
+    return controller.play(
+        [
+            step("key", **place),
+            step("another", master_key=OTHER_KEY, **place),
+            step("another in check mode", check=True, master_key=OTHER_KEY, **place),
+            step("next", **follows),
+            step("next again", **follows),
+            step("first", **place),
+            step("first on purpose", replace_master_key=True, **place),
+            step("first again", **place),
+        ],
+        "--vault-password-file",
+        str(controller.folder / "password"),
+    )
+
+
+def test_another_master_key_is_refused_unless_it_follows(keys):
+    assert {name: result["changed"] for name, result in keys.done.items() if name not in keys.failed} == {
+        "key": True,
+        "next": True,
+        "next again": False,
+        "first on purpose": True,
+        "first again": False,
+    }
+    assert [*keys.failed] == ["another", "another in check mode", "first"]
+    assert all("in the field would never find their files again" in message for message in keys.failed.values())
+    assert OTHER_KEY not in keys.output
 
 
 def test_all_succeed(publications):

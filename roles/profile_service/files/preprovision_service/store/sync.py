@@ -42,16 +42,27 @@ class Present(NamedTuple):
     """MAC address -> version of the phones from the inventory."""
     version: str
     """Version of the settings and customers."""
+    master_key: str = ""
+    """Fingerprint of the master key that phones' keys were derived from; empty if none was, or nobody noted it."""
+
+
+_OF_PRESENT = ("salt", "version", "master_key")
 
 
 def present(sessions: sessionmaker[Session]) -> Present:
     """Return what the database holds."""
     with sessions() as session:
-        rows = session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(("salt", "version"))))
+        rows = session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(_OF_PRESENT)))
         settings = {row.name: str(row.value) for row in rows}
         found = session.execute(select(Phone.mac, Phone.version).where(Phone.source == INVENTORY)).all()
-    salt, version = (settings.get(name, "").strip('"') for name in ("salt", "version"))
-    return Present(salt or secrets.token_hex(16), {row.mac: row.version for row in found}, version)
+    salt, version, master_key = (settings.get(name, "").strip('"') for name in _OF_PRESENT)
+    return Present(salt or secrets.token_hex(16), {row.mac: row.version for row in found}, version, master_key)
+
+
+def noted_master_key(sessions: sessionmaker[Session]) -> str:
+    """Return Present.master_key alone."""
+    with sessions() as session:
+        return str(session.scalar(select(Setting.value).where(Setting.name == "master_key")) or "").strip('"')
 
 
 def sync(
