@@ -29,6 +29,7 @@ from ..plugin_utils.phone_source import PhoneSource
 from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import PHONES, PUBLICATION, SETTINGS, argument_spec, merge_publication
 from ..plugin_utils.target_module import TargetModule, failing
+from ..plugin_utils.variable_specs import role_variables
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path", "required": True},
@@ -43,6 +44,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **argument_spec(PUBLICATION, PHONES, SETTINGS),
 }
 REQUIRED_IF = [("state", "present", ("bench_url", "remote_url"))]
+
+_OF_PLAYBOOK = {"boot": "check_phones", "models": "check_families", "mac": "check_mac"}
 
 _KINDS = (ProfileKind.PREPROVISION, ProfileKind.SERVICE)
 
@@ -74,7 +77,7 @@ class ActionModule(ActionBase):
         target = TargetModule(self, "check_phone_files", task_vars, "check_phones", groups=groups, **given)
         if options["state"] == "absent":
             return {**result, **target.call()}
-        with failing(CheckPhonesError, *ERRORS):
+        with failing(CheckPhonesError, *ERRORS, reword=role_variables(task_vars or {}, _OF_PLAYBOOK)):
             publication = Publication(options, self._loader, self._find_needle, task_vars or {}, _KINDS)
             if options["boot"]:
                 phones = list(_own_phones(publication.source, options["boot"]))

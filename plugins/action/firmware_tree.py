@@ -25,6 +25,7 @@ from ..module_utils.firmware.selector import gaps
 from ..module_utils.firmware.store import Content, Stored, conflict
 from ..plugin_utils.options import read_options
 from ..plugin_utils.target_module import TargetModule, failing
+from ..plugin_utils.variable_specs import role_variables
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": "/srv/preprovision"},
@@ -75,7 +76,7 @@ class ActionModule(ActionBase):
         self._variables = task_vars or {}
         self._options = options = read_options("firmware_tree", ARGUMENT_SPEC, self._task.args)
         self._store = TargetModule(self, "firmware_store", task_vars, "firmware_tree", path=options["path"])
-        with failing(FamilyError, FirmwareError):
+        with failing(FamilyError, FirmwareError, reword=role_variables(task_vars or {})):
             catalogue = BUILTIN.extended(options["families"])
             images = read_catalogue(options["images"], catalogue)
             # Several entries may name one file, for different phones

@@ -24,6 +24,7 @@ from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import KEYS, PHONES, PUBLICATION, SETTINGS, argument_spec, merge_publication
 from ..plugin_utils.rearming import Rearming
 from ..plugin_utils.target_module import SealedArchive, TargetModule, failing, sealed_archive
+from ..plugin_utils.variable_specs import role_variables
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "database": {"type": "str", "required": True, "no_log": True},
@@ -86,10 +87,10 @@ class ActionModule(ActionBase):
         place = {name: options[name] for name in ("database", "code", "owner")}
         self._target = TargetModule(self, "phone_table", task_vars, "phone_database", **place)
         if options["state"] == "checked":
-            with failing(*ERRORS):
+            with failing(*ERRORS, reword=role_variables(task_vars or {})):
                 self._check_master_key(str(self._target.call(try_writing=True)["master_key"]))
             return {**result, "changed": False}
-        with failing(*ERRORS):
+        with failing(*ERRORS, reword=role_variables(task_vars or {})):
             publication = Publication(options, self._loader, self._find_needle, task_vars or {}, KINDS)
             with sealed_archive() as archive:
                 result.update(self._fill(publication, archive))

@@ -27,6 +27,7 @@ from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import KEYS, KINDS, PHONES, PUBLICATION, SETTINGS, TRUST, argument_spec, merge_publication
 from ..plugin_utils.target_module import SealedArchive, TargetModule, failing, sealed_archive
 from ..plugin_utils.validate_phones import ValidatedPhones
+from ..plugin_utils.variable_specs import role_variables
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "path", "required": True},
@@ -58,7 +59,7 @@ class ActionModule(ActionBase):
         if options["state"] == "previous":
             answer = self._target.call(state="previous")
             return {**result, "changed": answer["changed"], "generation": answer["generation"]}
-        with failing(*ERRORS):
+        with failing(*ERRORS, reword=role_variables(task_vars or {})):
             publication = Publication(options, self._loader, self._find_needle, task_vars or {}, options["kinds"])
             result.update(self._explain(publication) if options["explain"] else self._publish(publication))
         return result

@@ -22,6 +22,7 @@ from .profile_templates import TemplateFiles
 from .progress import report_progress
 from .publication_options import plain_settings
 from .validate_phones import ValidatedPhones, report_ignored, validate_phones
+from .variable_specs import role_variables
 
 ERRORS: tuple[type[Exception], ...] = (
     CertificateError,
@@ -51,6 +52,7 @@ class Publication:
     ) -> None:
         """*loader*: Ansible's DataLoader; *find*: finds a template; *kinds*: what to make."""
         self._options = options
+        self._reword = role_variables(variables)
         self.source = PhoneSource(options, loader, variables)
         self.templates = TemplateFiles(loader, find, variables)
         self.settings = plain_settings(options, self.source.catalogue)
@@ -65,5 +67,6 @@ class Publication:
             # Looking up a host's variables takes long, so it is done once
             entries = [*entries]
         validated = validate_phones(entries, self.reader, self.publisher, keep, report_progress, passwords)
-        report_ignored([*validated.ignored, *self.source.missing_groups()], self._options["unknown_parameters"])
+        ignored = map(self._reword, [*validated.ignored, *self.source.missing_groups()])
+        report_ignored(ignored, validated.unknown, self._options["unknown_parameters"])
         return validated

@@ -11,7 +11,7 @@ import contextlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, Protocol
 
 from ansible import constants as C
@@ -35,15 +35,15 @@ class Action(Protocol):
 
 
 @contextlib.contextmanager
-def failing(*errors: type[Exception], begin: str = "") -> Iterator[None]:
-    """Turn these errors into a failure of the task with their message.
+def failing(*errors: type[Exception], reword: Callable[[str], str] = str) -> Iterator[None]:
+    """Turn these errors into a failure of the task with their message, reworded for the user.
 
     Without the cause, which Ansible would show, too: it could quote the value of a variable.
     """
     try:
         yield
     except errors as error:
-        raise AnsibleActionFail(f"{begin}{error}") from None
+        raise AnsibleActionFail(reword(str(error))) from None
 
 
 class TargetModule:

@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.certificates.delivery_checks import FamilyPhones
 from ..module_utils.common.mac import MacError, parse_mac
+from ..module_utils.common.variables import NameFault
 from ..module_utils.families.model import BenchDelivery
 from ..module_utils.phones.phone import Phone, PhoneError
 from ..module_utils.phones.reader import PhoneReader
@@ -26,6 +27,7 @@ from ..module_utils.publishing.settings import ProfileKind
 from ..module_utils.publishing.unit_files import bench_delivery_of
 from .phone_source import Entry
 from .progress import MIN_FOR_PROGRESS, Progress
+from .variable_specs import variable_specs
 
 
 @dataclass
@@ -46,6 +48,8 @@ class ValidatedPhones:
     """Name of a family -> its phones of that kind."""
     ignored: list[str] = field(default_factory=list)
     """Sentences on parameters that phones would ignore."""
+    unknown: list[str] = field(default_factory=list)
+    """Sentences on variables that begin like those of phones, and may be the user's own."""
 
     def phones(self) -> Iterable[Phone]:
         """Return the phones, read again unless they are kept."""
@@ -83,13 +87,16 @@ def validate_phones(
     return result
 
 
-def report_ignored(ignored: Iterable[str], action: str) -> None:
-    """Treat parameters that phones would ignore by *action*: warn, error (raise PhoneError) or ignore."""
+def report_ignored(ignored: Iterable[str], unknown: Iterable[str], action: str) -> None:
+    """Treat parameters that phones would ignore by *action*: warn, error (raise PhoneError) or ignore.
+
+    *unknown* variables may be the user's own, so they are no error.
+    """
     sentences = [*ignored]
     if action == "error" and sentences:
         raise PhoneError("\n".join(sentences))
-    if action == "warn":
-        for sentence in sentences:
+    if action != "ignore":
+        for sentence in (*sentences, *unknown):
             Display().warning(sentence)
 
 
@@ -114,7 +121,8 @@ class _Validation:
 
     def __init__(self, result: ValidatedPhones, passwords: Container[str]) -> None:
         self._result, self._passwords = result, passwords
-        self._problems, self._ignored = _Findings(), _Findings()
+        self._problems, self._ignored, self._unknown = _Findings(), _Findings(), _Findings()
+        self._faults: dict[str, NameFault | None] = {}
         self._uniqueness, self._paths = UniquenessChecker(), PathConflicts()
         self._compares = ProfileKind.BOOTSTRAP in result.publisher.settings.complete
 
@@ -123,6 +131,7 @@ class _Validation:
         if entry.problem:
             self._problems.add(entry.label, entry.problem)
             return
+        self._check_names(entry)
         publisher = self._result.publisher
         try:
             phone = self._result.reader.read(entry.name, entry.variables)
@@ -151,10 +160,19 @@ class _Validation:
             self._paths.add(path, owner)
         families = {models[name].family.name: models[name].family for name in result.used}
         result.ignored = [*self._ignored, *result.publisher.ignored(families.values())]
+        result.unknown = [*self._unknown]
         # Phones with the same MAC share their files too, so reporting both would repeat it
         problems = [*self._problems, *(self._uniqueness.conflicts() or self._paths.conflicts())]
         if problems:
             raise PhoneError("\n".join(problems))
+
+    def _check_names(self, entry: Entry) -> None:
+        for name in entry.variables:
+            if name not in self._faults:
+                self._faults[name] = variable_specs().names.fault(name)
+            fault = self._faults[name]
+            if fault:
+                (self._problems if fault.is_error else self._unknown).add(entry.label, fault.sentence)
 
     def _note_mac(self, label: str, variables: Mapping[str, Any]) -> None:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..common.mac import Mac, MacError, parse_mac
-from ..common.suggest import did_you_mean, nearest, unknown, unknown_choice
+from ..common.suggest import did_you_mean, unknown, unknown_choice
 from ..common.validate import ValidationError, kind_of, read_flag
 from ..families.catalogue import BUILTIN, Catalogue
 from ..families.model import BenchDelivery, Family, Model, ModelError
@@ -22,11 +22,10 @@ from ..profiles.flat_profile import Parameters, ProfileError, check_text, read_p
 from ..profiles.formats import FORMATS
 from ..profiles.keys import ProfileKeyError, check_key, check_previous_key, check_secret, derive_key
 from ..profiles.sealing.model import Sealing
-from .phone import LAYER, PLAIN, STRUCTURED, Phone, PhoneError
+from .phone import LAYER, Phone, PhoneError
 from .typed_variables import TYPED, Reading, read_typed
 from .uniqueness import UniquenessChecker
 
-_KNOWN = frozenset([*STRUCTURED, *PLAIN])
 _SEALINGS = {sealing.value: sealing for sealing in Sealing}
 _DELIVERIES = {delivery.value: delivery for delivery in BenchDelivery}
 
@@ -51,7 +50,6 @@ class PhoneReader:
         self._shared = {id(value) for value in shared}
         self._readings: dict[tuple[str, int, str, int], Reading] = {}
         self._merged: dict[tuple[object, ...], Reading] = {}
-        self._misspelt: dict[str, str] = {}
         self._line_paths: dict[tuple[str, int], tuple[dict[str, str], str]] = {}
         for option, key in (("master_key", master_key), ("previous_master_key", previous_master_key)):
             if key is not None:
@@ -91,7 +89,7 @@ class PhoneReader:
             template=template,
             lines=_template_lines(lines, family) if template else (),
             firmware=_firmware(variables),
-            ignored=(*merged.ignored, *own.ignored, *_ignored_firmware(variables, family), *self._ignored_variables(variables)),
+            ignored=(*merged.ignored, *own.ignored, *_ignored_firmware(variables, family)),
         )
 
     def origins(self, variables: Mapping[str, Any]) -> dict[str, str]:
@@ -114,18 +112,6 @@ class PhoneReader:
             return mac, self.catalogue.find_model(_required(variables, variable))
         except (MacError, ModelError, ProfileError) as error:
             raise PhoneError(f"{variable}: {error}") from error
-
-    def _ignored_variables(self, variables: Mapping[str, Any]) -> list[str]:
-        """Return a sentence on each variable that looks like a misspelt phone variable; others may be the user's own."""
-        other = [name for name in variables if name not in _KNOWN and name.startswith("phone_") and not name.startswith(LAYER)]
-        sentences = []
-        for name in other:
-            if name not in self._misspelt:
-                near = nearest(name, _KNOWN, 0.85)
-                self._misspelt[name] = f"unknown phone variable '{name}' is ignored{did_you_mean(near)}" if near else ""
-            if self._misspelt[name]:
-                sentences.append(self._misspelt[name])
-        return sentences
 
     def _key(self, variables: Mapping[str, Any], mac: Mac) -> str | None:
         own = variables.get("phone_profile_key")

@@ -28,7 +28,7 @@ from ansible_collections.voip.preprovision.plugins.plugin_utils.plan_changes imp
     plan_changes,
 )
 from ansible_collections.voip.preprovision.plugins.plugin_utils.progress import MIN_FOR_PROGRESS
-from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import validate_phones
+from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import report_ignored, validate_phones
 
 MASTER = "a master key for tests"
 SETTINGS = Settings(
@@ -196,6 +196,37 @@ def test_reports_ignored_parameters_once_for_all_phones():
         "phone desk-1 and 2 more: phone_parameters: the family ata19x does not know Prxy_1_ and would ignore it;"
         " did you mean 'Proxy_1_'?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("phone_serail", "phone_serial"),
+        ("phone_parameter", "phone_parameters"),
+        ("phone_paramters_20_customer", "phone_parameters_20_customer"),
+    ],
+)
+def test_refuses_misspelt_variables(name, near):
+    with pytest.raises(PhoneError) as caught:
+        Target().look(*(entry(number, **{name: {}}) for number in (1, 2)))
+    assert str(caught.value) == f"phone desk-1 and 1 more: unknown variable '{name}'; did you mean '{near}'?"
+
+
+def test_reports_variables_that_may_be_the_users_own():
+    found = Target().look(entry(1, phone_owner="x", phone_parameters_={}), entry(2, phone_owner="y"))
+    assert found.unknown == [
+        "phone desk-1 and 1 more: unknown variable 'phone_owner'; if it is your own, give it a name that does not begin like those"
+        " of this collection"
+    ]
+    assert found.ignored == []
+
+
+@pytest.mark.parametrize(("action", "warned"), [("warn", ["a", "b"]), ("error", ["b"]), ("ignore", [])])
+def test_unknown_variables_are_no_error(monkeypatch, action, warned):
+    warnings: list[str] = []
+    monkeypatch.setattr("ansible.utils.display.Display.warning", lambda _self, sentence: warnings.append(sentence))
+    report_ignored(["a"] if action != "error" else [], ["b"], action)
+    assert warnings == warned
 
 
 def test_reports_ignored_parameters_of_the_publication():

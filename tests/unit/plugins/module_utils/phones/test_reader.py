@@ -342,14 +342,6 @@ def test_reports_line_keys_without_a_parameter():
     assert phone.ignored == ("phone_lines: use_auth_id has no parameter in the family mpp, which would ignore it",)
 
 
-def test_reports_misspelt_variables():
-    phone = read(phone_serail="x", phone_parameter={}, phone_owner="own", phone_unknown=1, phone_parameters_={})
-    assert phone.ignored == (
-        "unknown phone variable 'phone_serail' is ignored; did you mean 'phone_serial'?",
-        "unknown phone variable 'phone_parameter' is ignored; did you mean 'phone_parameters'?",
-    )
-
-
 @pytest.mark.parametrize(
     ("model", "name", "access", "instead"),
     [
