@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Check the variables of a host by the specifications of roles and playbooks, before a play does anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ansible.errors import AnsibleError, AnsibleUndefinedVariable
+
+from ..module_utils.common.suggest import unknown
+from ..module_utils.common.variables import NameFault, VariableError, kind_faults
+from .origins import ELSEWHERE, variable_origins
+from .variable_specs import variable_specs
+
+_VAULTED = re.compile(r"\bvault_\w+")
+_NOT_OURS = ("_", "ansible_")
+_OPERATORS = "profile_service_operators"
+
+
+class Review(NamedTuple):
+    """A sentence on each mistake, and on each variable that may be one."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
+class VariableReview:
+    """The variables of one host in one play."""
+
+    def __init__(self, manager: Any, loader: Any, templar: Any, variables: Mapping[str, Any]) -> None:
+        """*manager*, *loader*, *templar*: those of the task, as are the *variables*, which are not templated yet."""
+        self._manager, self._loader, self._templar, self._variables = manager, loader, templar, variables
+        self._host = str(variables.get("inventory_hostname"))
+        self._command_line: Mapping[str, Any] = manager.extra_vars
+        self._specs = variable_specs()
+
+    def check(self, playbook: str) -> Review:
+        """Return what is wrong; raise VariableError for an unknown playbook."""
+        if playbook not in self._specs.playbooks:
+            raise VariableError(f"check_variables: {unknown('playbook', playbook, self._specs.playbooks)}")
+        errors: list[str] = []
+        warnings: list[str] = []
+        for name, fault in self._misnamed():
+            (errors if fault.is_error else warnings).append(f"{self._origin(name)}{fault.sentence}")
+        errors += [*self._missing(playbook), *self._of_wrong_kind()]
+        if playbook in ("site", "station") and self._variables.get(_OPERATORS) == {}:
+            warnings.append(f"{self._host}: nobody can log in to the board; name an operator in {_OPERATORS}")
+        return Review(errors, warnings)
+
+    def _misnamed(self) -> Iterator[tuple[str, NameFault]]:
+        # What set_fact and register have set; no other interface tells it from what the user has written
+        facts = self._manager._nonpersistent_fact_cache.get(self._host, {})
+        for name in sorted(self._variables):
+            if name.startswith(_NOT_OURS) or (name in facts and name not in self._command_line):
+                continue
+            fault = self._specs.names.fault(name)
+            if fault:
+                yield name, fault
+
+    def _origin(self, name: str) -> str:
+        """Return the beginning of a message: where the variable is set."""
+        if name in self._command_line:
+            return "command line: "
+        origin = variable_origins(self._manager, self._loader, self._manager._inventory, self._host, [name])[name]
+        return "" if origin == ELSEWHERE else f"{origin}: "
+
+    def _missing(self, playbook: str) -> Iterator[str]:
+        for name, option in self._specs.playbooks[playbook].items():
+            if option.get("required") and self._variables.get(name) in (None, ""):
+                what = option["description"].split(". ")[0].rstrip(".")
+                what = f"{what[:1].lower()}{what[1:]}"
+                yield f"{name} is missing; set it in the inventory, such as in group_vars/all/main.yml: {what}"
+
+    def _of_wrong_kind(self) -> Iterator[str]:
+        for name, option in self._specs.options.items():
+            if name not in self._variables:
+                continue
+            value = self._variables[name]
+            if missing := self._missing_in_vault(value):
+                verb = "is" if len(missing) == 1 else "are"
+                used = " and ".join(missing)
+                yield f"{name} uses {used}, which {verb} not defined; write a vault, such as group_vars/all/vault.yml"
+                continue
+            if _is_templated(value):
+                if option["type"] not in ("list", "dict"):
+                    continue
+                try:
+                    value = self._templar.template(value)
+                except AnsibleError:
+                    # It may need facts that are not gathered yet
+                    continue
+            yield from kind_faults(name, value, option, name in self._command_line)
+
+    def _missing_in_vault(self, value: object) -> list[str]:
+        """Return the names of variables of a vault that *value* uses and that are not defined, unless it has a default for them."""
+        missing: set[str] = set()
+        for text in _texts(value):
+            names = {name for name in _VAULTED.findall(text) if name not in self._variables}
+            if names:
+                try:
+                    self._templar.template(text)
+                except AnsibleUndefinedVariable:
+                    missing |= names
+        return sorted(missing)
+
+
+def _is_templated(value: object) -> bool:
+    return any("{{" in text or "{%" in text for text in _texts(value))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield all texts in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for below in value.values():
+            yield from _texts(below)
+    elif isinstance(value, list | tuple):
+        for below in value:
+            yield from _texts(below)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables of a host, checked before a play does anything: in the inventory, in a play and on the command line."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.ansible
+
+GOOD = {
+    "provisioning_name": "prov.example.net",
+    "bench_ports": [],
+    "dns_server_records": "{{ {provisioning_name: ['192.0.2.1']} }}",
+    "bench_services_elsewhere": [{"interface": "eth0", "ports": "{{ [123] }}"}],
+    "dhcp_server_option_6": "{{ unknown_yet }}",
+    "phone_parameters_20_customer": {},
+    "profile_service_operators": {"anna": "{{ vault_anna | default('s3cret-anna') }}"},
+    "_bench_note": 1,
+    "my_own": 1,
+}
+VAULT = "; write a vault, such as group_vars/all/vault.yml"
+MISTAKES = {
+    "name": ({"bench_port": ["enp2s0"]}, "unknown variable 'bench_port'; did you mean 'bench_ports'?"),
+    "layer": (
+        {"phone_paramters_20_customer": {}},
+        "unknown variable 'phone_paramters_20_customer'; did you mean 'phone_parameters_20_customer'?",
+    ),
+    "unlike any": (
+        {"time_server_colour": 1},
+        "unknown variable 'time_server_colour'; ansible-doc -t role voip.preprovision.time_server lists the variables of that role",
+    ),
+    "list": ({"bench_ports": "enp2s0"}, "bench_ports is a list: write [enp2s0]"),
+    "list from a template": ({"bench_ports": "{{ 'enp2s0' }}"}, "bench_ports is a list: write [enp2s0]"),
+    "mapping": ({"dns_server_records": "a"}, "dns_server_records is a mapping, not text: write {NAME: VALUE}"),
+    "list below": (
+        {"bench_services_elsewhere": [{"interface": "eth0", "ports": 123}]},
+        "bench_services_elsewhere: entry 1: ports is a list: write [123]",
+    ),
+    "flag": ({"bench_firewall": "perhaps"}, "bench_firewall is true or false, not 'perhaps'"),
+    "vault": (
+        {"profile_service_operators": {"anna": "{{ vault_anna }}", "bert": "{{ vault_bert | default('s3cret-bert') }}"}},
+        f"profile_service_operators uses vault_anna, which is not defined{VAULT}",
+    ),
+    "two of a vault": (
+        {"phone_profiles_master_key": "{{ vault_a ~ vault_b }}"},
+        f"phone_profiles_master_key uses vault_a and vault_b, which are not defined{VAULT}",
+    ),
+    "missing": (
+        {"provisioning_name": ""},
+        "provisioning_name is missing; set it in the inventory, such as in group_vars/all/main.yml: name under which phones reach"
+        " the server, such as prov.example.net",
+    ),
+    "two": (
+        {"bench_port": 1, "bench_ports": "a,b"},
+        "unknown variable 'bench_port'; did you mean 'bench_ports'?\nbench_ports is a list: write [a, b]",
+    ),
+}
+WARNINGS = {
+    "near": ({"offline_bundel": "x"}, "unknown variable 'offline_bundel'; did you mean 'offline_bundle'?"),
+    "perhaps own": (
+        {"firmware_mirror": "x"},
+        "unknown variable 'firmware_mirror'; if it is your own, give it a name that does not begin like those of this collection",
+    ),
+    "no operator": (
+        {"profile_service_operators": {}},
+        "station: nobody can log in to the board; name an operator in profile_service_operators",
+    ),
+}
+
+
+def step(name, playbook="site", **variables):
+    task = {"name": name, "voip.preprovision.check_variables": {"playbook": playbook}, "ignore_errors": True}
+    return {**task, "vars": {**GOOD, **variables}}
+
+
+@pytest.fixture(scope="module")
+def run(controller):
+    """All cases, each a task of one play."""
+    controller.write("inventory/hosts.yml", {"all": {"children": {"stations": {"hosts": controller.station}}}})
+    register = {
+        "name": "set",
+        "ansible.builtin.set_fact": {"bench_found": 1, "phone_profiles_found": 1},
+        "register": "web_server_result",
+    }
+    return controller.play(
+        [
+            register,
+            step("good"),
+            *(step(name, **variables) for name, (variables, _sentence) in (MISTAKES | WARNINGS).items()),
+            step("playbook", "sites"),
+            step("backup", "backup", backup_passphrase="{{ vault_backup_passphrase }}"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def inventory(controller, run):
+    """One case with variables of a group, of the host and of the command line."""
+    controller.write("inventory/group_vars/all/main.yml", {**GOOD, "bench_adress": "192.0.2.1/24"})
+    controller.write("inventory/group_vars/stations.yml", {"bench_port": []})
+    controller.write("inventory/host_vars/station.yml", {"web_server_tsl": "auto"})
+    task = {"name": "all", "voip.preprovision.check_variables": {"playbook": "check"}, "ignore_errors": True}
+    return controller.play([task], "-e", "check_phones=ata192-1", "-e", "dhcp_server_watc=1", "-e", "bench_firewall=no")
+
+
+def test_accepts_good_variables(run):
+    assert run.done["good"]["changed"] is False
+    assert "[WARNING]" not in run.shown("good")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_refuses_mistakes(run, name):
+    assert run.failed[name] == MISTAKES[name][1]
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_warns_of_what_may_be_a_mistake(run, name):
+    assert name in run.done
+    assert f"[WARNING]: {WARNINGS[name][1]}" in " ".join(run.shown(name).split())
+
+
+def test_knows_its_playbooks(run):
+    assert run.failed["playbook"] == "check_variables: unknown playbook 'sites'; did you mean 'site'?"
+
+
+def test_checks_what_a_playbook_needs(run):
+    assert run.failed["backup"] == f"backup_passphrase uses vault_backup_passphrase, which is not defined{VAULT}"
+
+
+def test_shows_no_value_of_a_secret(run):
+    assert "s3cret" not in run.output
+
+
+def test_says_where_a_variable_is_set(inventory):
+    assert inventory.failed["all"].splitlines() == [
+        "group all: unknown variable 'bench_adress'; did you mean 'bench_address'?",
+        "group stations: unknown variable 'bench_port'; did you mean 'bench_ports'?",
+        "command line: unknown variable 'dhcp_server_watc'; did you mean 'dhcp_server_watch'?",
+        "host station: unknown variable 'web_server_tsl'; did you mean 'web_server_tls'?",
+        """check_phones is a list: write -e '{"check_phones": ["ata192-1"]}'""",
+    ]
