@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parsed_files import read_yaml
+from parsed_files import parse_yaml, read_yaml
 
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import read_phones
 
@@ -31,7 +33,11 @@ PHONE_VARIABLES = {
 @cache
 def inventory(name: str) -> tuple[dict[str, Any], str]:
     """Return the inventory listed by ansible-inventory, and its warnings."""
-    command = [Path(sys.executable).with_name("ansible-inventory"), "-i", f"inventories/{name}", "--list"]
+    return listing(f"inventories/{name}")
+
+
+def listing(path: str) -> tuple[dict[str, Any], str]:
+    command = [Path(sys.executable).with_name("ansible-inventory"), "-i", path, "--list"]
     environment = os.environ | {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
     return json.loads(done.stdout, object_hook=plain), done.stderr
@@ -82,6 +88,24 @@ def test_role_variables_exist(name):
         if variable.startswith(f"{role}_") and variable not in known
     ]
     assert unknown == []
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_a_vault_beside_the_variables_of_all_hides_none_of_them(name, tmp_path):
+    """As a file group_vars/all.yml would be hidden by a folder group_vars/all."""
+    folder = shutil.copytree(ROOT / "inventories" / name, tmp_path / name)
+    example = folder / "group_vars/all/vault.yml.example"
+    vault = example.read_text() if example.exists() else "vault_backup_passphrase: an example\n"
+    (folder / "group_vars/all/vault.yml").write_text(vault)
+    for variables in hosts(listing(str(folder))[0], "stations").values():
+        assert variables["provisioning_name"] == "prov.example.net"
+        assert {name for name in variables if name.startswith("vault_")} == set(parse_yaml(vault))
+
+
+def test_examples_of_vaults_name_what_the_inventory_uses():
+    for example in ROOT.glob("inventories/*/group_vars/all/vault.yml.example"):
+        text = "".join(path.read_text() for path in example.parents[2].rglob("*.yml"))
+        assert set(parse_yaml(example.read_text())) == set(re.findall(r"\bvault_\w+", text))
 
 
 @pytest.mark.parametrize("name", INVENTORIES)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbooks as users start them: from the checkout, from a repository of their own, with variables of their inventory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.ansible
+
+ROOT = Path(__file__).parents[3]
+GUIDE = (ROOT / "docs/guides/own_repository.md").read_text()
+PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+INVENTORY = """
+stations:
+  hosts:
+    station: {ansible_connection: local, ansible_become: false, ansible_python_interpreter: %s}
+"""
+
+
+def play(folder: Path, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook in a folder; without *config*, with that of the folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_NOCOLOR": "1"}
+    if config:
+        environment["ANSIBLE_CONFIG"] = str(config)
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False, text=True)
+
+
+@pytest.fixture
+def repository(tmp_path) -> Path:
+    """A repository of a user with one station."""
+    (tmp_path / "inventory/group_vars/all").mkdir(parents=True)
+    (tmp_path / "inventory/hosts.yml").write_text(INVENTORY % sys.executable)
+    (tmp_path / "inventory/group_vars/all/main.yml").write_text("provisioning_name: prov.example.net\n")
+    return tmp_path
+
+
+def test_site_of_the_checkout_sets_up_the_bench_by_default():
+    done = play(ROOT, "site.yml", "--list-hosts", "--list-tasks")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.findall(r"^ +(bench-pc|station)$", done.stdout, re.MULTILINE) == ["bench-pc"]
+    assert "voip.preprovision.dhcp_server : Configure" in done.stdout
+
+
+def test_site_of_the_checkout_stays_out_of_the_collection():
+    ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]
+    assert [name for name in ("site.yml", "playbooks/site.yml") if any(fnmatch(name, pattern) for pattern in ignored)] == [
+        "site.yml"
+    ]
+
+
+def test_site_of_a_repository_of_ones_own_works_as_documented(repository):
+    site, *_others = re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    (config,) = re.findall(r"^```ini\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    assert len(site.splitlines()) == 2
+    (repository / "site.yml").write_text(site)
+    (repository / "ansible.cfg").write_text(config)
+    assert play(repository, "site.yml", "--syntax-check").returncode == 0
+    done = play(repository, "site.yml", "--list-tasks")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "voip.preprovision.dhcp_server : Configure" in done.stdout
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_every_playbook_refuses_misspelt_variables(repository, playbook):
+    inventory = ("-i", "inventory", *(("-e", "teardown_hosts=stations") if playbook == "teardown" else ()))
+    if playbook == "bench_clients":
+        (repository / "inventory/hosts.yml").write_text((INVENTORY % sys.executable).replace("stations:", "bench_clients:"))
+    done = play(repository, *inventory, f"voip.preprovision.{playbook}", "-e", "bench_prots=x", config=ROOT / "ansible.cfg")
+    assert "command line: unknown variable 'bench_prots'; did you mean 'bench_ports'?" in done.stdout + done.stderr
+    assert re.search(r": ok=[01] +changed=0 .*failed=1 ", done.stdout)
+
+
+def test_backup_reads_its_variables_from_the_inventory(repository):
+    (repository / "inventory/group_vars/stations.yml").write_text('backup_passphrase: "one line and\\nanother one"\n')
+    done = play(repository, "-i", "inventory", "voip.preprovision.backup", config=ROOT / "ansible.cfg")
+    assert "backup_passphrase must be one line" in done.stdout + done.stderr
+
+
+def test_restore_finds_a_backup_from_where_the_user_stands(repository):
+    (repository / "inventory/group_vars/stations.yml").write_text("backup_passphrase: long enough for all\n")
+    (repository / "backups").mkdir()
+    (repository / "backups/a.backup.tar").write_text("no backup")
+    restore = ("-i", "inventory", "voip.preprovision.restore", "-e", "backup_file=backups/a.backup.tar")
+    done = play(repository, *restore, config=ROOT / "ansible.cfg")
+    assert f"{repository}/backups/a.backup.tar is not a backup of a station" in " ".join((done.stdout + done.stderr).split())
