@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Check the variables of a host by the specifications of roles and playbooks, before a play does anything."""
+"""Check the variables of a host by the specifications of roles and playbooks, before a play or a role does anything."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
@@ -13,10 +13,11 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 from ..module_utils.common.suggest import unknown
 from ..module_utils.common.variables import NameFault, VariableError, kind_faults
 from .origins import ELSEWHERE, variable_origins
-from .variable_specs import variable_specs
+from .variable_specs import Options, variable_specs
 
 _VAULTED = re.compile(r"\bvault_\w+")
 _NOT_OURS = ("_", "ansible_")
+_STRUCTURED = ("list", "dict")
 _OPERATORS = "profile_service_operators"
 
 
@@ -32,10 +33,11 @@ class VariableReview:
 
     def __init__(self, manager: Any, loader: Any, templar: Any, variables: Mapping[str, Any]) -> None:
         """*manager*, *loader*, *templar*: those of the task, as are the *variables*, which are not templated yet."""
-        self._manager, self._loader, self._templar, self._variables = manager, loader, templar, variables
+        self._manager, self._loader, self._variables = manager, loader, variables
         self._host = str(variables.get("inventory_hostname"))
         self._command_line: Mapping[str, Any] = manager.extra_vars
         self._specs = variable_specs()
+        self._values = _Values(variables, templar)
 
     def check(self, playbook: str) -> Review:
         """Return what is wrong; raise VariableError for an unknown playbook."""
@@ -45,17 +47,13 @@ class VariableReview:
         warnings: list[str] = []
         for name, fault in self._misnamed():
             (errors if fault.is_error else warnings).append(f"{self._origin(name)}{fault.sentence}")
-        errors += [*self._missing(playbook), *self._of_wrong_kind()]
+        errors += [*self._missing(playbook), *self._values.faults(self._specs.options, self._command_line)]
         if playbook in ("site", "station") and self._variables.get(_OPERATORS) == {}:
             warnings.append(f"{self._host}: nobody can log in to the board; name an operator in {_OPERATORS}")
         return Review(errors, warnings)
 
     def _misnamed(self) -> Iterator[tuple[str, NameFault]]:
-        # What set_fact and register have set; no other interface tells it from what the user has written
-        facts = self._manager._nonpersistent_fact_cache.get(self._host, {})
-        for name in sorted(self._variables):
-            if name.startswith(_NOT_OURS) or (name in facts and name not in self._command_line):
-                continue
+        for name in _written(self._manager, self._variables):
             fault = self._specs.names.fault(name)
             if fault:
                 yield name, fault
@@ -74,8 +72,26 @@ class VariableReview:
                 what = f"{what[:1].lower()}{what[1:]}"
                 yield f"{name} is missing; set it in the inventory, such as in group_vars/all/main.yml: {what}"
 
-    def _of_wrong_kind(self) -> Iterator[str]:
-        for name, option in self._specs.options.items():
+
+def role_faults(role: str, variables: Mapping[str, Any], templar: Any) -> list[str]:
+    """Return a sentence on each mistake in the variables of one *role*; they are not templated yet."""
+    specs = variable_specs()
+    named = (name for name in _written(variables["hostvars"]._variable_manager, variables) if name.startswith(f"{role}_"))
+    faults = [fault for name in named if (fault := specs.names.fault(name))]
+    # Ansible's own validation and the role's tasks check all other kinds
+    structured = {name: option for name, option in specs.roles[role].items() if option["type"] in _STRUCTURED}
+    return [*(fault.sentence for fault in faults if fault.is_error), *_Values(variables, templar).faults(structured)]
+
+
+class _Values:
+    """The values of variables, which are templated where their kind depends on it."""
+
+    def __init__(self, variables: Mapping[str, Any], templar: Any) -> None:
+        self._variables, self._templar = variables, templar
+
+    def faults(self, options: Options, command_line: Container[str] = ()) -> Iterator[str]:
+        """Yield a sentence on each value of another kind than its option wants, or that needs a vault."""
+        for name, option in options.items():
             if name not in self._variables:
                 continue
             value = self._variables[name]
@@ -85,14 +101,14 @@ class VariableReview:
                 yield f"{name} uses {used}, which {verb} not defined; write a vault, such as group_vars/all/vault.yml"
                 continue
             if _is_templated(value):
-                if option["type"] not in ("list", "dict"):
+                if option["type"] not in _STRUCTURED:
                     continue
                 try:
                     value = self._templar.template(value)
                 except AnsibleError:
                     # It may need facts that are not gathered yet
                     continue
-            yield from kind_faults(name, value, option, name in self._command_line)
+            yield from kind_faults(name, value, option, name in command_line)
 
     def _missing_in_vault(self, value: object) -> list[str]:
         """Return the names of variables of a vault that *value* uses and that are not defined, unless it has a default for them."""
@@ -105,6 +121,15 @@ class VariableReview:
                 except AnsibleUndefinedVariable:
                     missing |= names
         return sorted(missing)
+
+
+def _written(manager: Any, variables: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of *variables* that users have written: not those of Ansible, and not what set_fact and register have set."""
+    # No other interface tells them apart
+    facts = manager._nonpersistent_fact_cache.get(str(variables.get("inventory_hostname")), {})
+    for name in sorted(variables):
+        if not name.startswith(_NOT_OURS) and (name not in facts or name in manager.extra_vars):
+            yield name
 
 
 def _is_templated(value: object) -> bool:

@@ -41,17 +41,26 @@ class VariableSpecs(NamedTuple):
 @cache
 def variable_specs() -> VariableSpecs:
     """Return the specifications; they are part of the collection, so an error in them is one of the collection."""
-    roles = {path.parents[1].name: _read(path) for path in sorted(_COLLECTION.glob("roles/*/meta/argument_specs.yml"))}
-    playbooks = _read(_COLLECTION / "playbooks/vars/argument_specs.yml")
-    flat = {role: {name: option for entry in entries.values() for name, option in entry.items()} for role, entries in roles.items()}
-    known = {*STRUCTURED, *PLAIN, *(name for options in (*flat.values(), *playbooks.values()) for name in options)}
-    own = {f"{role}_": f"; ansible-doc -t role voip.preprovision.{role} lists the variables of that role" for role in flat}
-    return VariableSpecs(flat, playbooks, KnownNames(known, own, _SHARED, [LAYER]))
+    entries = {path.parents[1].name: _read(path) for path in sorted(_COLLECTION.glob("roles/*/meta/argument_specs.yml"))}
+    roles = {
+        role: {name: option for entry in found.values() for name, option in _options(entry).items()}
+        for role, found in entries.items()
+    }
+    playbooks = {name: _options(entry) for name, entry in _read(_COLLECTION / "playbooks/vars/argument_specs.yml").items()}
+    known = {*STRUCTURED, *PLAIN, *(name for options in (*roles.values(), *playbooks.values()) for name in options)}
+    # What a role leaves behind for whoever runs it
+    known |= {name for role, found in entries.items() for name in re.findall(rf"C\(({role}_\w+)\)", str(found))}
+    own = {f"{role}_": f"; ansible-doc -t role voip.preprovision.{role} lists the variables of that role" for role in roles}
+    return VariableSpecs(roles, playbooks, KnownNames(known, own, _SHARED, [LAYER]))
 
 
-def _read(path: Path) -> dict[str, Options]:
-    entries = yaml_load(path.read_text(encoding="utf-8"))["argument_specs"]
-    return {name: entry.get("options") or {} for name, entry in entries.items()}
+def _read(path: Path) -> dict[str, dict[str, Any]]:
+    entries: dict[str, dict[str, Any]] = yaml_load(path.read_text(encoding="utf-8"))["argument_specs"]
+    return entries
+
+
+def _options(entry: Mapping[str, Any]) -> Options:
+    return entry.get("options") or {}
 
 
 def role_variables(variables: Mapping[str, Any], others: Mapping[str, str] = MappingProxyType({})) -> Callable[[str], str]:

@@ -70,6 +70,27 @@ def test_defaults_are_of_the_specified_kind(name):
     assert not option.get("default") or list(kind_faults(name, option["default"], option)) == []
 
 
+# The module that it consists of converts what it gets, and its variables may be the user's own
+CHECKED_ELSEWHERE = {"firmware"}
+
+
+@pytest.mark.parametrize("role", sorted({*ROLES} - CHECKED_ELSEWHERE))
+def test_every_role_checks_its_variables_first(role):
+    (first, *_others) = read_yaml(ROOT / "roles" / role / "tasks/check.yml")
+    assert f"query('voip.preprovision.check_role', '{role}')" in json.dumps(first)
+
+
+TEMPLATED = sorted(path for kind in ("tasks/*.yml", "vars/*.yml", "templates/**/*.j2") for path in ROOT.glob(f"roles/*/{kind}"))
+NUMBERS = "|".join(name for name, option in SPECS.options.items() if option["type"] == "int")
+
+
+@pytest.mark.parametrize("path", TEMPLATED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_numbers_are_converted_before_they_are_used(path):
+    """-e gives text, and twice a text is a longer text."""
+    expressions = re.findall(r"{{.*?}}", path.read_text(), re.DOTALL)
+    assert [text for text in expressions if re.search(rf"[*/+-] (?:{NUMBERS})\b(?! \| int)|\b(?:{NUMBERS}) [*/+-] ", text)] == []
+
+
 @pytest.mark.parametrize("playbook", RUNNING)
 def test_every_play_checks_the_variables_first(playbook):
     for play in plays(playbook):

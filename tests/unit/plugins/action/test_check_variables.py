@@ -73,6 +73,20 @@ def step(name, playbook="site", **variables):
     return {**task, "vars": {**GOOD, **variables}}
 
 
+ROLE_CASES = {
+    "role: name": ({"bench_port": ["enp2s0"]}, "unknown variable 'bench_port'; did you mean 'bench_ports'?"),
+    "role: list": ({"bench_ports": "enp2s0"}, "bench_ports is a list: write [enp2s0]"),
+    "role: good": ({}, None),
+    "role: of others": ({"dhcp_server_wacht": 1, "dhcp_server_option_6": "192.0.2.1"}, None),
+    "role: internal": ({"__bench_result": 1}, None),
+}
+
+
+def role_step(name, **variables):
+    task = {"name": name, "ansible.builtin.assert": {"that": "query('voip.preprovision.check_role', 'bench') == []"}}
+    return {**task, "ignore_errors": True, "vars": {**GOOD, **variables}}
+
+
 @pytest.fixture(scope="module")
 def run(controller):
     """All cases, each a task of one play."""
@@ -88,6 +102,7 @@ def run(controller):
             step("good"),
             *(step(name, **variables) for name, (variables, _sentence) in (MISTAKES | WARNINGS).items()),
             step("playbook", "sites"),
+            *(role_step(name, **variables) for name, (variables, _sentence) in ROLE_CASES.items()),
             step("backup", "backup", backup_passphrase="{{ vault_backup_passphrase }}"),
         ]
     )
@@ -117,6 +132,15 @@ def test_refuses_mistakes(run, name):
 def test_warns_of_what_may_be_a_mistake(run, name):
     assert name in run.done
     assert f"[WARNING]: {WARNINGS[name][1]}" in " ".join(run.shown(name).split())
+
+
+@pytest.mark.parametrize("name", ROLE_CASES)
+def test_roles_check_their_own_variables(run, name):
+    sentence = ROLE_CASES[name][1]
+    if sentence:
+        assert run.failed[name].endswith(f"The lookup plugin 'voip.preprovision.check_role' failed: {sentence}")
+    else:
+        assert name in run.done
 
 
 def test_knows_its_playbooks(run):
