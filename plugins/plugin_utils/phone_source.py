@@ -90,8 +90,10 @@ def beside_inventory(variables: Mapping[str, Any], *path: str) -> str:
 
 def _open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
     # The collection's own playbooks are not in the user's folder, so look beside the inventory as well
-    places = [loader.path_dwim(options["rows"]), beside_inventory(variables, options["rows"])]
-    path = next((place for place in places if os.path.exists(place)), places[-1])
+    beside = beside_inventory(variables, options["rows"])
+    # On the command line, a path begins in the user's folder
+    places = [loader.path_dwim(options["rows"]), beside, os.path.abspath(options["rows"])]
+    path = next((place for place in places if os.path.exists(place)), beside)
     text = None
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(len(_VAULT)) == _VAULT:
