@@ -9,6 +9,7 @@ import gc
 import secrets
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.common.suggest import did_you_mean, nearest
@@ -21,6 +22,7 @@ from ..plugin_utils.certificate_delivery import check_certificate_delivery, read
 from ..plugin_utils.explain import explain
 from ..plugin_utils.options import read_options
 from ..plugin_utils.origins import row_origins, variable_origins
+from ..plugin_utils.phone_source import user_file
 from ..plugin_utils.plan_changes import Changes, describe, new_salt, plan_changes
 from ..plugin_utils.progress import report_progress, report_step
 from ..plugin_utils.publication import ERRORS, Publication
@@ -53,14 +55,15 @@ class ActionModule(ActionBase):
         """Publish, and return what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = merge_publication("profiles", self._task.args)
+        self._variables = task_vars or {}
         self._options = options = read_options("profiles", ARGUMENT_SPEC, arguments, required_if=REQUIRED_IF)
         groups = {DEVICE: options["device_group"], UNITS: options["unit_group"]}
         self._target = TargetModule(self, "published_tree", task_vars, "profiles", path=options["dest"], groups=groups)
         if options["state"] == "previous":
             answer = self._target.call(state="previous")
             return {**result, "changed": answer["changed"], "generation": answer["generation"]}
-        with failing(*ERRORS, reword=role_variables(task_vars or {})):
-            publication = Publication(options, self._loader, self._find_needle, task_vars or {}, options["kinds"])
+        with failing(*ERRORS, reword=role_variables(self._variables)):
+            publication = Publication(options, self._loader, self._find_needle, self._variables, options["kinds"])
             result.update(self._explain(publication) if options["explain"] else self._publish(publication))
         return result
 
@@ -114,7 +117,10 @@ class ActionModule(ActionBase):
         return result
 
     def _find_file(self, name: str) -> str:
-        return str(self._find_needle("files", name))
+        try:
+            return str(self._find_needle("files", name))
+        except AnsibleError:
+            return user_file(self._variables, name)
 
     def _inspect(self) -> Live:
         live = read_live(base64.b64decode(self._target.call()["live"]))

@@ -54,15 +54,19 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.requests import CertificateError
 from ansible_collections.voip.preprovision.plugins.module_utils.common.text_tables import printable
 from ansible_collections.voip.preprovision.plugins.plugin_utils.certificate_files import read_device_roots
+from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import user_file
 
 
 class LookupModule(LookupBase):
     def run(self, terms: Sequence[str], variables: Mapping[str, Any] | None = None, **_options: Any) -> list[dict[str, str]]:
         """Return the CAs; raise AnsibleLookupError with one line for each problem."""
+        given = variables or {}
+
+        def find(name: str) -> str | None:
+            return self.find_file_in_search_path(given, "files", name, True) or user_file(given, name)
+
         try:
-            roots = read_device_roots(
-                map(str, terms), self._loader, lambda name: self.find_file_in_search_path(variables or {}, "files", name, True)
-            )
+            roots = read_device_roots(map(str, terms), self._loader, find)
         except CertificateError as error:
             raise AnsibleLookupError(str(error)) from error
         return [

@@ -88,12 +88,18 @@ def beside_inventory(variables: Mapping[str, Any], *path: str) -> str:
     return os.path.join(str(variables.get("inventory_dir") or "."), *path)
 
 
+def user_file(variables: Mapping[str, Any], name: str) -> str:
+    """Return the path of a file or folder beside the inventory or where the user stands, or nothing.
+
+    Ansible looks beside the playbook, and the collection's own playbooks are not in the user's folder.
+    """
+    return next((place for place in (beside_inventory(variables, name), os.path.abspath(name)) if os.path.exists(place)), "")
+
+
 def _open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
-    # The collection's own playbooks are not in the user's folder, so look beside the inventory as well
-    beside = beside_inventory(variables, options["rows"])
-    # On the command line, a path begins in the user's folder
-    places = [loader.path_dwim(options["rows"]), beside, os.path.abspath(options["rows"])]
-    path = next((place for place in places if os.path.exists(place)), beside)
+    path = loader.path_dwim(options["rows"])
+    if not os.path.exists(path):
+        path = user_file(variables, options["rows"]) or beside_inventory(variables, options["rows"])
     text = None
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(len(_VAULT)) == _VAULT:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -93,3 +94,22 @@ def test_restore_finds_a_backup_from_where_the_user_stands(repository):
     restore = ("-i", "inventory", "voip.preprovision.restore", "-e", "backup_file=backups/a.backup.tar")
     done = play(repository, *restore, config=ROOT / "ansible.cfg")
     assert f"{repository}/backups/a.backup.tar is not a backup of a station" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("folder", ["", "inventory"])
+def test_makers_certificates_are_found_beside_the_inventory_and_where_the_user_stands(repository, folder):
+    (repository / folder / "makers").mkdir(parents=True)
+    (repository / folder / "makers/root.pem").write_text("no certificate")
+    variables = {
+        "bench_address": "192.0.2.1/24",
+        "certificates_device_roots": ["makers"],
+        "phone_mac": "00:00:5e:00:53:01",
+        "phone_model": "ATA192",
+        "phone_profiles_bench_delivery": "certificate",
+        "phone_profiles_hosts": ["station"],
+        "phone_profiles_master_key": "a master key for tests",
+    }
+    # Ansible would read a folder of certificates in a folder of inventories
+    play_it = ("-i", "inventory/hosts.yml", "voip.preprovision.profiles", "--check", "-e", json.dumps(variables))
+    done = play(repository, *play_it, config=ROOT / "ansible.cfg")
+    assert f"certificates_device_roots: {repository / folder}/makers/root.pem" in " ".join((done.stdout + done.stderr).split())

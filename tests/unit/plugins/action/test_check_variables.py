@@ -161,5 +161,7 @@ def test_says_where_a_variable_is_set(inventory):
         "group stations: unknown variable 'bench_port'; did you mean 'bench_ports'?",
         "command line: unknown variable 'dhcp_server_watc'; did you mean 'dhcp_server_watch'?",
         "host station: unknown variable 'web_server_tsl'; did you mean 'web_server_tls'?",
+        "bench_address is missing; set it in the inventory, such as in group_vars/all/main.yml: address of the station on the"
+        " bench, with the length of the network's prefix, such as 192.0.2.1/24",
         """check_phones is a list: write -e '{"check_phones": ["ata192-1"]}'""",
     ]
