@@ -96,9 +96,9 @@ class _Values:
                 continue
             value = self._variables[name]
             if missing := self._missing_in_vault(value):
-                verb = "is" if len(missing) == 1 else "are"
                 used = " and ".join(missing)
-                yield f"{name} uses {used}, which {verb} not defined; write a vault, such as group_vars/all/vault.yml"
+                verb, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+                yield f"{name} uses {used}, which {verb} not defined; define {them} in a vault such as group_vars/all/vault.yml"
                 continue
             if _is_templated(value):
                 if option["type"] not in _STRUCTURED:

@@ -18,7 +18,7 @@ GOOD = {
     "_bench_note": 1,
     "my_own": 1,
 }
-VAULT = "; write a vault, such as group_vars/all/vault.yml"
+VAULT = " in a vault such as group_vars/all/vault.yml"
 MISTAKES = {
     "name": ({"bench_port": ["enp2s0"]}, "unknown variable 'bench_port'; did you mean 'bench_ports'?"),
     "layer": (
@@ -39,11 +39,11 @@ MISTAKES = {
     "flag": ({"bench_firewall": "perhaps"}, "bench_firewall is true or false, not 'perhaps'"),
     "vault": (
         {"profile_service_operators": {"anna": "{{ vault_anna }}", "bert": "{{ vault_bert | default('s3cret-bert') }}"}},
-        f"profile_service_operators uses vault_anna, which is not defined{VAULT}",
+        f"profile_service_operators uses vault_anna, which is not defined; define it{VAULT}",
     ),
     "two of a vault": (
         {"phone_profiles_master_key": "{{ vault_a ~ vault_b }}"},
-        f"phone_profiles_master_key uses vault_a and vault_b, which are not defined{VAULT}",
+        f"phone_profiles_master_key uses vault_a and vault_b, which are not defined; define them{VAULT}",
     ),
     "missing": (
         {"provisioning_name": ""},
@@ -148,7 +148,7 @@ def test_knows_its_playbooks(run):
 
 
 def test_checks_what_a_playbook_needs(run):
-    assert run.failed["backup"] == f"backup_passphrase uses vault_backup_passphrase, which is not defined{VAULT}"
+    assert run.failed["backup"] == f"backup_passphrase uses vault_backup_passphrase, which is not defined; define it{VAULT}"
 
 
 def test_shows_no_value_of_a_secret(run):
