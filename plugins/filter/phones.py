@@ -15,6 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.families.catalog
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone, PhoneError
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader, read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.serial_numbers import normalize_serial
 from ansible_collections.voip.preprovision.plugins.module_utils.reports.check_report import Checked, failures, format_check
 from ansible_collections.voip.preprovision.plugins.module_utils.reports.phone_report import format_page
 from ansible_collections.voip.preprovision.plugins.module_utils.reports.phone_tables import (
@@ -90,10 +91,12 @@ def find_phone(
 ) -> dict[str, str]:
     """Return the inventory's phone with this MAC address, serial number or name; an empty dict if there is none."""
     mac = _mac_of(who)
+    serial = normalize_serial(who)
     for name in names:
         # An invalid phone must not hide another
         found = {variable: hostvars[name][variable] for variable in ("phone_mac", "phone_serial") if variable in hostvars[name]}
-        if who in (name, found.get("phone_serial")) or (mac and _mac_of(found.get("phone_mac")) == mac):
+        is_serial = bool(serial) and normalize_serial(str(found.get("phone_serial", ""))) == serial
+        if who == name or is_serial or (mac and _mac_of(found.get("phone_mac")) == mac):
             phone = _read(hostvars, [name], families)[0]
             return {"name": name, "mac": phone.mac.plain, "model": phone.model.name, "serial": phone.serial}
     return {}

@@ -23,6 +23,7 @@ from ..profiles.formats import FORMATS
 from ..profiles.keys import ProfileKeyError, check_key, check_previous_key, check_secret, derive_key
 from ..profiles.sealing.model import Sealing
 from .phone import LAYER, Phone, PhoneError
+from .serial_numbers import normalize_serial
 from .typed_variables import TYPED, Reading, read_typed
 from .uniqueness import UniquenessChecker
 
@@ -76,7 +77,7 @@ class PhoneReader:
             name=name,
             mac=mac,
             model=model,
-            serial=_plain(variables, "phone_serial"),
+            serial=_serial(variables),
             customer=_plain(variables, "phone_customer"),
             site=_plain(variables, "phone_site"),
             address=_plain(variables, "phone_address"),
@@ -219,6 +220,16 @@ def _plain(variables: Mapping[str, Any], variable: str) -> str:
         return check_text(str(value))
     except ProfileError as error:
         raise PhoneError(f"{variable}: {error}") from error
+
+
+def _serial(variables: Mapping[str, Any]) -> str:
+    given = variables.get("phone_serial")
+    if not isinstance(given, str):
+        return _plain(variables, "phone_serial")
+    serial = _plain({"phone_serial": normalize_serial(given)}, "phone_serial")
+    if given.strip() and not serial:
+        raise PhoneError(f"phone_serial: '{given}' is only a label; write the serial number after it")
+    return serial
 
 
 def _sealing(variable: str, value: str, family: Family) -> Sealing:

@@ -16,6 +16,7 @@ from .model_labels import find_model
 from .oui_register import fits_family, oui_owner
 from .scan_columns import Column
 from .scan_units import Code, Problems, Unit
+from .serial_numbers import strip_identifier
 
 _MAX_LISTED = 5
 _TWELVE_DIGITS = re.compile(r"[0-9A-F]{12}", re.IGNORECASE)
@@ -92,11 +93,11 @@ class UnitReader:
             return None
 
     def _serial(self, fields: Unit) -> str:
-        """Return the serial number in capitals, or empty; scanners type lower case when Caps Lock is on."""
+        """Return the serial number in its normal form, or empty; scanners type lower case when Caps Lock is on."""
         if Column.SERIAL not in fields:
             return ""
         code = fields[Column.SERIAL]
-        serial = code.text.upper()
+        serial = strip_identifier(code.text).upper()
         if _SERIAL.fullmatch(serial) and (_TWELVE_DIGITS.fullmatch(serial) or not _is_mac(serial)):
             return serial
         hint = "it is a MAC address; are the two mixed up?" if _is_mac(serial) else "write 4 to 32 letters and digits"

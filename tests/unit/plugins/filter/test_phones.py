@@ -140,6 +140,9 @@ def test_prints_only_the_header_without_reports():
     [
         ("desk", "desk"),
         ("FCH0000D001", "desk"),
+        ("fch0000d001", "desk"),
+        ("S/N: FCH0000D001 ", "desk"),
+        ("S/N:", None),
         ("00:00:5E:00:53:01", "desk"),
         ("00005e005302", "door"),
         ("00:00:5e:00:53:09", None),

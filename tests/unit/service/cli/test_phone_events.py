@@ -28,12 +28,17 @@ def session(app):
         yield session
 
 
-@pytest.mark.parametrize("who", [REAL, REAL.upper(), "desk", "S-desk"])
+@pytest.mark.parametrize("who", [REAL, REAL.upper(), "desk", "S-desk", "s-DESK", "S/N: s-desk"])
 def test_finds_a_phone_by_any_of_its_names(session, who):
     shown = show(session, who)
     assert (shown["phone"]["mac"], shown["phone"]["name"]) == (REAL, "desk")
     assert [event["detail"]["what"] for event in shown["events"]] == ["ack"]
     assert "variables" not in shown["phone"]
+
+
+def test_an_empty_serial_number_finds_no_phone(session):
+    session.execute(update(Phone).values(serial=""))
+    assert show(session, "SN:")["phone"] == {}
 
 
 def test_events_of_an_unknown_device_are_in_order(session):

@@ -610,6 +610,7 @@ def test_shows_no_secrets(client: FlaskClient, put: Callable[..., None]) -> None
         ({"code": label(1)}, "found", 200),
         ({"code": "FCH0000D001"}, "found", 200),
         ({"code": "S/N: fch0000d001"}, "found", 200),
+        ({"code": "S/N: SFCH0000D001"}, "found", 200),
         ({"code": f"{label(1)},FCH0000D001,ATA192-3PW-K9"}, "found", 200),
         ({"code": label(1), "model": "ATA192", "customer": "Example"}, "found", 200),
         ({"code": label(1), "model": "ATA191"}, "wrong", 409),

@@ -20,10 +20,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from ..domain.events.observations import read_observations
+from ..domain.phones.serial_numbers import normalize_serial
 from ..settings import read_settings
 from ..store.faults import explained
 from ..store.sync import rearm
@@ -56,8 +57,10 @@ class PhoneRecord(TypedDict):
 
 def show(session: Session, who: str) -> PhoneRecord:
     """Return the record of one phone."""
-    called = or_(Phone.mac == who.lower(), Phone.name == who, Phone.serial == who)
-    phone = session.scalars(select(Phone).where(called).limit(1)).first()
+    called = [Phone.mac == who.lower(), Phone.name == who]
+    # An empty serial number would find every phone without one
+    called += [func.upper(Phone.serial) == serial] if (serial := normalize_serial(who)) else []
+    phone = session.scalars(select(Phone).where(or_(*called)).limit(1)).first()
     mac = phone.mac if phone else who.lower()
     found = session.scalars(select(Event).where(Event.mac == mac).order_by(Event.id.desc()).limit(_MAX_EVENTS)).all()
     return {

@@ -108,7 +108,7 @@ def _arm_again(database: Session, row: Any, codes: Codes, operator: str) -> Outc
 
 def _new_serial(row: Any, codes: Codes) -> dict[str, str]:
     """Return the serial number on the label as a column, if the phone's is unknown."""
-    serial = codes.get(Column.SERIAL, "").upper()
+    serial = codes.get(Column.SERIAL, "")
     return {"serial": serial} if serial and not row.serial else {}
 
 

@@ -16,6 +16,7 @@ from ..domain.phones.label_scans import read_label
 from ..domain.phones.model_labels import find_model
 from ..domain.phones.scan_columns import Column
 from ..domain.phones.scan_units import ScanError
+from ..domain.phones.serial_numbers import normalize_serial
 from ..store.queries import COLUMNS, describe, plain_mac
 from ..store.tables import Phone, Setting
 from .outcomes import Refused, Verdict, refuse
@@ -33,7 +34,7 @@ def catalogue(database: Session) -> Catalogue:
 
 
 def read(text: str, models: Catalogue) -> dict[str, str]:
-    """Return the codes of a label; raise Refused."""
+    """Return the codes of a label, the serial number in its normal form; raise Refused."""
     if len(text) > MAX_CODE_LENGTH:
         reason = f"The label has {len(text)} characters; at most {MAX_CODE_LENGTH} are allowed."
         raise refuse(Verdict.UNREADABLE, "UNREADABLE", reason)
@@ -45,6 +46,8 @@ def read(text: str, models: Catalogue) -> dict[str, str]:
         raise refuse(Verdict.UNREADABLE, "NO UNIT", "The label contains neither a MAC address nor a serial number.")
     if Column.MAC in codes and not plain_mac(codes[Column.MAC]):
         raise refuse(Verdict.UNREADABLE, "NO MAC ADDRESS", f"'{codes[Column.MAC]}' is not a valid MAC address of a phone.")
+    if Column.SERIAL in codes:
+        codes[Column.SERIAL] = normalize_serial(codes[Column.SERIAL])
     return codes
 
 
@@ -52,7 +55,7 @@ def find(database: Session, codes: Codes) -> Any:
     """Return the row of the phone that all *codes* agree on, or None if none is known; raise Refused."""
     open_code = codes.get("", "")
     mac = plain_mac(codes.get(Column.MAC, "")) or plain_mac(open_code)
-    serial = (codes.get(Column.SERIAL, "") or open_code).upper()
+    serial = codes.get(Column.SERIAL, "") or open_code.upper()
     terms = [Phone.mac == mac] if mac else []
     terms += [func.upper(Phone.serial) == serial] if serial else []
     rows = database.execute(select(*COLUMNS).where(or_(*terms)).limit(3)).all()

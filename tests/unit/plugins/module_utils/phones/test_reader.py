@@ -44,7 +44,7 @@ def test_keeps_optional_variables():
 
 
 def test_macros():
-    assert read(phone_serial="FCH2118DGQP").macros == {
+    assert read(phone_serial="S/N: fch2118dgqp").macros == {
         "MA": "00005e005301",
         "MAU": "00005E005301",
         "MAC": "00:00:5e:00:53:01",
@@ -166,6 +166,7 @@ def test_keys(master_key, variables, expected):
             f"phone_lines: line 1: unknown key 'zzz'; expected one of {', '.join(LINE_KEYS)}",
         ),
         ({"phone_serial": ["x"]}, "phone_serial: it is a list; write text, in quotes where YAML reads something else"),
+        ({"phone_serial": "S/N:"}, "phone_serial: 'S/N:' is only a label; write the serial number after it"),
         ({"phone_site": True}, "phone_site: it is true or false; write text, in quotes where YAML reads something else"),
         ({"phone_customer": 1.5}, "phone_customer: it is a number; write text, in quotes where YAML reads something else"),
         (

@@ -14,5 +14,8 @@ def test_serial_numbers_are_unique_within_a_family():
         return str(number), {"phone_mac": f"00005e00530{number}", "phone_model": model, "phone_serial": serial}
 
     assert len(read_phones([phone(1, "ATA192", "S1"), phone(2, "SPA504G", "S1"), phone(3, "ATA192", "")])) == 3
+    for spelling in ("s1", " S1 ", "S 1", "SN:S1", "S/N s1"):
+        with pytest.raises(PhoneError, match=r"^phones 1 and 2: phone_serial: all have S1; "):
+            read_phones([phone(1, "ATA192", "S1"), phone(2, "ATA191", spelling)])
     with pytest.raises(PhoneError, match=r"^phones 1 and 2: phone_serial: all have S1; a serial number belongs to one phone$"):
         read_phones([phone(1, "ATA192", "S1"), phone(2, "ATA191", "S1")])
