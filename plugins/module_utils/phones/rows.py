@@ -26,6 +26,7 @@ from ..common.mac import MacError, parse_mac
 from ..common.suggest import did_you_mean, nearest, one_of
 from ..common.validate import kind_of
 from .phone import LAYER, PLAIN, STRUCTURED
+from .scan_columns import column_of
 
 NAME = "name"
 """Column of a phone's name; without it, the MAC address is the name."""
@@ -132,17 +133,19 @@ class PhoneRows:
                 break
             except csv.Error as error:
                 if plan is None:
-                    raise RowsError(f"{self._path}: its header cannot be read: {error}") from error
+                    raise RowsError(f"{self._path} line {first}: its header cannot be read: {error}") from error
                 until = _until(first, before + reader.line_num)
                 yield self._refused(first, f"its cells cannot be separated{until}: {error}; check its quotes")
                 continue
             if not any(cells) or not any(map(str.strip, cells)):
                 continue
             if plan is None:
-                plan = _Plan(f"{self._path}: ", cells)
-            elif len(cells) != plan.width:
-                until = _until(first, before + reader.line_num)
-                yield self._refused(first, f"it has {len(cells)} columns{until}, but the header has {plan.width}")
+                width = len(cells)
+                # Spreadsheets save columns that once had something in them
+                named = max(number for number, name in enumerate(cells, 1) if name.strip())
+                plan = _Plan(f"{self._path} line {first}: ", cells[:named])
+            elif problem := plan.misfit(cells, width, _until(first, before + reader.line_num)):
+                yield self._refused(first, problem)
             else:
                 yield self._row(first, plan.assign(cells))
         if plan is None:
@@ -161,7 +164,7 @@ class PhoneRows:
                 yield self._refused(number, "it is not a JSON object; write one object per line")
                 continue
             try:
-                plan = _json_plan(tuple(values))
+                plan = plan_columns(tuple(values))
             except RowsError as error:
                 yield self._refused(number, str(error))
                 continue
@@ -309,9 +312,15 @@ def _check_variable(name: str, plain: tuple[str, ...], where: str) -> None:
     if name in plain or _is_structured(name):
         return
     known = (*plain, *STRUCTURED)
-    near = nearest(name, known) or next((column for column in known if column == f"phone_{name.lower()}"), "")
+    usual = (column_of(name), f"phone_{name.lower()}")
+    near = next((column for column in usual if column in known), "") or nearest(name, known)
     hint = did_you_mean(near) or f"; {one_of((*known, f'{LAYER}<layer>'))}"
     raise RowsError(f"{where}unknown phone variable '{name}'{hint}")
+
+
+def is_structured(column: str) -> bool:
+    """Tell whether a column sets a list or mapping, or what a dot reaches in one."""
+    return "." in column or _is_structured(column)
 
 
 def _is_structured(name: str) -> bool:
@@ -369,6 +378,15 @@ class _Plan:
                 raise RowsError(f"{where}the column '{variable}.{outer}' sets a value that is a section in the column '{column}'")
         self._keys.append((number, variable, sections, last))
 
+    def misfit(self, cells: Sequence[str], width: int, until: str) -> str:
+        """Return what is wrong with the number of a row's cells, or nothing. *width*: the header's, with blank names at its end."""
+        if len(cells) == self.width:
+            return ""
+        if not self.width < len(cells) <= width:
+            return f"it has {len(cells)} columns{until}, but the header has {self.width}"
+        filled = [number for number, cell in enumerate(cells, 1) if number > self.width and cell.strip()]
+        return f"the column {filled[0]}{until} is not empty, but has no name in the header; name it" if filled else ""
+
     def assign(self, cells: Sequence[Any]) -> tuple[dict[str, Any], str]:
         """Return the variables of a row, and what is wrong with it, if anything."""
         variables: dict[str, Any] = {name: cell for number, name in self._plain if (cell := cells[number]) not in _EMPTY}
@@ -413,8 +431,8 @@ class _Plan:
         return ""
 
 
-_json_plan = functools.lru_cache(_MAX_PLANS)(functools.partial(_Plan, ""))
-"""Most objects have the same keys, and so the same plan."""
+plan_columns = functools.lru_cache(_MAX_PLANS)(functools.partial(_Plan, ""))
+"""What to do with columns; raises RowsError. Most JSON objects have the same keys, and so the same plan."""
 
 
 def _parse_json(text: str) -> Any:

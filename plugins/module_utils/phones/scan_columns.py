@@ -24,7 +24,10 @@ class Column(StrEnum):
 SYNONYMS: dict[Column, tuple[str, ...]] = {
     Column.MAC: ("mac", "mac address", "mac addr", "mac id", "ethernet address"),
     Column.SERIAL: ("serial", "serial number", "serial no", "s/n", "sn"),
-    Column.MODEL: ("model", "model name", "model number", "product", "product id", "pid", "part number", "p/n", "pn"),
+    Column.MODEL: (
+        *("model", "model name", "model number", "product", "product id", "product number", "pid"),
+        *("part number", "p/n", "pn"),
+    ),
     Column.CUSTOMER: ("customer", "customer name", "client"),
     Column.SITE: ("site", "location"),
     Column.NAME: ("name", "host", "host name"),

@@ -130,7 +130,7 @@ REFUSED = {
     "no file of rows": ({"phones": [], "rows": "none.csv"}, "none.csv: the phones cannot be read: No such file"),
     "rows": ({"phones": [], "rows": "bad.csv"}, "(bad.csv line 2)"),
     "rows of JSON": ({"phones": [], "rows": "bad.jsonl"}, "(bad.jsonl line 1)"),
-    "header": ({"phones": [], "rows": "header.csv"}, "header.csv: the column "),
+    "header": ({"phones": [], "rows": "header.csv"}, "header.csv line 1: the column "),
     "query": (
         {"phones": [], "rows": "rows.db", "query": "SELECT absent FROM units"},
         "rows.db: SQLite reports: no such column: absent",

@@ -43,6 +43,9 @@ def database(path, names, cells):
     [
         (f"{HEAD}\n{MAC},ATA192\n", {"phone_mac": MAC, "phone_model": "ATA192"}),
         (f"\ufeff{HEAD}\r\n\r\n{MAC},ATA192\r\n", {"phone_mac": MAC, "phone_model": "ATA192"}),
+        # Columns at the end that a spreadsheet once had
+        (f"{HEAD},,\n{MAC},ATA192,, \n", {"phone_mac": MAC, "phone_model": "ATA192"}),
+        (f"{HEAD},, \n{MAC},ATA192\n", {"phone_mac": MAC, "phone_model": "ATA192"}),
         (f"phone_mac;phone_model\n{MAC};ATA192", {"phone_mac": MAC, "phone_model": "ATA192"}),
         (f"phone_mac\tphone_model\n{MAC}\tATA192", {"phone_mac": MAC, "phone_model": "ATA192"}),
         (f"{HEAD},phone_serial\n{MAC},ATA192,\n", {"phone_mac": MAC, "phone_model": "ATA192"}),
@@ -127,6 +130,8 @@ def test_a_header_without_rows_yields_no_phones(rows):
         ),
         (f"{HEAD}\n{MAC},{'x' * 200_000}\n", "phones.csv", "its cells cannot be separated: field larger than field limit"),
         (f"{HEAD}\n{MAC},ATA192,x\n", "phones.csv", "it has 3 columns, but the header has 2"),
+        (f"{HEAD},,\n{MAC},ATA192,,x\n", "phones.csv", "the column 4 is not empty, but has no name in the header; name it"),
+        (f"{HEAD},,\n{MAC},ATA192,,,\n", "phones.csv", "it has 5 columns, but the header has 2"),
         (
             f"{HEAD},phone_lines\n{MAC},ATA192,x\n",
             "phones.csv",
@@ -186,7 +191,13 @@ def test_reads_rows_after_an_invalid_one(rows, content, name, first):
         ("phone_lines.0.user_id\n", "phones.csv", {}, "the column 'phone_lines.0.user_id' names no line;"),
         ("phone_lines.1\n", "phones.csv", {}, "the column 'phone_lines.1' names no line;"),
         ("phone_lines.65.user_id\n", "phones.csv", {}, "lines from 1 to 64"),
-        ("phone_mac,,\n", "phones.csv", {}, "phones.csv: the column 2 has no name"),
+        ("\nphone_mac,,phone_model,,\n", "phones.csv", {}, "phones.csv line 2: the column 2 has no name"),
+        (
+            "phone_mac,Product Number\n",
+            "phones.csv",
+            {},
+            "phones.csv line 1: unknown phone variable 'Product Number'; did you mean",
+        ),
         ("phone_nat.\n", "phones.csv", {}, "the column 'phone_nat.' does not say what it sets in phone_nat"),
         ("phone_parameters.X/\n", "phones.csv", {}, "does not say what it sets in phone_parameters"),
         (
@@ -195,7 +206,7 @@ def test_reads_rows_after_an_invalid_one(rows, content, name, first):
             {},
             "the column 'phone_parameters.X/Y' sets a value that is a section in the column 'phone_parameters.X/Y/Z'",
         ),
-        (f'"{HEAD}\n{MAC},x\n', "phones.csv", {}, "phones.csv: its header cannot be read: unexpected end of data"),
+        (f'"{HEAD}\n{MAC},x\n', "phones.csv", {}, "phones.csv line 1: its header cannot be read: unexpected end of data"),
         (
             f"{HEAD}\n{MAC},\xe4\n".encode("latin-1"),
             "phones.csv",
