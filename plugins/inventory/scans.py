@@ -14,12 +14,17 @@ description:
   - Reads what a bar code scanner typed into a file, and adds an inventory host for each unit, in groups by customer and model.
   - With a header line such as C(mac,serial,model,customer) the file is a table separated by commas, semicolons or tabs, with
     columns in any order. Columns may have common names in any case, such as C(MAC address), C(S/N), C(PID). A column C(name) names
-    the host. A column with a name that begins with C(phone_) sets that variable.
+    the host. A column with a name that begins with C(phone_) sets that variable; a dot reaches into a list or mapping, as in
+    C(phone_lines.1.user_id).
   - Without a header each line is a code. The codes of one unit follow each other in any order; if one was skipped, blank lines
     around each unit keep the others together. A line such as C(customer=example), C(model=ATA192) or C(site=berlin) applies to the
     units after it. Labels before a code, such as C(MAC:) and C(S/N), are recognised.
+  - Codes are read by the standards of labels. These are the symbology identifiers of ISO/IEC 15424, the envelope of ISO/IEC 15434,
+    the data identifiers of ANS MH10.8.2, and the application identifiers of GS1. A QR code may also hold JSON, a URL, or names with
+    values. Article numbers, part numbers, quantities and the like are refused, or skipped beside a unit's MAC address or serial
+    number.
   - Twelve hexadecimal digits may be a MAC address or a serial number. The column or label decides, otherwise whether the first half
-    is registered to a maker of phones, otherwise the unit's other code.
+    is registered to a maker of phones, otherwise the check digit of a UPC, otherwise the unit's other code.
   - Reports all errors at once, with file and line. Rejects duplicate MAC addresses and serial numbers. Warns about a MAC address
     that is not registered to the maker of the model.
   - Ignores lines that begin with C(#).

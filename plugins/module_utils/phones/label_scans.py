@@ -16,16 +16,17 @@ from dataclasses import dataclass
 
 from ..families.catalogue import BUILTIN, Catalogue
 from ..families.model import ModelError
+from .label_standards import SEPARATORS
 from .model_labels import find_model
 from .oui_register import is_installed
-from .scan_codes import read_codes, read_one_unit, split_cells
+from .scan_codes import read_codes, read_one_unit
 from .scan_columns import Column
 from .scan_tables import find_header, read_table
 from .scan_units import Problems, ScanError
 from .scanned_phones import ScannedPhone, UnitReader, describe_foreign_ouis
 
 _PREFIXES: Mapping[str, str] = {Column.CUSTOMER: "customer_", Column.MODEL: "model_"}
-_CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in "\t\n"}
+_CONTROLS = {code: None for code in (*range(32), 127) if chr(code) not in f"\t\n{SEPARATORS}"}
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,10 @@ def read_label(text: str, catalogue: Catalogue = BUILTIN) -> dict[str, str]:
 
     A single code that may be a MAC address or a serial number has the empty name.
     """
-    cells = [cell for line in _lines(text) for cell in split_cells(line)]
-    return {str(column): code.text for column, code in read_one_unit(cells, catalogue).items()}
+    lines = _lines(text)
+    # JSON is one code, however many lines it has
+    lines = [" ".join(lines)] if text.lstrip().startswith("{") else lines
+    return {str(column): code.text for column, code in read_one_unit(lines, catalogue).items()}
 
 
 def _lines(text: str) -> list[str]:

@@ -11,7 +11,7 @@ DELIMITERS = ",;\t"
 
 
 class Column(StrEnum):
-    """Columns with a meaning of their own; any other phone_* variable is a column too."""
+    """Columns with a meaning of their own; any other phone_* variable is a column too, and what a dot reaches in it."""
 
     MAC = "phone_mac"
     SERIAL = "phone_serial"
@@ -35,6 +35,8 @@ SYNONYMS: dict[Column, tuple[str, ...]] = {
 """Names of columns and labels, besides the variable's own; case, spaces and punctuation do not matter."""
 
 _VARIABLE = re.compile(r"phone_[a-z0-9_]+")
+# A dot goes into a variable; the case of what follows matters
+_INNER = re.compile(r"(phone_[a-z0-9_]+)(\.[^:=#]+)", re.IGNORECASE)
 
 
 def _bare(name: str) -> str:
@@ -47,6 +49,9 @@ _COLUMNS = {_bare(name): column for column, synonyms in SYNONYMS.items() for nam
 def column_of(name: str) -> str:
     """Return the column that a heading or label means; empty if it means none."""
     variable = name.strip().lower()
+    inner = _INNER.fullmatch(name.strip())
+    if inner:
+        return inner[1].lower() + inner[2]
     return _COLUMNS.get(_bare(name), variable if _VARIABLE.fullmatch(variable) else "")
 
 

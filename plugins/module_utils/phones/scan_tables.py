@@ -9,8 +9,21 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from .label_fields import read_structured
+from .label_standards import (
+    PART_NUMBER,
+    SEPARATORS,
+    LabelError,
+    identify,
+    is_article_number,
+    strip_mac_label,
+    strip_symbology,
+)
+from .rows import RowsError, is_structured, plan_columns
 from .scan_columns import DELIMITERS, SYNONYMS, Column, column_of, split_label
-from .scan_units import Code, Problems, Unit
+from .scan_units import Code, Problems, Unit, list_columns
+
+_MAX_LISTED = 5
 
 
 class Header(NamedTuple):
@@ -47,7 +60,10 @@ def read_table(lines: Sequence[str], header: Header, problems: Problems, warning
         return
     ignored = [name for name, column in zip(header.names, columns, strict=True) if name and not column]
     if ignored:
-        warnings.append(f"ignored columns: {', '.join(ignored)}; for phone variables, begin the name with phone_")
+        warnings.append(
+            f"line {header.line}: ignored columns: {', '.join(ignored)}; for phone variables, begin the name with phone_"
+        )
+    notes: dict[str, list[int]] = {}
     rows = csv.reader(io.StringIO("\n".join(lines[header.line :])), delimiter=header.delimiter, strict=True)
     line = header.line + 1
     try:
@@ -57,11 +73,39 @@ def read_table(lines: Sequence[str], header: Header, problems: Problems, warning
                 count = f"{len(cells)} cells and the header {len(columns)}"
                 problems.add(line, f"it has {count}; put a cell that contains {header.delimiter!r} in double quotes")
             elif any(cells):
-                named = zip(columns, cells, strict=False)
-                yield line, {column: Code(line, _strip_label(column, cell), column) for column, cell in named if column}
+                unit = _read_row(line, columns, cells, problems)
+                for sentence in _notes(header, cells, unit):
+                    notes.setdefault(sentence, []).append(line)
+                yield line, unit
             line = header.line + 1 + rows.line_num
     except csv.Error as error:
         problems.add(line, f"it cannot be read as a table: {error}; check its quotes")
+    warnings += [f"{_list_lines(found)}: {sentence}" for sentence, found in notes.items()]
+
+
+def _read_row(line: int, columns: Sequence[str], cells: Sequence[str], problems: Problems) -> Unit:
+    unit: Unit = {}
+    for column, cell in zip(columns, cells, strict=False):
+        try:
+            if column:
+                unit[column] = Code(line, _read_cell(column, cell), column)
+        except LabelError as error:
+            problems.add(line, str(error))
+    return unit
+
+
+def _notes(header: Header, cells: Sequence[str], unit: Unit) -> Iterator[str]:
+    """Yield what looks wrong in a row but may be right."""
+    for number, (name, cell) in enumerate(zip(header.names, cells, strict=False), 1):
+        if cell and not name:
+            yield f"ignored column {number}, which has no name in the header"
+    if Column.SERIAL in unit and is_article_number(unit[Column.SERIAL].text):
+        yield "the serial number has the check digit of a UPC or EAN article number; check the label"
+
+
+def _list_lines(lines: Sequence[int]) -> str:
+    listed = ", ".join(f"line {line}" for line in lines[:_MAX_LISTED])
+    return f"{listed} and {len(lines) - _MAX_LISTED} more" if len(lines) > _MAX_LISTED else listed
 
 
 def _check_header(header: Header, columns: Sequence[str], problems: Problems) -> None:
@@ -69,10 +113,27 @@ def _check_header(header: Header, columns: Sequence[str], problems: Problems) ->
         same = [name for name, other in zip(header.names, columns, strict=True) if other == column]
         if len(same) > 1:
             problems.add(header.line, f"the columns {' and '.join(same)} all mean {column}; keep one")
+    try:
+        plan_columns(tuple(column for column in columns if is_structured(column)))
+    except RowsError as error:
+        problems.add(header.line, str(error))
     if Column.MAC not in columns:
         problems.add(header.line, f"no column contains the MAC address; name it one of {', '.join(SYNONYMS[Column.MAC])}")
 
 
-def _strip_label(column: str, text: str) -> str:
+def _read_cell(column: str, cell: str) -> str:
+    """Return what a cell holds for its column, without labels and identifiers of standards; raise LabelError."""
+    if column not in (Column.MAC, Column.SERIAL, Column.MODEL):
+        return cell.strip(f" {SEPARATORS}")
+    text = strip_symbology(cell)[1].strip(f" {SEPARATORS}")
+    fields = read_structured(cell)
+    own = [field.text for field in fields if field.column == column or (column == Column.MODEL and field.other == PART_NUMBER)]
+    if own:
+        return own[0]
+    if fields:
+        what = " and ".join(f"'{field.text[:40]}', {field.other or list_columns([field.column])}" for field in fields)
+        raise LabelError(f"the column {list_columns([column])} holds {what}; scan the right code into it")
     found, code = split_label(text)
-    return code if found == column else text
+    text = code if found == column else text
+    part = identify(text) if column == Column.MODEL else None
+    return part.text if part and part.other == PART_NUMBER else strip_mac_label(text) if column == Column.MAC else text

@@ -8,12 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..common.mac import Mac, MacError, parse_mac
 from ..families.catalogue import Catalogue
 from ..families.model import Model, ModelError
 from .model_labels import find_model
 from .oui_register import fits_family, oui_owner
+from .rows import RowsError, is_structured, plan_columns
 from .scan_columns import Column
 from .scan_units import Code, Problems, Unit
 from .serial_numbers import strip_identifier
@@ -34,8 +36,8 @@ class ScannedPhone:
     model: Model
     groups: tuple[str, ...]
     """Its groups by customer and model."""
-    variables: Mapping[str, str]
-    """The phone_* variables that the file sets; phone_mac and phone_model are always among them."""
+    variables: Mapping[str, Any]
+    """The phone_* variables that the file sets; phone_mac and phone_model are always among them. Text, except structured ones."""
 
 
 class UnitReader:
@@ -69,8 +71,21 @@ class UnitReader:
         self._check_unique(fields, mac, serial, name, line)
         if mac is None or model is None:
             return None
-        variables = {**texts, str(Column.MAC): mac.colon, **({str(Column.SERIAL): serial} if serial else {})}
+        variables = {**self._structured(fields, texts), str(Column.MAC): mac.colon}
+        if serial:
+            variables[str(Column.SERIAL)] = serial
         return ScannedPhone(name, fields[Column.MAC].line, mac, model, tuple(groups), variables)
+
+    def _structured(self, fields: Unit, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the variables of *texts*, with lists and mappings made of their columns as in rows."""
+        columns = tuple(column for column in texts if is_structured(column))
+        try:
+            values, problem = plan_columns(columns).assign([texts[column] for column in columns])
+        except RowsError as error:
+            values, problem = {}, str(error)
+        if problem:
+            self._problems.add(fields[columns[0]].line, problem)
+        return {**{column: text for column, text in texts.items() if column not in columns}, **values}
 
     def _mac(self, fields: Unit, line: int) -> Mac | None:
         if Column.MAC not in fields:

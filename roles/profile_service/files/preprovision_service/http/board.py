@@ -192,7 +192,7 @@ def _bar(counts: queries.Counts) -> list[tuple[str, int, int]]:
 @blueprint.get("/find")
 def find() -> Any:
     """Open what the scanned or typed text names: a page, a phone, or the list of all phones that contain it."""
-    text = request.args.get("code", "").strip()[: labels.MAX_CODE_LENGTH]
+    text = request.args.get("code", "").strip(labels.BLANKS)[: labels.MAX_CODE_LENGTH]
     if text.lower() in COMMANDS:
         return redirect(url_for(COMMANDS[text.lower()]), 303)
     with open_session() as database:

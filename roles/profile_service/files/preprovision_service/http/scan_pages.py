@@ -70,7 +70,7 @@ def scan_out() -> Any:
 
 
 def _code() -> str:
-    return request.form.get("code", "").strip()[: labels.MAX_CODE_LENGTH + 1]
+    return request.form.get("code", "").strip(labels.BLANKS)[: labels.MAX_CODE_LENGTH + 1]
 
 
 def pack(database: Session, unit: str, box: str, operator: str, override: str = "") -> Outcome:

@@ -22,6 +22,8 @@ from ..store.tables import Phone, Setting
 from .outcomes import Refused, Verdict, refuse
 
 MAX_CODE_LENGTH = 512
+BLANKS = " \t\r\n"
+"""What is stripped around a code; a separator of the standards at its beginning says what it is."""
 
 Codes = Mapping[str, str]
 """Codes of a label by variable; the empty name stands for one that may be a MAC address or a serial number."""

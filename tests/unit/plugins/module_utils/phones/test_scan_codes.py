@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from sample_scans import ATA, CISCO, HEX_SERIAL, LINKSYS, POLY, problems_of, read, units
 
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.label_standards import EOT, GS, RS
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.scan_columns import Column
 
 
@@ -47,6 +48,130 @@ def test_rejects_codes_that_may_be_either(codes):
     assert problems_of("# codes\n" + "\n".join(codes), defaults=ATA) == [
         f"scans.csv line 2: {said} may be a MAC address or a serial number;"
         " write a header line such as mac,serial above the codes, or MAC: before the MAC address"
+    ]
+
+
+UNIT = ("00005e005321", "FCH0000D021", "ATA192")
+UPC = "882658123450"
+# Digits only, the check digit of a UPC, and registered to Cisco
+DECIMAL_CISCO = "000216123458"
+HOW_TO_ENTER = "; leave it out, or write MAC: or SN: before it if it is one"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Data identifiers and labels without a separator
+        "00005E005321\nSFCH0000D021",
+        "sfch0000d021\n23s00005e005321",
+        "23S00005E005321\nFCH0000D021\n1PATA192-3PW-K9",
+        f"00005E005321\n{GS}21FCH0000D021",
+        "21FCH0000D021\nMAC00005E005321",
+        "00005E005321\nSNFCH0000D021",
+        # Symbologies
+        "]C000005E005321\n]C0FCH0000D021",
+        "00005E005321\n]C1010950600013435221FCH0000D021",
+        # Several fields in one code
+        f"[)>{RS}06{GS}SFCH0000D021{GS}1PATA192-3PW-K9{GS}23S00005E005321{GS}Q1{GS}4LCN{RS}{EOT}",
+        f"SFCH0000D021{GS}1P74-1234-01{GS}23S00005E005321",
+        '{"sn": "FCH0000D021", "mac": "00:00:5E:00:53:21", "ean": "09506000134352"}',
+        "https://example.com/?sn=FCH0000D021&mac=00005E005321",
+        "SN:FCH0000D021 MAC:00005E005321",
+        "MODEL=ATA192 SN=FCH0000D021 MAC=00005E005321",
+        "PID=ATA192;SN=FCH0000D021;MAC=00005E005321;VER=1.2",
+        "S/N: FCH0000D021, MAC: 00:00:5e:00:53:21, P/N: 74-1234-01",
+        "Example ATA192 SN:FCH0000D021 MAC:00005E005321",
+        # Several codes in one line
+        f"00005E005321\tFCH0000D021\t{UPC}",
+        "00005E005321\tFCH0000D021\t0882658123450\t1P74-1234-01\tQ1",
+    ],
+)
+def test_reads_labels_by_their_standards(text):
+    assert units(text, defaults=ATA) == [UNIT]
+
+
+def test_structured_labels_name_the_model():
+    text = f"[)>{RS}06{GS}SFCH0000D021{GS}1PCP-8851-3PCC-K9={GS}23S00005E005321{RS}{EOT}"
+    for label in (text, "1PCP-8851-3PCC-K9=\n00005E005321\nFCH0000D021", "SN:FCH0000D021 MAC:00005E005321 P/N:CP-8851-3PCC"):
+        assert units(label, defaults=ATA) == [(*UNIT[:2], "CP-8851-3PCC")]
+
+
+@pytest.mark.parametrize(
+    ("code", "what"),
+    [
+        (UPC, f"'{UPC}' is a UPC or EAN article number"),
+        ("9506000134352", "'9506000134352' is a UPC or EAN article number"),
+        (f"]E00{UPC}", f"'0{UPC}' is a UPC or EAN article number"),
+        ("]C10109506000134352", "'09506000134352' is a UPC or EAN article number"),
+        ("1P74-1234-01", "'1P74-1234-01' is a part number"),
+        ("1PABC12345", "'1PABC12345' is a part number"),
+        ("P/N: 74-1234-01", "'74-1234-01' is a part number"),
+        ("Q1", "'Q1' is a quantity"),
+        ("4LCN", "'4LCN' is a country of origin"),
+        (f"[)>{RS}06{GS}1PABC{GS}Q1{RS}{EOT}", "'ABC' is a part number and '1' is a quantity"),
+        ('{"ssid": "x"}', "'x' is the field ssid"),
+    ],
+)
+def test_names_what_identifies_no_unit(code, what):
+    text = f"00005E005321\nFCH0000D021\n{code}\n00005E005322\nFCH0000D022"
+    assert problems_of(text, defaults=ATA) == [f"scans.csv line 3: {what}, not a MAC address or serial number{HOW_TO_ENTER}"]
+
+
+def test_refuses_twelve_digits_that_may_be_what_is_missing():
+    """Beside only a MAC address, an article number may be a serial number of digits."""
+    assert problems_of(f"00005E005321\t{UPC}", defaults=ATA) == [
+        f"scans.csv line 1: '{UPC}' is a UPC or EAN article number, not a MAC address or serial number{HOW_TO_ENTER}"
+    ]
+    assert units(f"00005E005321\t0{UPC}", defaults=ATA) == [("00005e005321", "", "ATA192")]
+
+
+@pytest.mark.parametrize(
+    ("text", "mac", "serial"),
+    [
+        # By label, by symbology and the unit's other code, by OUI
+        (f"MAC:{UPC}", UPC, ""),
+        (f"MAC{UPC}", UPC, ""),
+        (f"23S{UPC}", UPC, ""),
+        (f"00005E005321\nSN:{UPC}", "00005e005321", UPC),
+        (f"00005E005321\n]C0{UPC}", "00005e005321", UPC),
+        (f"]C0{UPC}\nFCH0000D021", UPC, "FCH0000D021"),
+        (DECIMAL_CISCO, DECIMAL_CISCO, ""),
+        (f"{DECIMAL_CISCO}\nFCH0000D021", DECIMAL_CISCO, "FCH0000D021"),
+    ],
+)
+def test_context_tells_addresses_from_article_numbers(text, mac, serial):
+    assert units(text, defaults=ATA) == [(mac, serial, "ATA192")]
+
+
+@pytest.mark.parametrize("serial", ["SABC1234567", "SEP12345678", "2112345678", "S8801234567", "1P000F100000"])
+def test_keeps_serial_numbers_that_begin_like_an_identifier(serial):
+    assert units(f"00005E005321\n{serial}", defaults=ATA) == [("00005e005321", serial, "ATA192")]
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        (
+            "[)>06SFCH0000D021",
+            "the 2D code came without its separators; set the scanner to send the control characters GS, RS and EOT,",
+        ),
+        ("]C100005E005321", "the GS1 code cannot be read from '00005E005321' on; scan the unit's other codes"),
+        ("VER:1.2", "'VER:1.2' is neither a MAC address nor a serial number nor a known model"),
+    ],
+)
+def test_reports_labels_that_break_their_standard(code, problem):
+    (found,) = problems_of(f"00005E005321\n{code}", defaults=ATA)
+    assert found.startswith(f"scans.csv line 2: {problem}")
+
+
+def test_settings_may_contain_separators_and_reach_into_variables():
+    text = "customer=Example, Inc\nphone_parameters.Time_Zone=GMT\n00005E005321\nphone_lines.1.user_id=7\n00005E005322"
+    phones = read(text, defaults=ATA).phones
+    assert [phone.variables["phone_customer"] for phone in phones] == ["Example, Inc", "Example, Inc"]
+    assert [phone.variables["phone_parameters"] for phone in phones] == [{"Time_Zone": "GMT"}] * 2
+    assert [phone.variables.get("phone_lines") for phone in phones] == [None, [{"user_id": "7"}]]
+    assert problems_of("phone_lines.0.user_id=7\n00005E005321", defaults=ATA) == [
+        "scans.csv line 1: the column 'phone_lines.0.user_id' names no line; write phone_lines.1.user_id, lines from 1 to 64"
     ]
 
 
