@@ -122,7 +122,7 @@ def is_article_number(text: str) -> bool:
     GS1 General Specifications, section 7.9.1: from the right, digits weigh 3 and 1 in turn, and the check digit makes the sum a
     multiple of ten.
     """
-    if not _GTIN.fullmatch(text):
+    if not _GTIN.fullmatch(text) or not text.strip("0"):
         return False
     digits = [int(digit) for digit in reversed(text)]
     return (sum(digits[::2]) + 3 * sum(digits[1::2])) % 10 == 0

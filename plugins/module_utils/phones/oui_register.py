@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import re
 
-from ..common.mac import Mac
+from ..common.mac import Mac, MacError, parse_mac
 
 try:
     import netaddr
@@ -43,6 +43,14 @@ def oui_owner(mac: Mac) -> str:
 def is_phone_maker(mac: Mac) -> bool:
     """Tell whether *mac* belongs to a maker of phones."""
     return _is_owned_by(mac, _ANY_MAKER)
+
+
+def is_phone_address(text: str) -> bool:
+    """Tell whether *text* is a MAC address that belongs to a maker of phones."""
+    try:
+        return is_phone_maker(parse_mac(text))
+    except MacError:
+        return False
 
 
 def fits_family(mac: Mac, family: str) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .label_fields import read_structured
 from .label_standards import (
+    ARTICLE_NUMBER,
     PART_NUMBER,
     SEPARATORS,
     LabelError,
@@ -19,6 +20,7 @@ from .label_standards import (
     strip_mac_label,
     strip_symbology,
 )
+from .oui_register import is_phone_address
 from .rows import RowsError, is_structured, plan_columns
 from .scan_columns import DELIMITERS, SYNONYMS, Column, column_of, split_label
 from .scan_units import Code, Problems, Unit, list_columns
@@ -76,7 +78,8 @@ def read_table(lines: Sequence[str], header: Header, problems: Problems, warning
                 unit = _read_row(line, columns, cells, problems)
                 for sentence in _notes(header, cells, unit):
                     notes.setdefault(sentence, []).append(line)
-                yield line, unit
+                if unit:
+                    yield line, unit
             line = header.line + 1 + rows.line_num
     except csv.Error as error:
         problems.add(line, f"it cannot be read as a table: {error}; check its quotes")
@@ -84,14 +87,13 @@ def read_table(lines: Sequence[str], header: Header, problems: Problems, warning
 
 
 def _read_row(line: int, columns: Sequence[str], cells: Sequence[str], problems: Problems) -> Unit:
-    unit: Unit = {}
-    for column, cell in zip(columns, cells, strict=False):
-        try:
-            if column:
-                unit[column] = Code(line, _read_cell(column, cell), column)
-        except LabelError as error:
-            problems.add(line, str(error))
-    return unit
+    """Return the codes of a row; none, so that nothing else is said of it, if a cell breaks its standard."""
+    try:
+        named = zip(columns, cells, strict=False)
+        return {column: Code(line, _read_cell(column, cell), column) for column, cell in named if column}
+    except LabelError as error:
+        problems.add(line, str(error))
+        return {}
 
 
 def _notes(header: Header, cells: Sequence[str], unit: Unit) -> Iterator[str]:
@@ -135,5 +137,11 @@ def _read_cell(column: str, cell: str) -> str:
         raise LabelError(f"the column {list_columns([column])} holds {what}; scan the right code into it")
     found, code = split_label(text)
     text = code if found == column else text
-    part = identify(text) if column == Column.MODEL else None
-    return part.text if part and part.other == PART_NUMBER else strip_mac_label(text) if column == Column.MAC else text
+    if column == Column.MODEL:
+        part = identify(text)
+        return part.text if part and part.other == PART_NUMBER else text
+    if column == Column.MAC and not found and is_article_number(text) and not is_phone_address(text):
+        raise LabelError(
+            f"'{text}' is {ARTICLE_NUMBER}, not a MAC address; scan the right code, or write a MAC address with colons"
+        )
+    return strip_mac_label(text) if column == Column.MAC else text

@@ -646,6 +646,7 @@ def test_shows_no_secrets(client: FlaskClient, put: Callable[..., None]) -> None
         ({"code": "[)>\x1e06\x1dSFCH0000D001\x1d1PCP-8851-3PCC-K9\x1e\x04"}, "wrong", 409),
         ({"code": "SN:FCH0000D001 MAC:00005E005302"}, "wrong", 409),
         ({"code": "882658123450", "add": "1", "model": "ATA192"}, "unreadable", 422),
+        ({"code": "MAC:882658123450", "add": "1", "model": "ATA192"}, "added", 201),
         ({"code": "]E00882658123450"}, "unreadable", 422),
         ({"code": "1P74-1234-01", "add": "1", "model": "ATA192"}, "unreadable", 422),
         ({"code": "Q1"}, "unreadable", 422),

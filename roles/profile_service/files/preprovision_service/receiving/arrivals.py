@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..clock import local, now
+from ..domain.common.mac import parse_mac
 from ..domain.events.progress_table import State
 from ..domain.families.catalogue import Catalogue
 from ..domain.families.model import ModelError
@@ -174,8 +175,12 @@ def _read_unit(codes: Codes, selected: Selection, models: Catalogue) -> tuple[Sc
     if len(wanted) > 1:
         text = f"The label says {label}, but the selection on this page says {selected.model}."
         raise refuse(Verdict.WRONG, "WRONG MODEL", text)
-    columns = [kind for kind in (Column.MAC, Column.SERIAL) if kind in codes]
-    text = "\t".join(columns) + "\n" + "\t".join(codes[kind] for kind in columns)
+    # With colons, so that no MAC address of digits is taken for an article number
+    cells = {
+        Column.MAC: parse_mac(codes[Column.MAC]).colon,
+        **({Column.SERIAL: codes[Column.SERIAL]} if Column.SERIAL in codes else {}),
+    }
+    text = "\t".join(cells) + "\n" + "\t".join(cells.values())
     defaults: dict[str, str] = {Column.MODEL: wanted.pop(), Column.CUSTOMER: codes.get(Column.CUSTOMER, "") or selected.customer}
     try:
         scans = read_scans(text, "label", defaults=defaults, catalogue=models)

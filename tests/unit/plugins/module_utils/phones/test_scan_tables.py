@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from sample_scans import ATA, problems_of, read, units
 
+ARTICLE = "is a UPC or EAN article number, not a MAC address; scan the right code, or write a MAC address with colons"
+
 
 @pytest.mark.parametrize(
     ("text", "problems"),
@@ -65,11 +67,24 @@ def test_reads_cells_by_the_standards_of_labels():
             "the column serial holds '9506000134352', a UPC or EAN article number; scan the right code into it",
         ),
         ("]C121FCH0000D021,FCH0000D021", "the column MAC address holds 'FCH0000D021', serial; scan the right code into it"),
+        (
+            "882658123450,FCH0000D021",
+            f"'882658123450' {ARTICLE}",
+        ),
+        (
+            "012345678905,FCH0000D021",
+            f"'012345678905' {ARTICLE}",
+        ),
         ("00005E005321,]C1X", "the GS1 code cannot be read from 'X' on; scan the unit's other codes"),
     ],
 )
 def test_refuses_cells_that_say_they_hold_something_else(cells, problem):
-    assert problems_of(f"mac,serial\n{cells}", defaults=ATA)[0] == f"scans.csv line 2: {problem}"
+    assert problems_of(f"mac,serial\n{cells}", defaults=ATA) == [f"scans.csv line 2: {problem}"]
+
+
+@pytest.mark.parametrize("cell", ["88:26:58:12:34:50", "MAC:882658123450", "23S882658123450", "882658-123450"])
+def test_accepts_mac_addresses_that_could_be_article_numbers(cell):
+    assert units(f"mac\n{cell}\n000216123458", defaults=ATA) == [("882658123450", "", "ATA192"), ("000216123458", "", "ATA192")]
 
 
 def test_warns_of_serial_numbers_that_look_like_article_numbers():
