@@ -675,6 +675,17 @@ def test_scan_in(
     assert bool(row(9)) == (verdict == "added" and "88" not in fields["code"])
 
 
+def test_scan_in_compares_serial_numbers_in_one_spelling(client: FlaskClient, put: Callable[..., None]) -> None:
+    put(phone(1, serial="SFCH0000D001"))
+    answer = post(client, "/board/scan-in", code=f"{label(1)}\tfch0000d001")
+    assert judge_page(answer.text).verdict == "found"
+
+
+def test_scan_in_names_what_identifies_no_unit(client: FlaskClient) -> None:
+    answer = post(client, "/board/scan-in", code="882658123450", add="1", model="ATA192")
+    assert "&#39;882658123450&#39; is a UPC or EAN article number, not a MAC address or serial number; leave it out" in answer.text
+
+
 def test_added_phone(client: FlaskClient, app: Flask, row: Callable[[int], Phone]) -> None:
     post(client, "/board/scan-in", code=f"FCH0000D009\t{label(9)}", model="ATA192", customer="Example", add="1")
     added = row(9)

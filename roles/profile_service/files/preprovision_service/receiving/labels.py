@@ -71,7 +71,7 @@ def find(database: Session, codes: Codes) -> Any:
         names = " and ".join(f"{row.name} ({describe(row)['mac']})" for row in others)
         text = f"Serial number {serial} belongs to {names}, not to {codes.get(Column.MAC, 'a single unit')}."
         raise refuse(Verdict.WRONG, "WRONG LABEL", text, by_mac)
-    if by_mac and Column.SERIAL in codes and by_mac.serial and by_mac.serial.upper() != serial:
+    if by_mac and Column.SERIAL in codes and by_mac.serial and normalize_serial(by_mac.serial) != serial:
         text = f"The label says serial number {serial}, but {by_mac.name} has {by_mac.serial}."
         raise refuse(Verdict.WRONG, "WRONG LABEL", text, by_mac)
     return by_mac or (others[0] if others else None)
