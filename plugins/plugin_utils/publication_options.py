@@ -54,7 +54,11 @@ KINDS: dict[str, Option] = {"kinds": OPTIONS["kinds"]}
 KEYS: dict[str, Option] = {
     "unknown_parameters": Option(
         "str",
-        ("What to do about a parameter that the phone's family does not know, since the phone would ignore it silently.",),
+        (
+            "What to do about a parameter that the phone's family does not know, since the phone would ignore it silently.",
+            "The same is done about other things that a phone ignores or takes as text: an element that a template writes twice,"
+            " text beside elements, and an expression of a template language that nothing has rendered.",
+        ),
         "warn",
         choices=("warn", "error", "ignore"),
     ),

@@ -135,7 +135,7 @@ class _Validation:
         publisher = self._result.publisher
         try:
             phone = self._result.reader.read(entry.name, entry.variables)
-            found = publisher.check(phone)
+            found = publisher.examine(phone)
             for path, _kind in publisher.paths(phone):
                 self._paths.add(path, entry.label)
         except PhoneError as error:
@@ -144,9 +144,9 @@ class _Validation:
             return
         name = entry.name if entry.where else ""
         self._uniqueness.add(entry.label, phone.mac, name, phone.serial, phone.model.family.name)
-        for sentence in found:
+        for sentence in found.problems:
             self._problems.add(entry.label, sentence)
-        for sentence in phone.ignored:
+        for sentence in found.ignored:
             self._ignored.add(entry.label, sentence)
         self._note_model(phone)
         if self._result.kept is not None:

@@ -15,6 +15,7 @@ from ..common.mac import Mac, MacError, parse_mac
 from ..common.suggest import did_you_mean, unknown, unknown_choice
 from ..common.validate import ValidationError, kind_of, read_flag
 from ..families.catalogue import BUILTIN, Catalogue
+from ..families.ignored import ignored_access, ignored_names, unrendered
 from ..families.model import BenchDelivery, Family, Model, ModelError
 from ..families.parameter_names import check as check_names
 from ..firmware.policy import FirmwarePolicy
@@ -174,7 +175,7 @@ class PhoneReader:
                     ignored[f"phone_lines: {key} has no parameter in the family {family.name}, which would ignore it"] = None
                 elif value is not None:
                     parameters[paths[key]] = read_setting(value, paths[key], family.yes_no)
-        return Reading(parameters, (*ignored, *_ignored_access("phone_lines", parameters, family)))
+        return Reading(parameters, (*ignored, *_ignored_values("phone_lines", parameters, family)))
 
     def _paths_of_line(self, family: Family, number: int) -> tuple[dict[str, str], str]:
         found = self._line_paths.get((family.name, number))
@@ -286,18 +287,13 @@ def _read_layer(variable: str, value: object, family: Family, lines: int) -> Rea
     if not isinstance(value, Mapping):
         raise ProfileError(f"it is {kind_of(value)}; write a mapping of parameter names and values")
     parameters = FORMATS[family.format].read(value, family.yes_no)
-    ignored = [
-        f"{variable}: the family {family.name} does not know {path} and would ignore it{did_you_mean(near)}"
-        for path, near in check_names(family.known_names, parameters)
-    ]
-    return Reading(parameters, (*ignored, *_ignored_access(variable, parameters, family)))
+    names = (f"{variable}: {clause}" for _path, clause in ignored_names(family, parameters))
+    return Reading(parameters, (*names, *_ignored_values(variable, parameters, family)))
 
 
-def _ignored_access(variable: str, parameters: Parameters, family: Family) -> Iterator[str]:
-    kind = FORMATS[family.format]
-    instead = f"; use {' or '.join(kind.access)}" if kind.access else ", so it is left out"
-    for path, access in kind.inexpressible_access(parameters):
-        yield f"{variable}: profiles of the family {family.name} cannot express ua '{access}' of {path}{instead}"
+def _ignored_values(variable: str, parameters: Parameters, family: Family) -> Iterator[str]:
+    for found in (ignored_access(family, parameters), unrendered(family, parameters)):
+        yield from (f"{variable}: {clause}" for _path, clause in found)
 
 
 def _merge(readings: Iterable[Reading]) -> Reading:

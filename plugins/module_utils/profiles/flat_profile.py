@@ -59,6 +59,15 @@ Parameters: TypeAlias = "dict[str, Setting]"
 """Path -> Setting. A path is the parameter's name, with its sections before it: ``router-configuration/SSH/Enable``."""
 
 
+class Document(NamedTuple):
+    """A profile as it was read, with what a phone makes nothing of."""
+
+    settings: list[tuple[str, Setting]]
+    """Path and setting of each element in its order; a path that stands twice is here twice."""
+    stray: list[str]
+    """Texts outside the elements that hold values."""
+
+
 def read_parameters(
     values: Mapping[str, Any],
     where: str = "",
@@ -204,9 +213,24 @@ def _change_section(sections: list[str], wanted: list[str], lines: list[str]) ->
 
 def parse(document: bytes) -> Parameters:
     """Read a flat profile as a phone does; raise ProfileError if it is corrupt."""
+    return dict(_read_all(parse_xml(document, "flat-profile")))
+
+
+def read_document(document: bytes) -> Document:
+    """Read a flat profile, doubled elements and stray texts included; raise ProfileError if it is corrupt."""
     root = parse_xml(document, "flat-profile")
+    return Document(_read_all(root), stray_texts(root))
+
+
+def stray_texts(root: ET.Element) -> list[str]:
+    """Return the texts in a document that stand beside elements instead of in one."""
+    texts = (text for element in root.iter() if len(element) for text in (element.text, *(child.tail for child in element)))
+    return [text.strip() for text in texts if text and not text.isspace()]
+
+
+def _read_all(root: ET.Element) -> list[tuple[str, Setting]]:
     try:
-        return dict(_read(root, ""))
+        return [*_read(root, "")]
     except RecursionError as error:
         raise ProfileError("the profile's sections are nested too deeply") from error
 

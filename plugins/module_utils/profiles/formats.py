@@ -19,14 +19,16 @@ from .flat_profile import (
     ACCESS,
     MAX_SECTIONS,
     NAME,
+    Document,
     Parameters,
     ProfileError,
     Setting,
     build,
     escape,
-    parse,
     parse_xml,
+    read_document,
     read_parameters,
+    stray_texts,
 )
 
 FLAT_PROFILE = "flat-profile"
@@ -47,7 +49,7 @@ class Format(NamedTuple):
     """How a family's profiles are written. *build* takes the parameters and the MAC as 12 hex digits, empty for many phones."""
 
     build: Callable[[Parameters, str], bytes]
-    parse: Callable[[bytes], Parameters]
+    read_document: Callable[[bytes], Document]
     names: re.Pattern[str]
     """Names that a parameter can have."""
     xml: bool
@@ -56,11 +58,24 @@ class Format(NamedTuple):
     """How deep sections can be nested."""
     access: tuple[str, ...] = ()
     """Which access of the user account the format can express."""
+    before_name: str = "<"
+    """Regular expression of what stands before a parameter's name."""
+    identities: bool = False
+    """Whether a number after a dot is an identity, which is not part of the name as it is written."""
+
+    def parse(self, document: bytes) -> Parameters:
+        """Return the parameters of a profile, the last of two with one name; raise ProfileError if it is corrupt."""
+        return dict(self.read_document(document).settings)
 
     def takes(self, path: str) -> bool:
         """Tell whether *path*, which begins with the names of sections, can name a parameter."""
         names = path.split("/")
         return len(names) - 1 <= self.sections and all(map(self.names.fullmatch, names))
+
+    def element(self, path: str) -> str:
+        """Return the name that a profile writes for *path*."""
+        name = path.rpartition("/")[2]
+        return name.partition(".")[0] if self.identities else name
 
     def inexpressible_access(self, parameters: Parameters) -> Iterator[tuple[str, str]]:
         """Yield path and access of each parameter with an access that the format cannot express."""
@@ -87,11 +102,13 @@ def _build_grandstream(parameters: Parameters, mac: str) -> bytes:
     )
 
 
-def _parse_grandstream(document: bytes) -> Parameters:
-    config = parse_xml(document, "gs_provision").find("config")
+def _read_grandstream(document: bytes) -> Document:
+    root = parse_xml(document, "gs_provision")
+    config = root.find("config")
     if config is None:
         raise ProfileError("the profile has no <config>")
-    return {(child.get("name") if child.tag == "item" else None) or child.tag: Setting(child.text or "") for child in config}
+    named = (((child.get("name") if child.tag == "item" else None) or child.tag, child.text) for child in config)
+    return Document([(name, Setting(text or "")) for name, text in named], stray_texts(root))
 
 
 def _build_yealink(parameters: Parameters, _mac: str) -> bytes:
@@ -104,22 +121,22 @@ def _yealink_lines(parameters: Parameters) -> Iterator[str]:
         yield f"{name} = {parameters[name].value}".rstrip(" ")
 
 
-def _parse_yealink(document: bytes) -> Parameters:
+def _read_yealink(document: bytes) -> Document:
     try:
         head, *lines = document.decode().split("\n")
     except UnicodeDecodeError as error:
         raise ProfileError(f"the profile is not UTF-8 text: byte {error.start + 1} is invalid") from error
     if head.strip() != _YEALINK_HEAD:
         raise ProfileError(f"the profile does not begin with {_YEALINK_HEAD}")
-    parameters: Parameters = {}
+    settings: list[tuple[str, Setting]] = []
     for number, line in enumerate(lines, 2):
         text = line.strip()
         if text and not text.startswith("#"):
             match = _YEALINK_LINE.fullmatch(text)
             if not match:
                 raise ProfileError(f"line {number} of the profile is not 'name = value'")
-            parameters[match[1]] = Setting(match[2])
-    return parameters
+            settings.append((match[1], Setting(match[2])))
+    return Document(settings, [])
 
 
 def _build_poly(parameters: Parameters, _mac: str) -> bytes:
@@ -127,10 +144,12 @@ def _build_poly(parameters: Parameters, _mac: str) -> bytes:
     return _document(["<PHONE_CONFIG>", "<ALL", *attributes, "/>", "</PHONE_CONFIG>"])
 
 
-def _parse_poly(document: bytes) -> Parameters:
-    attributes = (item for element in parse_xml(document, *_POLY_ROOTS).iter() for item in element.items())
+def _read_poly(document: bytes) -> Document:
+    root = parse_xml(document, *_POLY_ROOTS)
+    attributes = (item for element in root.iter() for item in element.items())
     # An attribute with a namespace names the schema
-    return {name: Setting(value) for name, value in attributes if not name.startswith("{")}
+    settings = [(name, Setting(value)) for name, value in attributes if not name.startswith("{")]
+    return Document(settings, [text.strip() for text in root.itertext() if not text.isspace()])
 
 
 def _build_snom(parameters: Parameters, _mac: str) -> bytes:
@@ -146,14 +165,16 @@ def _snom_lines(parameters: Parameters) -> Iterator[str]:
         yield f'<{name}{index} perm="{_PERMISSIONS[access]}">{escape(value)}</{name}>'
 
 
-def _parse_snom(document: bytes) -> Parameters:
-    settings = parse_xml(document, "settings").find("phone-settings")
+def _read_snom(document: bytes) -> Document:
+    root = parse_xml(document, "settings")
+    settings = root.find("phone-settings")
     if settings is None:
         raise ProfileError("the profile has no <phone-settings>")
-    return {
-        ".".join(filter(None, [child.tag, child.get("idx")])): Setting(child.text or "", _ACCESS_OF.get(child.get("perm", "")))
+    found = [
+        (".".join(filter(None, [child.tag, child.get("idx")])), Setting(child.text or "", _ACCESS_OF.get(child.get("perm", ""))))
         for child in settings
-    }
+    ]
+    return Document(found, stray_texts(root))
 
 
 def _document(lines: list[str]) -> bytes:
@@ -161,10 +182,12 @@ def _document(lines: list[str]) -> bytes:
 
 
 FORMATS: dict[str, Format] = {
-    FLAT_PROFILE: Format(lambda parameters, _mac: build(parameters), parse, NAME, xml=True, sections=MAX_SECTIONS, access=ACCESS),
-    "grandstream": Format(_build_grandstream, _parse_grandstream, NAME, xml=True),
-    "yealink": Format(_build_yealink, _parse_yealink, NAME, xml=False),
-    "poly": Format(_build_poly, _parse_poly, _ATTRIBUTE, xml=True),
-    "snom": Format(_build_snom, _parse_snom, _IDENTITY, xml=True, access=("ro", "rw")),
+    FLAT_PROFILE: Format(
+        lambda parameters, _mac: build(parameters), read_document, NAME, xml=True, sections=MAX_SECTIONS, access=ACCESS
+    ),
+    "grandstream": Format(_build_grandstream, _read_grandstream, NAME, xml=True, before_name='<(?:item name=")?'),
+    "yealink": Format(_build_yealink, _read_yealink, NAME, xml=False, before_name=r"(?m:^)[ \t]*"),
+    "poly": Format(_build_poly, _read_poly, _ATTRIBUTE, xml=True, before_name=r"\s"),
+    "snom": Format(_build_snom, _read_snom, _IDENTITY, xml=True, access=("ro", "rw"), identities=True),
 }
 """Name -> format."""

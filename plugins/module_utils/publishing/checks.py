@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ..common.redaction import is_secret, redact_parameter
 from ..common.suggest import did_you_mean
+from ..families.ignored import unrendered
 from ..families.model import BenchDelivery, Family
 from ..families.parameter_names import check as check_names
 from ..firmware.images import FirmwareError
 from ..firmware.selector import FirmwareSelector, check_base
-from ..phones.phone import Phone, PhoneError
-from ..profiles.flat_profile import Parameters, ProfileError, Setting, check_text
-from ..profiles.formats import FORMATS
+from ..phones.phone import Phone
+from ..profiles.flat_profile import Parameters, ProfileError, Setting, check_text, values
 from ..profiles.macros import names
 from ..profiles.rules.checks import check_rule, check_trigger
 from ..profiles.rules.model import RuleError, RuleKind, Target
@@ -23,10 +23,21 @@ from ..profiles.sealing.model import Sealing
 from .files import Seal, seals_of
 from .parameters import ProfileParameters
 from .settings import KEY_ID, ProfileKind, PublicationError, Settings
+from .template_checks import TemplateOutput
+from .templates import ProfileTemplate, TemplateError
 from .unit_files import bench_delivery_of
 
-Render = Callable[[Phone, Parameters], bytes]
-"""Makes a service profile; raises PhoneError."""
+
+class Findings(NamedTuple):
+    """Sentences on a phone, each naming the variable."""
+
+    problems: list[str]
+    """What keeps the phone from being published."""
+    ignored: list[str]
+    """What the phone would ignore, or take as text."""
+
+
+_IN_THE_OPEN = "would be in a file that anybody can read; seal it, or set plaintext_secrets if the bench is closed"
 
 
 class _Rules(NamedTuple):
@@ -64,20 +75,20 @@ class PhoneChecker:
         parameters: ProfileParameters,
         firmware: FirmwareSelector,
         targets: tuple[Target, Target],
-        render: Render,
+        templates: Mapping[str, ProfileTemplate],
     ) -> None:
-        """*targets*: the parsed bench_url and remote_url."""
+        """*targets*: the parsed bench_url and remote_url; *templates*: value of phone_profile_template -> template."""
         self._settings = settings
         self._parameters = parameters
         self._firmware = firmware
         self._remote = targets[1]
-        self._render = render
+        self._templates = templates
         self._names_serial = [any(name == "SN" for name, _column in names(target.path)) for target in targets]
         self._rules_of: dict[str, _Rules] = {}
         self._rule_problems: dict[tuple[object, ...], str] = {}
 
-    def check(self, phone: Phone) -> list[str]:
-        """Return a sentence, naming the variable, on everything that keeps this phone from being published."""
+    def check(self, phone: Phone) -> Findings:
+        """Return what is wrong with a phone's variables, and with the profile that its template makes."""
         seals = seals_of(phone)
         problems = [
             *self._rules_problems(phone),
@@ -85,10 +96,12 @@ class PhoneChecker:
             *self._file_problems(phone, seals),
             *self._secret_problems(phone, seals),
         ]
-        return problems or (self._template_problems(phone, seals) if phone.template else [])
+        if problems or not phone.template:
+            return Findings(problems, [*phone.ignored])
+        return self._check_template(phone, seals)
 
     def ignored(self, families: Iterable[Family]) -> list[str]:
-        """Return a sentence on each parameter of the publication's own that none of these families knows."""
+        """Return a sentence on each of the publication's own parameters that phones of these families would not read."""
         options: dict[str, list[Family]] = {}
         given: dict[str, Parameters] = {}
         for family in families:
@@ -104,6 +117,7 @@ class PhoneChecker:
                     sentences.append(
                         f"{where}{path} is known to none of the phones' families, which would ignore it{did_you_mean(near)}"
                     )
+            sentences += [f"{where}{clause}" for _path, clause in unrendered(asking[0], given[where])]
         return sentences
 
     # -- rules
@@ -112,7 +126,7 @@ class PhoneChecker:
         rules = self._rules(phone.model.family)
         own = [(path, phone.parameters[path].value, kind) for path, kind in rules.paths if path in phone.parameters]
         for where, text, kind in own + rules.shared:
-            if problem := self._rule_problem(phone, text, kind):
+            if problem := self._rule_problem(phone, text, kind, phone.parameters):
                 yield f"{where}: {problem}"
 
     def _rules(self, family: Family) -> _Rules:
@@ -128,12 +142,12 @@ class PhoneChecker:
             found = self._rules_of[family.name] = _Rules(paths, shared)
         return found
 
-    def _rule_problem(self, phone: Phone, text: str, kind: RuleKind | None) -> str:
-        """Return what is wrong with a rule, or nothing."""
+    def _rule_problem(self, phone: Phone, text: str, kind: RuleKind | None, parameters: Parameters) -> str:
+        """Return what is wrong with a rule, or nothing; *parameters*: what the phone has when it follows the rule."""
         general: dict[str, str] = {}
         key: tuple[object, ...] = (kind, text)
         if "$" in text:
-            general = {name: setting.value for name, setting in phone.parameters.items() if name.startswith("GPP_")}
+            general = {name: setting.value for name, setting in parameters.items() if name.startswith("GPP_")}
             # All serial numbers of letters and digits give the same result
             key += (phone.model.name, "" if phone.serial.isalnum() and phone.serial.isascii() else phone.serial, *general.items())
         problem = self._rule_problems.get(key)
@@ -205,23 +219,47 @@ class PhoneChecker:
         own = self._parameters.service(phone)
         if phone.template:
             own.update(phone.parameters)
-        show = phone.model.family.redact
         in_lines = (f"{key} of phone_lines" for line in phone.lines for key, value in line.items() if value and is_secret(key))
-        return next((path for path, (value, _access) in own.items() if show(path, value) != value), "") or next(in_lines, "")
+        return _secret_among(own, phone.model.family) or next(in_lines, "")
 
-    def _template_problems(self, phone: Phone, seals: list[Seal]) -> list[str]:
+    # -- the profile that a template makes
+
+    def _check_template(self, phone: Phone, seals: list[Seal]) -> Findings:
+        family, before = phone.model.family, self._parameters.service(phone)
         try:
-            plain = self._render(phone, self._parameters.service(phone))
-        except PhoneError as error:
-            return [str(error)]
-        if len(seals) == 1:
-            return []
-        made = FORMATS[phone.model.family.format].parse(plain)
-        return [
-            f"phone_profile_template: it leaves out parameters.{path}, which gives the phone its new key or sealing"
-            for path, setting in self._parameters.leading(phone).items()
-            if path not in phone.parameters and made.get(path, Setting("")).value != setting.value
+            template = self._templates[phone.template]
+            output = TemplateOutput(template, family, template.render(phone, values(before)), before)
+        except TemplateError as error:
+            return Findings([f"phone_profile_template: {error}"], [*phone.ignored])
+        given = {**phone.parameters, **output.parameters}
+        problems = [
+            output.sentence(path, f"{path}: {problem}")
+            for path, kind in self._rules(family).paths
+            if path in output.own and (problem := self._rule_problem(phone, output.own[path].value, kind, given))
         ]
+        problems += [*output.invalid(), *self._lost_keys(phone, seals, output.parameters)]
+        secret = _secret_among(output.own, family)
+        if secret and self._is_open(phone, seals):
+            problems.append(output.sentence(secret, f"{secret} {_IN_THE_OPEN}"))
+        return Findings(problems, [*phone.ignored, *output.ignored()])
+
+    def _lost_keys(self, phone: Phone, seals: list[Seal], made: Parameters) -> Iterator[str]:
+        if len(seals) == 1:
+            return
+        for path, setting in self._parameters.leading(phone).items():
+            if path not in phone.parameters and made.get(path, Setting("")).value != setting.value:
+                yield f"phone_profile_template: it leaves out parameters.{path}, which gives the phone its new key or sealing"
+
+    def _is_open(self, phone: Phone, seals: list[Seal]) -> bool:
+        """Tell whether anybody can read the phone's service profile if none of its variables is secret."""
+        settings = self._settings
+        published = ProfileKind.SERVICE in settings.kinds and not settings.plaintext_secrets
+        return published and Seal(Sealing.NONE) in seals and not self.secret_of(phone)
+
+
+def _secret_among(parameters: Parameters, family: Family) -> str:
+    """Return the path of a parameter with a secret value, or nothing."""
+    return next((path for path, (value, _access) in parameters.items() if family.redact(path, value) != value), "")
 
 
 def _rule_paths(family: Family) -> Iterator[tuple[str, RuleKind | None]]:

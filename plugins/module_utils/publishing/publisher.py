@@ -22,7 +22,7 @@ from ..phones.phone import Phone, PhoneError
 from ..profiles.flat_profile import Parameters, values
 from ..profiles.formats import FORMATS
 from ..profiles.sealing.model import Sealing
-from .checks import PhoneChecker, check_settings
+from .checks import Findings, PhoneChecker, check_settings
 from .files import (
     CONTENT_ENCODING,
     File,
@@ -64,14 +64,18 @@ class Publisher:
         firmware = FirmwareSelector(map(Image.of_plain, settings.firmware_images))
         check_settings(settings)
         self._parameters = ProfileParameters(settings, firmware, self._bench, self._remote)
-        self._checker = PhoneChecker(settings, self._parameters, firmware, (self._bench, self._remote), self._render)
+        self._checker = PhoneChecker(settings, self._parameters, firmware, (self._bench, self._remote), self._templates)
 
     def check(self, phone: Phone) -> list[str]:
         """Return a sentence, naming the variable, on everything that keeps this phone from being published."""
+        return self._checker.check(phone).problems
+
+    def examine(self, phone: Phone) -> Findings:
+        """Return what keeps this phone from being published, and what it would ignore."""
         return self._checker.check(phone)
 
     def ignored(self, families: Iterable[Family]) -> list[str]:
-        """Return a sentence on each parameter of the publication's own that none of these families knows."""
+        """Return a sentence on each of the publication's own parameters that phones of these families would not read."""
         return self._checker.ignored(families)
 
     # -- bootstrap

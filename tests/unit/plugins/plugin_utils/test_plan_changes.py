@@ -18,6 +18,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_pr
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing import openssl_enc
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.publisher import Publisher
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import Settings
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.templates import ProfileTemplate
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import Live, LiveFile
 from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
 from ansible_collections.voip.preprovision.plugins.plugin_utils.plan_changes import (
@@ -52,8 +53,8 @@ class Target:
         self.contents: dict[str, bytes] = {}
         self.use(settings, master, previous)
 
-    def use(self, settings=SETTINGS, master=MASTER, previous=None):
-        self.reader, self.publisher = PhoneReader(BUILTIN, master, previous), Publisher(settings)
+    def use(self, settings=SETTINGS, master=MASTER, previous=None, templates=None):
+        self.reader, self.publisher = PhoneReader(BUILTIN, master, previous), Publisher(settings, templates)
 
     def add(self, path, fingerprint, owner, kind, content):
         self.live = self.live._replace(entries={**self.live.entries, path: LiveFile(fingerprint, owner, kind)})
@@ -227,6 +228,16 @@ def test_unknown_variables_are_no_error(monkeypatch, action, warned):
     monkeypatch.setattr("ansible.utils.display.Display.warning", lambda _self, sentence: warnings.append(sentence))
     report_ignored(["a"] if action != "error" else [], ["b"], action)
     assert warnings == warned
+
+
+def test_reports_what_phones_ignore_in_a_template_once_for_all_phones():
+    target = Target()
+    target.use(templates={"own.j2": ProfileTemplate("own.j2", "<flat-profile>\n<User_ID_1>1</User_ID_1></flat-profile>")})
+    found = target.look(*(entry(number, phone_profile_template="own.j2") for number in (1, 2, 3)))
+    assert found.ignored == [
+        "phone desk-1 and 2 more: phone_profile_template: own.j2 line 2: the family ata19x does not know User_ID_1 and would ignore"
+        " it; did you mean 'User_ID_1_'?"
+    ]
 
 
 def test_reports_ignored_parameters_of_the_publication():

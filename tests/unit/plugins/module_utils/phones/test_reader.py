@@ -336,6 +336,15 @@ def test_reports_unknown_parameters():
     )
 
 
+def test_reports_expressions_that_nothing_has_rendered():
+    phone = read(phone_parameters={"STUN_Server": "{$stun_server}"}, phone_lines=[{"user_id": "{{ number }}", "password": "a{{b"}])
+    end = "that nothing has rendered; phones take it as text"
+    assert phone.ignored == (
+        f"phone_parameters: STUN_Server holds an expression of Smarty, '{{$', {end}",
+        f"phone_lines: User_ID_1_ holds an expression of Jinja2, '{{{{', {end}",
+    )
+
+
 def test_reports_line_keys_without_a_parameter():
     lines = [{"user_id": "1001", "use_auth_id": True}, {"use_auth_id": True}]
     phone = read(phone_model="CP-8851-3PCC", phone_lines=lines)

@@ -208,6 +208,10 @@ def test_reports_publication_parameters_unknown_to_families():
     other = "preprovision_parameters: Xyzzy is known to none of the phones' families, which would ignore it"
     assert Publisher(settings).ignored([ata, mpp]) == [f"{near}'Resync_Periodic'?", other]
     assert len(Publisher(settings).ignored([ata])) == 3
+    unrendered = dataclasses.replace(settings, bootstrap_parameters={"GPP_A": Setting("${SITE}")}, preprovision_parameters={})
+    assert Publisher(unrendered).ignored([ata, mpp]) == [
+        "bootstrap_parameters: GPP_A holds an expression of the shell, '${', that nothing has rendered; phones take it as text"
+    ]
     assert Publisher(settings).ignored([yealink]) == Publisher(settings).ignored([]) == []
     assert Publisher(dataclasses.replace(settings, kinds=("preprovision",))).ignored([mpp]) == [other]
     # Nobody knows what a family without a list of names knows

@@ -28,7 +28,10 @@ def phone_of(model="ATA192", **variables) -> Phone:
 
 
 def render(text: str, model="ATA192", parameters=None, **variables) -> bytes:
-    return ProfileTemplate("own.j2", text).render(phone_of(model, **variables), parameters or {})
+    template, phone = ProfileTemplate("own.j2", text), phone_of(model, **variables)
+    plain = template.render(phone, parameters or {})
+    template.read(phone.model.family, plain)
+    return plain
 
 
 def element(expression: str) -> str:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Expressions of a template language in a value that nothing has rendered: a phone would take them as text.
+
+Sources: public templates of provisioning systems. FusionPBX writes Smarty (``{$account.1.user_id}``, ``{if isset($x)}``,
+``{foreach ...}``), wazo Jinja2, Provisioner Twig, which is written as Jinja2 is; others write PHP, Ruby's ERB, and shell variables.
+No value of a phone is written like this: its own macros are ``$NAME`` and ``$(NAME)``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class _Language(NamedTuple):
+    name: str
+    opening: str
+    """Regular expression of what an expression begins with."""
+    closing: str
+    """What it ends with."""
+
+
+_LANGUAGES = (
+    _Language("Jinja2", r"\{\{|\{%", "}"),
+    _Language("Smarty", r"\{\$|\{/?(?:if|elseif|else|foreach|section|literal|assign|include)\b(?=[^{}]*\})", "}"),
+    _Language("PHP", r"<\?(?:php\b|=)", "?>"),
+    _Language("ERB", "<%", "%>"),
+    _Language("the shell", r"\$\{", "}"),
+)
+_OPENING = re.compile("|".join(f"({language.opening})" for language in _LANGUAGES))
+
+
+def has_leftover(text: str) -> bool:
+    """Tell whether an expression begins anywhere in *text*, which may be many values."""
+    return _OPENING.search(text) is not None
+
+
+def leftover(value: str, secret: bool = False) -> tuple[str, str]:
+    """Return the beginning of the first expression in *value* and its language; both are empty if there is none.
+
+    A *secret* value may hold such characters by chance, so all of it must be one expression.
+    """
+    match = _OPENING.match(value) if secret else _OPENING.search(value)
+    if not match or match.lastindex is None:
+        return "", ""
+    language = _LANGUAGES[match.lastindex - 1]
+    if secret and not value.endswith(language.closing):
+        return "", ""
+    return match[0], language.name
