@@ -14,9 +14,14 @@ from .model import Family
 from .parameter_names import check as check_names
 
 
+def unknown_names(family: Family, paths: Iterable[str]) -> list[tuple[str, str | None]]:
+    """Return each of *paths* that the family does not know, with the nearest known name."""
+    return check_names(family.known_names, paths, family.extra_names)
+
+
 def ignored_names(family: Family, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each of *paths* that the family does not know, and a clause on it."""
-    for path, near in check_names(family.known_names, paths):
+    for path, near in unknown_names(family, paths):
         yield path, f"the family {family.name} does not know {path} and would ignore it{did_you_mean(near)}"
 
 

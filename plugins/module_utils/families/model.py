@@ -161,6 +161,12 @@ class Family:
     password_rule: PasswordRule = field(default_factory=PasswordRule)
     known_names: str = ""
     """Key of parameter_names.KNOWN that lists the family's parameters; empty: any name may be right."""
+    extra_names: tuple[str, ...] = ()
+    """Paths of parameters that the phones know though that list does not have them; ``{n}`` stands for each line's number."""
+    extra_macros: tuple[str, ...] = ()
+    """Macros that the phones expand in rules and log messages though no guide names them, without ``$``."""
+    extra_schemes: tuple[str, ...] = ()
+    """Schemes of URLs in rules that the phones know beside tftp, http and https, such as ``gds``."""
 
     def paths(self, setting: str) -> tuple[str, ...]:
         """Return the paths of the parameters that hold a typed setting; empty if the family has nothing like it."""

@@ -20,6 +20,8 @@ from .parameter_names import KNOWN
 
 _MAX_NUMBER = 999_999_999
 _MODEL_MACROS = ("PN", "PSN")
+_MACRO = re.compile("[A-Z][A-Z0-9]*")
+_SCHEME = re.compile("[a-z][a-z0-9+.-]*")
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "product": ("model",),
     "vendor_class": ("model", "product"),
@@ -108,8 +110,21 @@ def _read_boolean(value: Any, _present: Any) -> bool:
     return value
 
 
-def _read_models(value: Any, present: tuple[str, ...]) -> tuple[str, ...]:
+def _read_added(value: Any, present: tuple[str, ...]) -> tuple[str, ...]:
+    """Read texts that add to the present ones."""
     return tuple(dict.fromkeys([*present, *read_texts(value)]))
+
+
+def _extra(pattern: re.Pattern[str], what: str) -> Reader:
+    """Return a reader of texts that fit *pattern*, and add to the present ones."""
+
+    def read(value: Any, present: tuple[str, ...]) -> tuple[str, ...]:
+        for text in read_texts(value):
+            if not pattern.fullmatch(text):
+                raise ValidationError(f"'{text}' is not {what}")
+        return _read_added(value, present)
+
+    return read
 
 
 def _read_numbers(value: Any, _present: Any) -> tuple[int, ...]:
@@ -178,7 +193,10 @@ _READERS_BY_TYPE: Mapping[type, Reader] = {
 """The first type that fits counts: a boolean is a number too."""
 
 _READERS: Mapping[str, Reader] = {
-    "models": _read_models,
+    "models": _read_added,
+    "extra_names": _read_added,
+    "extra_macros": _extra(_MACRO, "a macro, such as MA: capital letters and digits, without $"),
+    "extra_schemes": _extra(_SCHEME, "a scheme, such as https: small letters and digits"),
     "dhcp_sources": _read_numbers,
     "settings": _read_settings,
     "line_settings": _read_line_settings,
@@ -210,7 +228,7 @@ def _check_family(family: Family) -> None:
         if setting not in SETTINGS:
             raise ValidationError(f"settings: {unknown('setting', setting, sorted(SETTINGS))}")
     takes = FORMATS[family.format].takes
-    for path in family.all_paths:
+    for path in family.all_paths | {*family.extra_names}:
         if not takes(path.replace("{n}", "1")):
             raise ValidationError(f"'{path}' cannot name a parameter of the format {family.format}")
 

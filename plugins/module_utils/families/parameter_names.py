@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -116,12 +116,23 @@ class KnownNames:
         return _grouped((_shape(name), name) for name in self.names)
 
 
-def check(family: str, paths: Iterable[str]) -> list[tuple[str, str | None]]:
-    """Return each of *paths* that *family* does not know, with the nearest known name; a family without a list knows any name."""
+def check(family: str, paths: Iterable[str], extra: tuple[str, ...] = ()) -> list[tuple[str, str | None]]:
+    """Return each of *paths* that *family* does not know, with the nearest known name; a family without a list knows any name.
+
+    *extra*: names that a user adds to the list.
+    """
     known = KNOWN.get(family)
     if known is None:
         return []
+    if extra:
+        known = _extended(family, extra)
     return [(path, known.nearest(path)) for path in paths if not known.knows(path)]
+
+
+@lru_cache(maxsize=16)
+def _extended(family: str, extra: tuple[str, ...]) -> KnownNames:
+    known = KNOWN[family]
+    return KnownNames(known.lines, (*known.blocks, Block("the user's own families", " ".join(extra))))
 
 
 def _expand(pattern: str, lines: int) -> list[str]:

@@ -15,9 +15,8 @@ from ..common.mac import Mac, MacError, parse_mac
 from ..common.suggest import did_you_mean, unknown, unknown_choice
 from ..common.validate import ValidationError, kind_of, read_flag
 from ..families.catalogue import BUILTIN, Catalogue
-from ..families.ignored import ignored_access, ignored_names, unrendered
+from ..families.ignored import ignored_access, ignored_names, unknown_names, unrendered
 from ..families.model import BenchDelivery, Family, Model, ModelError
-from ..families.parameter_names import check as check_names
 from ..firmware.policy import FirmwarePolicy
 from ..profiles.flat_profile import Parameters, ProfileError, check_text, read_plain, read_setting
 from ..profiles.formats import FORMATS
@@ -309,7 +308,7 @@ def _line_paths(family: Family, number: int) -> tuple[dict[str, str], str]:
     """Return the paths of a line's parameters, and a sentence if the family knows none of them."""
     paths = {key: path.format(n=number) for key, path in family.line_settings.items()}
     used = [path for path in paths.values() if path]
-    all_unknown = len(used) == len(check_names(family.known_names, used)) > 0
+    all_unknown = len(used) == len(unknown_names(family, used)) > 0
     return paths, f"phone_lines: the family {family.name} has no line {number} and would ignore it" if all_unknown else ""
 
 

@@ -64,13 +64,11 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _message(value: Any) -> str:
-    text = _text(value)
-    for name, column in names(text):
-        if name not in KNOWN:
-            near = nearest(name, KNOWN)
+def _check_macros(message: str, more: tuple[str, ...]) -> None:
+    for name, column in names(message):
+        if name not in KNOWN and name not in more:
+            near = nearest(name, (*KNOWN, *more))
             raise ProfileError(f"has the unknown macro '${name}' at column {column}{did_you_mean(near and f'${near}')}")
-    return text
 
 
 _port = _number(1, 65535)
@@ -122,12 +120,12 @@ TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
             "user_password": TypedSetting(_text, "password of the user's account"),
         },
         "phone_log_messages": {
-            "resync_request": TypedSetting(_message, "sent before a resync; empty turns it off"),
-            "resync_success": TypedSetting(_message, "sent after success"),
-            "resync_failure": TypedSetting(_message, "sent after failure"),
-            "upgrade_request": TypedSetting(_message, "sent before a firmware upgrade"),
-            "upgrade_success": TypedSetting(_message, "sent after success"),
-            "upgrade_failure": TypedSetting(_message, "sent after failure"),
+            "resync_request": TypedSetting(_text, "sent before a resync; empty turns it off"),
+            "resync_success": TypedSetting(_text, "sent after success"),
+            "resync_failure": TypedSetting(_text, "sent after failure"),
+            "upgrade_request": TypedSetting(_text, "sent before a firmware upgrade"),
+            "upgrade_success": TypedSetting(_text, "sent after success"),
+            "upgrade_failure": TypedSetting(_text, "sent after failure"),
         },
     }
 )
@@ -157,6 +155,8 @@ def read_typed(variable: str, values: Any, family: Family, lines: int) -> Readin
         try:
             read = known[key].read(value)
             text = family.yes_no[not read] if isinstance(read, bool) else check_text(read)
+            if theme == "log_messages":
+                _check_macros(text, family.extra_macros)
             if key.endswith("_password"):
                 _check_password(text, family.password_rule)
         except (ProfileError, ValidationError) as error:

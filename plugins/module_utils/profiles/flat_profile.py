@@ -213,13 +213,22 @@ def _change_section(sections: list[str], wanted: list[str], lines: list[str]) ->
 
 def parse(document: bytes) -> Parameters:
     """Read a flat profile as a phone does; raise ProfileError if it is corrupt."""
-    return dict(_read_all(parse_xml(document, "flat-profile")))
+    return dict(_read_all(_inner(parse_xml(document))))
 
 
 def read_document(document: bytes) -> Document:
     """Read a flat profile, doubled elements and stray texts included; raise ProfileError if it is corrupt."""
-    root = parse_xml(document, "flat-profile")
-    return Document(_read_all(root), stray_texts(root))
+    root = parse_xml(document)
+    return Document(_read_all(_inner(root)), stray_texts(root))
+
+
+def _inner(root: ET.Element) -> ET.Element:
+    """Return the flat profile, which may stand in a <device>: MPP phones are said to export it so, without a public source."""
+    inner = root.find("flat-profile") if root.tag == "device" else None
+    if inner is not None:
+        return inner
+    _check_root(root, "flat-profile")
+    return root
 
 
 def stray_texts(root: ET.Element) -> list[str]:
@@ -252,9 +261,14 @@ def parse_xml(document: bytes, *roots: str) -> ET.Element:
         raise ProfileError(f"the profile is not UTF-8 text: byte {error.start + 1} is invalid") from error
     except ET.ParseError as error:
         raise ProfileError(f"the profile is not well-formed XML: {error}") from error
-    if roots and element.tag not in roots:
-        raise ProfileError(f"the profile's root element is <{element.tag}>, not <{'> or <'.join(roots)}>")
+    if roots:
+        _check_root(element, *roots)
     return element
+
+
+def _check_root(element: ET.Element, *roots: str) -> None:
+    if element.tag not in roots:
+        raise ProfileError(f"the profile's root element is <{element.tag}>, not <{'> or <'.join(roots)}>")
 
 
 def _read(element: ET.Element, section: str) -> Iterator[tuple[str, Setting]]:

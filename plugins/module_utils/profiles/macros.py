@@ -5,6 +5,9 @@
 Sources: "Macro expansion" and "Macro expansion variables" of the ATA 191/192, SPA and MPP provisioning guides. Unknown names stay
 as typed (the guides' ``$STRANGE$MAU.cfg``), and the result of an expansion is not expanded again.
 
+The macros of extension mobility (PDOM, MUID, MPWD, PUID, PPWD) are in its guide for the SPA942 and in an example of the MPP
+administration guides, ``[--uid $MUID$PDOM --pwd $MPWD]``; the tables of macros have only EMS.
+
 Only examples show where a name without parentheses ends (``$MA.cfg``, ``$PN$MA.xml``, ``$PSN.xml``, ``$MAC -- ``): here it
 is the longest run of capital letters and digits, so that ``$MAU`` is never ``$MA`` and a ``U``, and ``$MA_x`` and ``$MAx`` are
 ``$MA`` and a text. For an unknown run that begins with a known name, such as ``$MAX`` or ``$MA2``, no guide says whether a phone
@@ -60,6 +63,11 @@ KNOWN: Mapping[str, str] = MappingProxyType(
         "ERR": "result of a resync or an upgrade",
         **{f"UID{number}": f"user ID of line {number}" for number in range(1, _MAX_LINES + 1)},
         "EMS": "state of extension mobility",
+        "PDOM": "parameter EM_User_Domain",
+        "MUID": "user ID that was entered for extension mobility",
+        "MPWD": "password that was entered for extension mobility",
+        "PUID": "user ID of the phone itself for extension mobility",
+        "PPWD": "password of the phone itself for extension mobility",
         "ORIGTYPE": "original type: orig_ent, orig_mpp, none",
         "AUTHSTATUS": "authentication: classic, wxc, none",
     }

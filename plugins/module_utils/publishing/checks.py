@@ -9,16 +9,15 @@ from typing import NamedTuple
 
 from ..common.redaction import is_secret, redact_parameter
 from ..common.suggest import did_you_mean
-from ..families.ignored import unrendered
+from ..families.ignored import unknown_names, unrendered
 from ..families.model import BenchDelivery, Family
-from ..families.parameter_names import check as check_names
 from ..firmware.images import FirmwareError
 from ..firmware.selector import FirmwareSelector, check_base
 from ..phones.phone import Phone
 from ..profiles.flat_profile import Parameters, ProfileError, Setting, check_text, values
 from ..profiles.macros import names
 from ..profiles.rules.checks import check_rule, check_trigger
-from ..profiles.rules.model import RuleError, RuleKind, Target
+from ..profiles.rules.model import Additions, RuleError, RuleKind, Target
 from ..profiles.sealing.model import Sealing
 from .files import Seal, seals_of
 from .parameters import ProfileParameters
@@ -111,7 +110,7 @@ class PhoneChecker:
         sentences = []
         for where, asking in options.items():
             for path in given[where]:
-                found = [check_names(family.known_names, [path]) for family in asking]
+                found = [unknown_names(family, [path]) for family in asking]
                 if all(found):
                     near = next((name for ((_path, name),) in found if name), None)
                     sentences.append(
@@ -145,7 +144,9 @@ class PhoneChecker:
     def _rule_problem(self, phone: Phone, text: str, kind: RuleKind | None, parameters: Parameters) -> str:
         """Return what is wrong with a rule, or nothing; *parameters*: what the phone has when it follows the rule."""
         general: dict[str, str] = {}
-        key: tuple[object, ...] = (kind, text)
+        family = phone.model.family
+        more = Additions(family.extra_macros, family.extra_schemes)
+        key: tuple[object, ...] = (kind, text, more)
         if "$" in text:
             general = {name: setting.value for name, setting in parameters.items() if name.startswith("GPP_")}
             # All serial numbers of letters and digits give the same result
@@ -155,9 +156,9 @@ class PhoneChecker:
             macros = {**phone.macros, **{name.removeprefix("GPP_"): value for name, value in general.items()}}
             try:
                 if kind is None:
-                    check_trigger(text)
+                    check_trigger(text, more)
                 else:
-                    check_rule(text, kind, macros)
+                    check_rule(text, kind, macros, more)
                 problem = ""
             except RuleError as error:
                 problem = str(error)

@@ -96,7 +96,7 @@ class PhoneState:
             **{name: self.parameters.get(user.format(n=number), "") for name, number in lines.items()},
             **self.phone.macros,
             **dict.fromkeys(("PRVST", "UPGST", "PRVTMR", "UPGTMR", "REGTMR1", "REGTMR2"), "0"),
-            **dict.fromkeys(("EXTIP", "UPGERR", "EMS"), ""),
+            **dict.fromkeys(("EXTIP", "UPGERR", "EMS", "PDOM", "MUID", "MPWD", "PUID", "PPWD"), ""),
             **dict.fromkeys(("ORIGTYPE", "AUTHSTATUS"), "none"),
             "CCERT": "Installed" if self.has_certificate else "Not Installed",
             "IP": self.lease.address if self.lease else "",

@@ -19,6 +19,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 FLAG_OPTIONS = ("srv", "delta", "status")
 """Options that take no value."""
@@ -79,6 +80,14 @@ class Operator(StrEnum):
 
 
 _SIGNS: Mapping[Operator, str] = dict(zip(Operator, ("=", "!=", "<", "<=", ">", ">="), strict=True))
+
+
+class Additions(NamedTuple):
+    """What phones take in rules though no guide says so; their family names it."""
+
+    macros: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    """In small letters; what follows such a scheme is not read."""
 
 
 class RuleError(ValueError):

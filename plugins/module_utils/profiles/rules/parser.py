@@ -26,9 +26,12 @@ _IN_GROUP = re.compile(r'"[^"]*"|\$\([^()\s"]*\)|(?<=[0-9])\([0-9A-Za-z]+\)|[^"(
 _ASSIGNMENT = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*"([^"]*)"\s*(;?)')
 
 
-def parse_rule(text: str, kind: RuleKind = RuleKind.PROFILE) -> Rule:
-    """Read a rule, macros included; raise RuleError. A rule that begins with ``#`` is a comment, which counts as empty."""
-    return _Parser(text, kind).rule()
+def parse_rule(text: str, kind: RuleKind = RuleKind.PROFILE, more_schemes: tuple[str, ...] = ()) -> Rule:
+    """Read a rule, macros included; raise RuleError. A rule that begins with ``#`` is a comment, which counts as empty.
+
+    *more_schemes*: see Additions.
+    """
+    return _Parser(text, kind, more_schemes).rule()
 
 
 def parse_trigger(text: str) -> tuple[Comparison, ...]:
@@ -39,10 +42,11 @@ def parse_trigger(text: str) -> tuple[Comparison, ...]:
 class _Parser:
     """Reads one text from left to right."""
 
-    def __init__(self, text: str, kind: RuleKind) -> None:
+    def __init__(self, text: str, kind: RuleKind, more_schemes: tuple[str, ...] = ()) -> None:
         # In XML, line ends within a value become blanks
         self.text = _BLANK.sub(" ", text)
         self.kind = kind
+        self.more_schemes = more_schemes
         self.position = 0
         bad = _UNPRINTABLE.search(self.text)
         if bad:
@@ -170,7 +174,8 @@ class _Parser:
         return RuleTarget(match[0], options, column)
 
     def check_url(self, url: str, column: int, srv: bool) -> None:
-        if has_macro_server(split_url(url, column)):
+        match = split_url(url, column, self.more_schemes)
+        if has_macro_server(match) or (match["scheme"] or "").lower() in self.more_schemes:
             return
         target = parse_url(url, column)
         if self.kind is RuleKind.UPGRADE and target.server is None:

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""URLs of rules and of DHCP options: ``[scheme://][server[:port]]/path``, by tftp unless a scheme says otherwise."""
+"""URLs of rules and of DHCP options: ``[scheme://][server[:port]]/path``, by tftp unless a scheme says otherwise.
+
+An IPv6 address stands in brackets, as RFC 3986 has it; no guide shows one in a rule, and without a scheme the brackets are options.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import AddressValueError, IPv6Address
 from types import MappingProxyType
 
 from ...common.suggest import one_of, unknown_choice
@@ -15,8 +19,8 @@ from .model import RuleError, Target
 PORTS: Mapping[str, int] = MappingProxyType({"tftp": 69, "http": 80, "https": 443})
 """Scheme -> default port."""
 
-_URL = re.compile(r"(?:(?P<scheme>[^/:]*)://)?(?P<authority>[^/]*)(?P<path>.*)", re.DOTALL)
-_AUTHORITY = re.compile(r"(?P<server>(?:[A-Za-z0-9._$-]|\$\([A-Z0-9:]*\))*)(?::(?P<port>[^:]*))?")
+_URL = re.compile(r"(?:(?P<scheme>[^/:]*)://)?(?P<authority>(?P<literal>\[[0-9A-Fa-f:.]*\])?[^/]*)(?P<path>.*)", re.DOTALL)
+_AUTHORITY = re.compile(r"(?P<server>\[[0-9A-Fa-f:.]*\]|(?:[A-Za-z0-9._$-]|\$\([A-Z0-9:]*\))*)(?::(?P<port>[^:]*))?")
 _NOT_IN_URL = re.compile(r'[\s|"<>\[\]]')
 
 
@@ -30,24 +34,36 @@ def parse_url(url: str, column: int = 1) -> Target:
         raise RuleError(f"unknown scheme; {one_of(PORTS)}", column)
     if not match["path"]:
         raise RuleError("the URL has no path; write /FILE, or http://SERVER/FILE", at)
-    if not authority:
-        raise RuleError("invalid server; write a name or an IPv4 address, followed by :PORT if needed", at)
+    if not authority or not _is_server(authority["server"]):
+        raise RuleError("invalid server; write a name, an IPv4 address or [IPv6 address], followed by :PORT if needed", at)
     port = authority["port"]
     if port is not None and not (re.fullmatch("[0-9]{1,5}", port) and 1 <= int(port) <= 65535):
         raise RuleError("the port must be a number between 1 and 65535", at + authority.start("port"))
     return Target(scheme, authority["server"] or None, int(port or PORTS[scheme]), match["path"])
 
 
-def split_url(url: str, column: int) -> re.Match[str]:
+def _is_server(text: str) -> bool:
+    if not text.startswith("["):
+        return True
+    try:
+        IPv6Address(text[1:-1])
+    except AddressValueError:
+        return False
+    return True
+
+
+def split_url(url: str, column: int, more_schemes: Iterable[str] = ()) -> re.Match[str]:
     """Split a URL that begins at *column* into scheme, authority and path, and check what its macros cannot change."""
-    bad = _NOT_IN_URL.search(url)
     match = _URL.match(url)
+    start, end = match.span("literal") if match and match["literal"] else (0, 0)
+    bad = _NOT_IN_URL.search(url, 0, start) or _NOT_IN_URL.search(url, end)
     if bad or match is None:
         raise RuleError("a URL cannot hold this character; encode it with a percent sign", column + (bad.start() if bad else 0))
     scheme = match["scheme"]
-    if scheme is not None and scheme.lower() not in PORTS and not names(scheme):
+    known = (*PORTS, *more_schemes)
+    if scheme is not None and scheme.lower() not in known and not names(scheme):
         # Anything but a word may be a secret
-        raise RuleError(unknown_choice("scheme", scheme, PORTS) if scheme.isalpha() else f"unknown scheme; {one_of(PORTS)}", column)
+        raise RuleError(unknown_choice("scheme", scheme, known) if scheme.isalpha() else f"unknown scheme; {one_of(known)}", column)
     if "@" in match["authority"]:
         at = column + match.start("authority")
         raise RuleError("the URL holds a user name before @; write [--uid USER --pwd PASSWORD] before the URL instead", at)

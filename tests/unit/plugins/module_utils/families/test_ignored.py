@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.ignored import ignored_access, ignored_names, unrendered
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import Setting
@@ -16,6 +18,15 @@ def test_names():
         ("Xyzzy", "the family spa does not know Xyzzy and would ignore it"),
     ]
     assert [*ignored_names(YEALINK, ["anything"])] == []
+
+
+def test_names_that_a_user_adds():
+    spa = dataclasses.replace(SPA, extra_names=("Own_Thing_{n}_", "S/Own"))
+    assert [*ignored_names(spa, ["Own_Thing_1_", "Own_Thing_12_", "S/Own", "User_ID_1_"])] == []
+    assert [*ignored_names(spa, ["Own_Thin_2_"])] == [
+        ("Own_Thin_2_", "the family spa does not know Own_Thin_2_ and would ignore it; did you mean 'Own_Thing_2_'?")
+    ]
+    assert [path for path, _clause in ignored_names(SPA, ["Own_Thing_1_"])] == ["Own_Thing_1_"]
 
 
 def test_access():

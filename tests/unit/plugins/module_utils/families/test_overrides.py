@@ -36,6 +36,12 @@ def test_overrides_of_a_known_family_keep_its_models():
     assert families["spa"].factory_rule == "/$PN.cfg"
 
 
+def test_what_a_family_adds_to_the_guides_adds_up():
+    changes = {"spa": {"extra_names": "Own_{n}_", "extra_macros": ["TOKEN"]}, "acme": {**ACME, "extra_macros": ["ISCUST", "TOKEN"]}}
+    family = BUILTIN.extended(changes).families["acme"]
+    assert (family.extra_names, family.extra_macros, family.extra_schemes) == (("Own_{n}_",), ("TOKEN", "ISCUST"), ())
+
+
 @pytest.mark.parametrize("model", ["ATA192", "ata192"])
 def test_a_model_belongs_to_the_family_that_names_it_last(model):
     catalogue = BUILTIN.extended({"acme": {"based_on": "spa", "models": [model], "series": "(?i)ATA(.*)"}})
@@ -76,6 +82,10 @@ NO_TEXT = "; quote it where YAML reads something else"
         ({"yes_no": ["1"]}, "yes_no: must be two different texts, for true and for false"),
         ({"reads_urls": "yes"}, "reads_urls: 'yes' must be true or false"),
         ({"priority": 3}, f"priority: must be text, not a number{NO_TEXT}"),
+        ({"extra_macros": "$TOKEN"}, "extra_macros: '$TOKEN' is not a macro, such as MA: capital letters and digits, without $"),
+        ({"extra_schemes": ["GDS"]}, "extra_schemes: 'GDS' is not a scheme, such as https: small letters and digits"),
+        ({"extra_names": ["A b"]}, "'A b' cannot name a parameter of the format flat-profile"),
+        ({"extra_names": ["A_{m}_"]}, "'A_{m}_' cannot name a parameter of the format flat-profile"),
         ({"password_rule": {"longst": 3}}, "password_rule: unknown key 'longst'; did you mean 'longest'?"),
         ({"settings": []}, "settings: must be a mapping of settings and paths, not a list"),
         ({"settings": {"resync.at": None}}, f"settings: must be text, not empty{NO_TEXT}"),

@@ -17,6 +17,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_pr
     Setting,
     build,
     parse,
+    read_document,
     read_parameters,
     values,
 )
@@ -210,3 +211,17 @@ def test_any_bytes_raise_only_the_documented_error(document):
         parse(document)
     except ProfileError:
         return
+
+
+def test_reads_a_profile_in_a_device():
+    document = b"<device>\n<flat-profile><X>1</X><S><Y>2</Y></S></flat-profile>stray</device>"
+    assert values(parse(document)) == {"X": "1", "S/Y": "2"}
+    assert read_document(document).stray == ["stray"]
+    with pytest.raises(ProfileError, match=r"^the profile's root element is <device>, not <flat-profile>$"):
+        parse(b"<device><X>1</X></device>")
+
+
+def test_reads_doubled_elements_and_stray_texts():
+    document = read_document(b"<flat-profile>a<X>1</X> b\n<S>c<Y>2</Y></S><X ua='na'>3</X></flat-profile>")
+    assert document.settings == [("X", Setting("1")), ("S/Y", Setting("2")), ("X", Setting("3", "na"))]
+    assert document.stray == ["a", "b", "c"]

@@ -7,7 +7,7 @@ import dataclasses
 import re
 
 import pytest
-from sample_publication import FIRMWARE, SETTINGS, other_family, phone_of
+from sample_publication import FIRMWARE, MASTER, REQUIRED, SETTINGS, other_family, phone_of
 
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader
@@ -177,6 +177,18 @@ def test_rejects_a_family_that_requests_no_file():
     catalogue = BUILTIN.extended({"acme": {"models": ["ACME1"], "sealing": "none"}})
     phone = PhoneReader(catalogue).read("desk", {"phone_mac": "00005e005301", "phone_model": "ACME1"})
     assert Publisher(SETTINGS).check(phone) == ["phone_model: the family acme requests no file; give it profile_rules or own_file"]
+
+
+def test_accepts_rules_with_what_the_family_adds():
+    added = {"extra_macros": ["TOKEN"], "extra_schemes": ["gds"], "models": ["ACME1"]}
+    reader = PhoneReader(other_family(**added), MASTER)
+    rules = {"Profile_Rule": "gds://$TOKEN", "Resync_Trigger_1": "$TOKEN eq 1"}
+    variables = {**REQUIRED["SPA504G"], "phone_parameters": rules, "phone_log_messages": {"resync_request": "$TOKEN"}}
+    publisher = Publisher(SETTINGS)
+    assert publisher.check(reader.read("desk", {**variables, "phone_model": "ACME1"})) == []
+    # The same text for another family is still an error
+    variables["phone_log_messages"] = {}
+    assert len(publisher.check(reader.read("desk", variables))) == 2
 
 
 def test_checks_a_rule_again_when_its_macros_differ():

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.rules.checks import check_rule, check_trigger
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.rules.model import (
+    Additions,
     RuleError,
     RuleKind,
 )
@@ -24,6 +25,11 @@ MACROS = {"MA": "00005e005301", "MAU": "00005E005301", "PN": "ATA192-MPP", "PSN"
         ("[--key pa$word --uid $$x] /a", "profile"),
         ('($SWVER lt 11-3-2MPP0001-609 and "$CCERT" eq "Installed")? http://$A/a', "upgrade"),
         ("[--delta] http://h/$UID1 [--status] http://h/$REGTMR2", "report"),
+        (
+            '("$EMS" eq "mobile" and "$MUID" ne "")? [--uid $MUID$PDOM --pwd $MPWD] http://$A/a | [--uid $PUID --pwd $PPWD] /a',
+            "profile",
+        ),
+        ("[--key $SA] https://[2001:db8::1]:8443/$MA.cfg", "profile"),
         ("$B", "profile"),
         ("$C", "upgrade"),
     ],
@@ -90,3 +96,34 @@ def test_accepts_valid_triggers(trigger):
 def test_rejects_invalid_triggers(trigger, message):
     with pytest.raises(RuleError, match=f"^{re.escape(message)}"):
         check_trigger(trigger)
+
+
+MORE = Additions(macros=("ISCUST", "TOKEN"), schemes=("gds",))
+
+
+@pytest.mark.parametrize(
+    "rule", ["($ISCUST ne 1)? gds:// | https://h/$(TOKEN:0:4).cfg", "GDS://1234567812345678", "[--key $TOKEN] https://h/a", "$A"]
+)
+def test_accepts_what_a_family_adds(rule):
+    macros = {**MACROS, "A": "gds://x"}
+    check_rule(rule, RuleKind.PROFILE, macros, MORE)
+    with pytest.raises(RuleError):
+        check_rule(rule, RuleKind.PROFILE, macros)
+    check_trigger("$ISCUST eq 1", MORE)
+    with pytest.raises(RuleError):
+        check_trigger("$ISCUST eq 1")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("http://h/$TOKE", "column 10: unknown macro '$TOKE', which a phone leaves as it is; did you mean '$TOKEN'?"),
+        ("http://h/$SRVIP", "column 10: unknown macro '$SRVIP', which a phone leaves as it is; did you mean '$SERVIP'?"),
+        ("gd://x/y", "column 1: unknown scheme 'gd'; expected one of tftp, http, https, gds"),
+        ("gds://x[y", "column 8: a URL cannot hold this character"),
+        ("gds://user@x", "column 7: the URL holds a user name before @"),
+    ],
+)
+def test_misspellings_of_additions_stay_errors(rule, message):
+    with pytest.raises(RuleError, match=f"^{re.escape(message)}"):
+        check_rule(rule, RuleKind.PROFILE, MACROS, MORE)
