@@ -96,9 +96,10 @@ class ProfileTemplate:
 
     def where_text(self, text: str) -> str:
         """Return the template's name and the line in which it says *text* itself; without a line if it computes that."""
-        before, found, _after = self.text.partition(text)
-        number = before.count("\n") + 1
-        return f"{self.name} line {number}" if found else self.name
+        lines = self.text.split("\n")
+        found = [number for number, line in enumerate(lines, 1) if line.strip() == text]
+        found = found or [number for number, line in enumerate(lines, 1) if text in line]
+        return f"{self.name} line {found[0]}" if found else self.name
 
     def _unrendered(self, error: ProfileError, plain: bytes) -> str:
         """Return which expression of another template language stands where the output is no XML, or nothing."""
