@@ -46,7 +46,7 @@ options:
       - Family of the phones.
     type: str
     required: true
-    choices: [ata19x, spa, mpp, grandstream, yealink, yealink_dect, poly, snom]
+    choices: [ata19x, spa, mpp, pap2t, phoneos, grandstream, yealink, yealink_dect, poly, snom]
   facts:
     description:
       - What your phones do, where it differs from the collection's facts on the family or these are uncertain. Facts set here are

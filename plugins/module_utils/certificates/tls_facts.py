@@ -58,17 +58,19 @@ _CHAPTER = TlsFacts(
     checks_address=True,
     uncertain=frozenset({"lowest", "highest", "needs_rsa", "checks_san"}),
 )
+# Ciphers: table 1-2 of the SPA provisioning guide 3.01 (SPA2102), without those of 56 and 40 bits. They predate TLS 1.2, hence
+# TLS 1.0 is inferred; later firmware of SPA1xx and SPA5xx may support more. RSA: administration guide of SPA300/500.
+_SPA = dataclasses.replace(
+    _CHAPTER,
+    highest="TLS 1.0",
+    ciphers=("DHE-RSA-AES256-SHA", "AES256-SHA", "DHE-RSA-AES128-SHA", "AES128-SHA", "RC4-SHA", "RC4-MD5"),
+    uncertain=frozenset({"lowest", "highest", "ciphers", "checks_san"}),
+)
 _FACTS: Mapping[str, TlsFacts] = {
     # SAN: HTTPS_Name_Validate, default Yes, since 11.1(0)MSR4 (CSCvv70173 in its release notes). Versions and ECDSA: no source.
     "ata19x": dataclasses.replace(_CHAPTER, checks_san=True, uncertain=_CHAPTER.uncertain - {"checks_san"}),
-    # Ciphers: table 1-2 of the SPA provisioning guide 3.01 (SPA2102), without those of 56 and 40 bits. They predate TLS 1.2, hence
-    # TLS 1.0 is inferred; later firmware of SPA1xx and SPA5xx may support more. RSA: administration guide of SPA300/500.
-    "spa": dataclasses.replace(
-        _CHAPTER,
-        highest="TLS 1.0",
-        ciphers=("DHE-RSA-AES256-SHA", "AES256-SHA", "DHE-RSA-AES128-SHA", "AES128-SHA", "RC4-SHA", "RC4-MD5"),
-        uncertain=frozenset({"lowest", "highest", "ciphers", "checks_san"}),
-    ),
+    "spa": _SPA,
+    "pap2t": _SPA,
     # A server reported to offer only TLS 1.2 and 1.3 serves recent firmware (fusionpbx-install.sh, pull request 388). Otherwise no
     # source.
     "mpp": _CHAPTER,

@@ -16,6 +16,8 @@ from .other_vendors import OTHER_FAMILIES
 from .overrides import override
 
 _MIN_SIMILARITY = 0.5
+_MAKER = re.compile(r"^(?:CISCO|LINKSYS|SIPURA)(?=[A-Z])")
+_WITHOUT_3PCC = re.compile(r"(?i)(?:Cisco )?(?:CP-?)?(\d{4})(?:NR)?")
 
 
 class Catalogue:
@@ -30,17 +32,41 @@ class Catalogue:
         }
         self.models = MappingProxyType(models)
         self._by_upper = {name.upper(): model for name, model in models.items()}
+        self._by_plain: dict[str, Model | None] = {}
+        for name, model in models.items():
+            plain = _plain(name)
+            self._by_plain[plain] = None if plain in self._by_plain else model
 
     def find_model(self, name: object) -> Model:
-        """Return the model of that name, in any case; raise ModelError naming the nearest known one."""
-        model = self._by_upper.get(str(name).strip().upper())
+        """Return the model of that name, as look_up() finds it; raise ModelError naming the nearest known one."""
+        model = self.look_up(str(name))
         if model is None:
-            raise ModelError(unknown("model", name, self.models, _MIN_SIMILARITY))
+            raise ModelError(self._enterprise(str(name)) or unknown("model", name, self.models, _MIN_SIMILARITY))
         return model
+
+    def look_up(self, name: str) -> Model | None:
+        """Return the model of that name in any case, as labels spell it: SPA-942, ATA 192, Linksys SPA942; or None."""
+        return self._by_upper.get(name.strip().upper()) or self._by_plain.get(_plain(name))
+
+    def _enterprise(self, name: str) -> str:
+        """Return what to ask about a name that lacks 3PCC, or nothing: it is not the multiplatform phone of that number."""
+        match = _WITHOUT_3PCC.fullmatch(name.strip())
+        multiplatform = f"CP-{match[1]}-3PCC" if match else ""
+        if multiplatform not in self.models:
+            return ""
+        return (
+            f"'{name}' is a phone with enterprise firmware, which gets its files from a call manager and follows no profile rule;"
+            f" if its label says 3PCC, write {multiplatform}"
+        )
 
     def extended(self, changes: Mapping[str, Any]) -> Catalogue:
         """Return this catalogue with a user's families, see overrides.override(); raise FamilyError."""
         return Catalogue(override(self.families, changes))
+
+
+def _plain(name: str) -> str:
+    """Return a model's name without what labels spell in several ways."""
+    return _MAKER.sub("", re.sub(r"[\s_-]+", "", name.upper()))
 
 
 def _series(family: Family, model: str) -> str:

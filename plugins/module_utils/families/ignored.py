@@ -11,6 +11,7 @@ from ..profiles.flat_profile import Parameters
 from ..profiles.formats import FORMATS
 from ..profiles.leftovers import has_leftover, leftover
 from .model import Family
+from .parameter_names import STATUS
 from .parameter_names import check as check_names
 
 
@@ -22,7 +23,10 @@ def unknown_names(family: Family, paths: Iterable[str]) -> list[tuple[str, str |
 def ignored_names(family: Family, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each of *paths* that the family does not know, and a clause on it."""
     for path, near in unknown_names(family, paths):
-        yield path, f"the family {family.name} does not know {path} and would ignore it{did_you_mean(near)}"
+        if family.known_names in STATUS and STATUS[family.known_names].knows(path):
+            yield path, f"phones of the family {family.name} only show {path}, and ignore it in a profile; leave it out"
+        else:
+            yield path, f"the family {family.name} does not know {path} and would ignore it{did_you_mean(near)}"
 
 
 def ignored_access(family: Family, parameters: Parameters) -> Iterator[tuple[str, str]]:

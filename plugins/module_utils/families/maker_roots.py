@@ -144,8 +144,8 @@ MAKER_ROOTS: tuple[MakerRoot, ...] = (
     MakerRoot(
         "Sipura CA",
         "Cisco",
-        devices_of=("ata19x", "mpp", "spa"),
-        servers_of=("ata19x", "mpp", "spa"),
+        devices_of=("ata19x", "mpp", "pap2t", "spa"),
+        servers_of=("ata19x", "mpp", "pap2t", "spa"),
         published=f"{_CISCO_SIGNING}: comes with a signed certificate, as spacroot.crt or spacroot.cert",
         sources=("A-guide", "M-guide", "CA-list"),
         uncertain="fingerprint and exact common name; guides of newer families repeat it, whose phones may have other certificates",

@@ -15,11 +15,13 @@ How complete, and how sure:
   ``WAN_VALN_ID`` and ``WAN_VLAN_ID``, ``WAN_Static_IP6_Gateway`` and ``WAN_Static_IP6_Gatway``. Where they differ only by case
   (``Mark_all_AVT_Packets``, ``Use_Local_Addr_In_From_1_``) the export counts. Uncertain: ``Syslog_Server``, which is in no list of
   this family but in templates that serve it.
-* spa: whole for SPA112 and 122, SPA301 to 525G2, SPA921 to 942 and SPA2102; the SPA3102's PSTN names come from one source; of the
-  SPA8000, SPA8800, SPA9000, WIP310 and WRP400 there is only what they share with these. One list serves models of fifteen years: a
-  name that it knows may be unknown to an old model. Names in two cases (``Custom_CA_RULE``, ``LCD_Contrast`` and ``Lcd_Contrast``,
-  ``RTP_ToS_DiffServ_Value_1_`` and ``RTP_TOS_DiffServ_Value_1_``) are in exports of different models. Left out on purpose:
-  ``Admin_Password``, which one template of the SPA525G2 has where all others have ``Admin_Passwd``.
+* spa: whole for SPA112 and 122, SPA301 to 525G2, SPA921 to 942 and SPA2102; the SPA3102's PSTN names come from one source, its
+  ninth ring and its PIN tones from a public configuration of its firmware 5.1.10(GW), and the SPA8000's ports and trunk groups
+  from public configurations of it; of the SPA8800, SPA9000, WIP310, WRP400 and PAP2T there is only what they share with these.
+  One list serves models of fifteen years: a name that it knows may be unknown to an old model. Names in two cases
+  (``Custom_CA_RULE``, ``LCD_Contrast`` and ``Lcd_Contrast``, ``RTP_ToS_DiffServ_Value_1_`` and ``RTP_TOS_DiffServ_Value_1_``) are
+  in exports of different models. Left out on purpose: ``Admin_Password``, which one template of the SPA525G2 has where all others
+  have ``Admin_Passwd``.
 * mpp: nearly whole for the 88xx to firmware 12.0: an export of the 8811 to 8865, the XML reference (names since 11.3(2)) and the
   parameter tables of the guides on provisioning, security, features, calls, directories, audio, video and customization. Names that
   only the 68xx or the 78xx has may be missing; video and LED names are a part. The names of the 9800 (PhoneOS) are known too: late
@@ -27,15 +29,16 @@ How complete, and how sure:
   ``Connected_Video_Key_List`` (guides name the field, not the element); ``Report_to_Server``, ``periodic_upload_to_server`` and
   ``LDAP_User_Name`` (the guides' spelling; exports have ``Report_To_Server``, ``Periodic_Upload_To_Server``, ``LDAP_Username``).
 
-What phones only show (status pages) is left out, since no profile sets it.
+What phones only show (status pages) is not among the names, since no profile sets it. Exports have it all the same: STATUS lists
+what FusionPBX's exports of an SPA525G2 (groups ``Info/...``) and an SPA122 (``About_Product``) show.
 
 Sources: github.com/fusionpbx/fusionpbx ``resources/templates/provision`` (c7a00dc), github.com/wazo-platform/wazo-provd-plugins
-``plugins/wazo_cisco_spa`` and ``plugins/wazo_cisco_sip`` (2321a3f), github.com/provisioner/Provisioner ``endpoint/cisco``
-(573c129), github.com/sipXcom/sipxecs ``sipXcisco`` (e7fef03). Under www.cisco.com/c/en/us/td/docs/voice_ip_comm: the ATA guide is
-``cata/19x/3PCC/english/provguide``, chapters 0100, 0101 and 0110; the XML reference is
-``cuipph/MPP/common/xml_ref_guide/tpcc_b_xml-command-ref.html`` (November 2025); the MPP guides are ``cuipph/MPP/7832/english/AG``,
-chapters 0101 and 01000, ``cuipph/MPP/common/ag_conf_7832_8832``, ``cuipph/MPP/common/ag_desk_mpp_6800_7800_8800`` and
-``cuipph/MPP/8800/firmware/11-2-3``.
+``plugins/wazo_cisco_spa`` and ``plugins/wazo_cisco_sip`` (2321a3f), github.com/areytsman/Spa8000_Gateway_Config_Creator
+(9deebf8), github.com/provisioner/Provisioner ``endpoint/cisco`` (573c129), github.com/sipXcom/sipxecs ``sipXcisco`` (e7fef03).
+Under www.cisco.com/c/en/us/td/docs/voice_ip_comm: the ATA guide is ``cata/19x/3PCC/english/provguide``, chapters 0100, 0101 and
+0110; the XML reference is ``cuipph/MPP/common/xml_ref_guide/tpcc_b_xml-command-ref.html`` (November 2025); the MPP guides are
+``cuipph/MPP/7832/english/AG``, chapters 0101 and 01000, ``cuipph/MPP/common/ag_conf_7832_8832``,
+``cuipph/MPP/common/ag_desk_mpp_6800_7800_8800`` and ``cuipph/MPP/8800/firmware/11-2-3``.
 """
 
 from __future__ import annotations
@@ -398,6 +401,15 @@ _SPA_PSTN = Block(
     """,
 )
 
+_SPA_GATEWAYS = Block(
+    "public configurations of the SPA3102 5.1.10(GW) and of the SPA8000 5.1.12 and 6.1",
+    """
+    Auto_PSTN_Fallback_{n}_ CWT9_Cadence Dial_Plan_{1-8}_{n}_ EXT_RTP_Port_Min_Mod{2-4} PSTN_PIN_Tone PSTN_Ring_Thru_Line_1_{n}_
+    RTP_Port_{Max,Min}_Mod{2-4} Ring9_Cadence Ring9_Caller_{n}_ Ring9_Name SIP_TCP_Port_{Max,Min}_Mod{2-4} Trunk_Group_{n}_
+    VoIP_PIN_Tone
+    """,
+)
+
 _MPP = Block(
     "FusionPBX's templates 8811 to 8865, Wazo's wazo_cisco_sip for a part",
     """
@@ -546,9 +558,47 @@ KNOWN: Mapping[str, KnownNames] = MappingProxyType(
         "ata19x": KnownNames(2, (_EVERY, _ATA_AND_SPA, _ATA_AND_MPP, _ATA, _ROUTER_BOTH, _ROUTER_ATA)),
         "spa": KnownNames(
             12,
-            (_EVERY, _ATA_AND_SPA, _SPA_AND_MPP, _SPA, _SPA_PHONES, _SPA_ADAPTERS, _SPA_PSTN, _ROUTER_BOTH, _ROUTER_SPA),
+            (
+                _EVERY,
+                _ATA_AND_SPA,
+                _SPA_AND_MPP,
+                _SPA,
+                _SPA_PHONES,
+                _SPA_ADAPTERS,
+                _SPA_PSTN,
+                _SPA_GATEWAYS,
+                _ROUTER_BOTH,
+                _ROUTER_SPA,
+            ),
         ),
         "mpp": KnownNames(16, (_EVERY, _ATA_AND_MPP, _SPA_AND_MPP, _MPP, _MPP_REFERENCE, _MPP_GUIDES, _PHONEOS)),
     }
 )
 """Family -> the names it knows. Families that are not here know any name."""
+
+_SPA_STATUS = KnownNames(
+    12,
+    [
+        Block(
+            "FusionPBX's templates spa525g2 and spa122, which are exports",
+            """
+            Bluetooth_Connected Bluetooth_Enabled Bluetooth_Firmware_Version Bluetooth_MAC Broadcast_Bytes_Dropped
+            Broadcast_Bytes_Recv Broadcast_Bytes_Sent Broadcast_Pkts_Dropped Broadcast_Pkts_Recv Broadcast_Pkts_Sent Burst_Duration
+            Bytes_Recv Bytes_Sent Call_State Callback Client_Address Client_Certificate Client_Netmask Connected_Device_ID
+            Current_Gateway Current_IP Current_Netmask Current_Time Custom_CA_Info Custom_CA_Provisioning_Status Customization
+            Decode_Latency Decoder Discard_Rate Duration Elapsed_Time Encoder End_System_Delay External_IP Gap_Duration
+            Hardware_Version Host_Name Hoteling_State IP_Status Jitter Last_Inform_Time Last_Registration_At Last_Session
+            Last_Transaction_Status Licenses Loss_Rate MAC_Address MOS-CQ MOS-LQ Mapped_RTP_Port Mapped_SIP_Port Media_Loopback
+            Message_Waiting Next_Registration_In_Seconds Operational_VLAN_ID Packet_Error Packets_Lost Packets_Recv Packets_Sent
+            ParameterKey Peer_Name Peer_Phone Periodic_Inform_Time Product_Name RTP_Bytes_Recv RTP_Bytes_Sent RTP_Packets_Recv
+            RTP_Packets_Sent R_Factor Registration_State Remote_Hold Ring_Tone_{1-2} Round_Trip_Delay SIP_Bytes_Recv SIP_Bytes_Sent
+            SIP_Messages_Recv SIP_Messages_Sent SSID SW_Port Security_Mode Serial_Number Software_Version Standard_Channel Status
+            TR-069_Feature Tone Type VPN_Connected Wireless_Connected Wireless_Enabled Wireless_MAC
+            router-configuration/About_Product/{Firmware_Version,Model,Product_ID,Serial_Number,Version_ID}
+            router-configuration/{Firmware_Build_Version,Firmware_Version,System_Model_Number}
+            """,
+        )
+    ],
+)
+STATUS: Mapping[str, KnownNames] = MappingProxyType({"spa": _SPA_STATUS})
+"""Family -> what its phones only show, and ignore in a profile."""

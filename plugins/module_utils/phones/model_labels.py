@@ -45,7 +45,7 @@ def _look_up(text: str, catalogue: Catalogue) -> Model | None:
     code = text.strip().upper()
     names = [code, *(pattern.sub(name, code) for pattern, name in _PRODUCT_IDS if pattern.fullmatch(code))]
     labels = _labels(catalogue)
-    return next((labels[name] for name in names if name in labels), None)
+    return next((labels[name] for name in names if name in labels), None) or catalogue.look_up(text)
 
 
 @functools.lru_cache(maxsize=4)

@@ -19,7 +19,9 @@ _CISCO = r"cisco|linksys|sipura"
 _MAKERS = {
     "ata19x": _CISCO,
     "spa": _CISCO,
+    "pap2t": _CISCO,
     "mpp": _CISCO,
+    "phoneos": _CISCO,
     "grandstream": r"grandstream",
     "yealink": r"yealink",
     "poly": r"\bpoly(com)?\b|plantronics",

@@ -30,7 +30,7 @@ dhcp_plan = FilterModule().filters()["dhcp_plan"]
 def test_returns_the_plan():
     plan = dhcp_plan(SETTINGS)
     classes = {family["name"]: family["options"] for family in plan.pop("classes")}
-    others = {name: [] for name in ("ata19x", "grandstream", "mpp", "poly", "snom", "yealink")}
+    others = {name: [] for name in ("ata19x", "grandstream", "mpp", "pap2t", "phoneos", "poly", "snom", "yealink")}
     assert classes == {**others, "spa": [{"name": "tftp-server-name", "value": '"spa.example.net"'}]}
     assert plan == {
         "interface": "bench0",

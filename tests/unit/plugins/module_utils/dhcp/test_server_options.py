@@ -152,7 +152,17 @@ def test_condition():
 
 def test_known_families_are_classes_by_default():
     classes = plan_classes({})
-    assert [family.family for family in classes] == ["ata19x", "grandstream", "mpp", "poly", "snom", "spa", "yealink"]
+    assert [family.family for family in classes] == [
+        "ata19x",
+        "grandstream",
+        "mpp",
+        "pap2t",
+        "phoneos",
+        "poly",
+        "snom",
+        "spa",
+        "yealink",
+    ]
     assert all(family.condition and not family.options for family in classes)
 
 
@@ -215,7 +225,7 @@ def test_families_of_the_catalogue():
     classes = plan_classes({"acme": {"option_66": "acme.example.net"}}, catalogue=catalogue)
     names = [plan.family for plan in classes]
     # The prefix that spb shares with spa does not decide between them
-    assert names == ["acme", "ata19x", "cp6", "grandstream", "mpp", "poly", "snom", "spa", "yealink"]
+    assert names == ["acme", "ata19x", "cp6", "grandstream", "mpp", "pap2t", "phoneos", "poly", "snom", "spa", "yealink"]
     assert [(option.code, option.text) for option in classes[0].options] == [(66, '"acme.example.net"')]
     for client, family in {"ACME VP 9": "acme", "CP-6841-3PCC": "cp6", "CP-8851-3PCC": "mpp", "Cisco SPA504G": "spa"}.items():
         assert [plan.family for plan in classes if _fits(plan.condition, client)] == [family]

@@ -21,6 +21,11 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing
         ("SPA122", "spa", "SPA122", "122", "/spa122.cfg", "Cisco SPA122"),
         ("SPA504G", "spa", "SPA504G", "504G", "/spa504G.cfg", "Cisco SPA504G"),
         ("SPA525G2", "spa", "SPA525G2", "525G2", "/spa525G2.cfg", "Cisco SPA525G2"),
+        ("SPA8000", "spa", "SPA8000", "8000", "/spa8000.cfg", "Cisco SPA8000"),
+        ("SPA8800", "spa", "SPA8800", "8800", "/spa8800.cfg", "Cisco SPA8800"),
+        ("PAP2T", "pap2t", "PAP2T", "2T", "/init.cfg", "LINKSYS PAP2T"),
+        ("DP-9841", "phoneos", "DP-9841", "9841", "/9841.xml", "DP-9841"),
+        ("DP-9871", "phoneos", "DP-9871", "9871", "/9871.xml", "DP-9871"),
         ("SPA2102", "spa", "SPA2102", "2102", "/spa2102.cfg", "Cisco SPA2102"),
         ("CP-8851-3PCC", "mpp", "CP-8851-3PCC", "8851-3PCC", "/8851-3PCC.xml", "CP-8851-3PCC"),
         ("CP-7841-3PCC", "mpp", "CP-7841-3PCC", "7841-3PCC", "/7841-3PCC.xml", "CP-7841-3PCC"),
@@ -70,6 +75,7 @@ def test_models_request_different_files():
         ("Cisco SPA525g", "spa"),
         ("CISCO SPA122", "spa"),
         ("LINKSYS SPA-942", "spa"),
+        ("LINKSYS SPA8000", "spa"),
     ],
 )
 def test_a_vendor_class_belongs_to_one_family(vendor_class, family):
@@ -88,12 +94,47 @@ def test_case_does_not_matter(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("SPA-942", "SPA942"),
+        ("spa 504g", "SPA504G"),
+        ("ATA 192", "ATA192"),
+        ("ATA-191", "ATA191"),
+        ("Cisco SPA525G2", "SPA525G2"),
+        ("LINKSYS SPA-962", "SPA962"),
+        ("Linksys PAP2T", "PAP2T"),
+        ("CP 8841 3PCC", "CP-8841-3PCC"),
+        ("CP8841-3PCC", "CP-8841-3PCC"),
+        ("dp9851", "DP-9851"),
+    ],
+)
+def test_spellings_of_labels(name, model):
+    assert BUILTIN.find_model(name) is BUILTIN.models[model]
+
+
+def test_an_ambiguous_spelling_is_unknown():
+    catalogue = BUILTIN.extended({"acme": {"models": ["AC-ME1", "A-CME1"]}})
+    assert catalogue.find_model("a-cme1").name == "A-CME1"
+    with pytest.raises(ModelError):
+        catalogue.find_model("ACME1")
+
+
+@pytest.mark.parametrize("name", ["CP-8841", "cp-8841", "CP8841", "8841", "CP-8841NR", "Cisco CP-8841"])
+def test_asks_about_phones_with_enterprise_firmware(name):
+    message = (
+        f"'{name}' is a phone with enterprise firmware, which gets its files from a call manager and follows no profile rule; if"
+        " its label says 3PCC, write CP-8841-3PCC"
+    )
+    with pytest.raises(ModelError, match=f"^{re.escape(message)}$"):
+        BUILTIN.find_model(name)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("ATA193", "unknown model 'ATA193'; did you mean 'ATA192'?"),
         ("ATA192-MPP", "unknown model 'ATA192-MPP'; did you mean 'ATA192'?"),
-        ("SPA-504G", "unknown model 'SPA-504G'; did you mean 'SPA504G'?"),
-        ("cp-8851", "unknown model 'cp-8851'; did you mean 'CP-8851-3PCC'?"),
+        ("SPA-505G", "unknown model 'SPA-505G'; did you mean 'SPA525G'?"),
         (192, "unknown model '192'; did you mean 'ATA192'?"),
         ("Z", f"unknown model 'Z'; expected one of {', '.join(BUILTIN.models)}"),
         ("", f"unknown model ''; expected one of {', '.join(BUILTIN.models)}"),

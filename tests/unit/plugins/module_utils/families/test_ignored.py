@@ -7,6 +7,7 @@ import dataclasses
 
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.ignored import ignored_access, ignored_names, unrendered
+from ansible_collections.voip.preprovision.plugins.module_utils.families.parameter_names import KNOWN, STATUS
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import Setting
 
 SPA, SNOM, YEALINK = (BUILTIN.families[name] for name in ("spa", "snom", "yealink"))
@@ -18,6 +19,15 @@ def test_names():
         ("Xyzzy", "the family spa does not know Xyzzy and would ignore it"),
     ]
     assert [*ignored_names(YEALINK, ["anything"])] == []
+
+
+def test_what_phones_only_show():
+    paths = ["Serial_Number", "Ring_Tone_2", "router-configuration/About_Product/Model"]
+    ends = [f"only show {path}, and ignore it in a profile; leave it out" for path in paths]
+    assert [*ignored_names(SPA, paths)] == [
+        (path, f"phones of the family spa {end}") for path, end in zip(paths, ends, strict=True)
+    ]
+    assert not any(KNOWN["spa"].knows(path) for path in STATUS["spa"].names)
 
 
 def test_names_that_a_user_adds():

@@ -48,6 +48,8 @@ ONLY = {
     """,
     "spa": """
         Log_Resync_Request_Msg Log_Resync_Success_Msg Log_Resync_Failure_Msg Admin_Passwd User_Password Debug_Server Debug_Level
+        PSTN_Ring_Thru_Line_1_2_ Dial_Plan_1_2_ Dial_Plan_8_2_ Trunk_Group_1_ Trunk_Group_8_ VoIP_PIN_Tone PSTN_PIN_Tone Ring9_Name
+        Ring9_Cadence Ring9_Caller_2_ CWT9_Cadence Auto_PSTN_Fallback_1_ SIP_TCP_Port_Min_Mod2 RTP_Port_Max_Mod4 User_ID_8_
         Downgrade_Rev_Limit Custom_CA_URL Custom_CA_RULE Use_Outbound_Proxy_1_ Use_Auth_ID_12_ Proxy_8_ Proxy_12_ Station_Name
         Extension_12_ Extended_Function_5_ Short_Name_4_ Unit_2_Key_32 Text_Logo Ring12 Enable_TR-069 SPA525-wifi-on
         router-configuration/Web_Login_Admin_Password router-configuration/Log_Configuration/Syslog_Server_IP

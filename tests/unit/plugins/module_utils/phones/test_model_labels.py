@@ -29,6 +29,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phones.model_lab
         ("CP-7811-3PW-NA-K9=", "CP-7811-3PCC"),
         ("SPA122-XU", "SPA122"),
         ("SPA525G2", "SPA525G2"),
+        ("SPA-942", "SPA942"),
+        ("DP-9861", "DP-9861"),
     ],
 )
 def test_finds_models(text, name):

@@ -43,6 +43,8 @@ OWN: dict[str, dict[str, object]] = {
     "SPA504G": {**FLAT_PROFILE, "phone_firmware": "7.6.2"},
     "CP-8851-3PCC": FLAT_PROFILE,
     "CP-8861-3PCC": {**FLAT_PROFILE, "phone_sealing": "aes128gcm"},
+    "PAP2T": FLAT_PROFILE,
+    "DP-9861": FLAT_PROFILE,
     "GXP2170": {"phone_parameters": {"P2": "admin"}},
     "HT802": {"phone_sealing": "openssl"},
 }
@@ -95,6 +97,26 @@ PUBLISHED = [
             "open/cp-8861-3pcc.cfg": "719e71db34c88200155790d78cd946a6",
             "device/00005e005301.cfg": "50af4dfc59931c7dbdfca9539d437174",
             "open/service/00005e005301-0249f77b.cfg.aes128gcm": "546beb3f2715bee26c73c9624c28c892",
+        },
+    ),
+    (
+        "PAP2T",
+        {
+            "open/init.cfg": "6b8178c9329f59e00c38b320bd6eb858",
+            "device/00005e005301.cfg": "bdc20047d617da1e4f79e53bb2d6162f",
+            "open/service/00005e005301-0249f77b.cfg": "b1a8fdba9691bc0fd2f2bc336995eb1c",
+        },
+    ),
+    (
+        "DP-9861",
+        {
+            "open/9861.xml": "719e71db34c88200155790d78cd946a6",
+            "open/DP-9861.cfg": "719e71db34c88200155790d78cd946a6",
+            "open/DP-9861.xml": "719e71db34c88200155790d78cd946a6",
+            "open/dp-9861.cfg": "719e71db34c88200155790d78cd946a6",
+            "open/dp-9861.xml": "719e71db34c88200155790d78cd946a6",
+            "device/00005e005301.cfg": "61c031fc800a6e6008c0c0a6fee39d23",
+            "open/service/00005e005301-0249f77b.cfg": "c2ba40c35988c39471a21b5501aaa949",
         },
     ),
     (
