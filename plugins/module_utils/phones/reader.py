@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..common.mac import Mac, MacError, parse_mac
-from ..common.suggest import did_you_mean, unknown, unknown_choice
+from ..common.suggest import unknown, unknown_choice
 from ..common.validate import ValidationError, kind_of, read_flag
 from ..families.catalogue import BUILTIN, Catalogue
 from ..families.ignored import ignored_access, ignored_names, unknown_names, unrendered
