@@ -294,17 +294,24 @@ def test_silence(unit: Machine, neighbour: Machine, network: str) -> list[str]:
 def test_lease(unit: Machine) -> list[str]:
     """Let a lease end; another MAC may have the address soon. The leases are as dhcpd writes them, in its own file."""
     restart()
+    run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     wrong = unlike("the unit before", unit.ask(NAME), [SECRET])
-    expected = ((3600, UNIT, LONG), (-1, "", ENDED))
-    for seconds, mac, most in expected:
+    for seconds, mac, most in ((3600, UNIT, LONG), (-1, "", ENDED)):
         end = time.strftime("%w %Y/%m/%d %H:%M:%S", time.gmtime(time.time() + seconds))
         with LEASES.open("a") as file:
             file.write(f"lease {unit.address} {{\n  ends {end};\n  binding state active;\n  hardware ethernet {UNIT};\n}}\n")
-        run("systemctl", "start", "preprovision-tftp-neighbours.service")
-        wrong += unlike(f"the MAC of an address whose lease ends in {seconds} s", neighbour_of(unit.address), mac)
-        left = seconds_left(unit.address)
-        wrong += unlike(f"whether {left} s are left for it", [most - 60 < number <= most for number in left], [True, True])
-    return wrong + unlike("the unit, if it comes back", unit.ask(NAME), [SECRET])
+        # A late answer to an ARP request makes it active again
+        for _attempt in range(5):
+            run("systemctl", "start", "preprovision-tftp-neighbours.service")
+            left, known = seconds_left(unit.address), neighbour_of(unit.address)
+            if known == mac and all(most - 60 < number <= most for number in left):
+                break
+            time.sleep(1)
+        else:
+            wrong.append(f"an address whose lease ends in {seconds} s belongs to {known!r} for {left} s")
+    # As after DHCP, it looks for the station anew
+    run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
+    return wrong + unlike("the unit that comes back", unit.ask(NAME), [SECRET])
 
 
 def seconds_left(address: str) -> list[int]:
