@@ -27,20 +27,20 @@ def read_statements(text: str) -> dict[str, dict[str, str]]:
     return found
 
 
-def ended_leases(text: str, now: float) -> set[str]:
-    """Return the addresses whose latest lease has ended at *now*, in seconds since the epoch."""
+def ended_leases(text: str, now: float) -> dict[str, str]:
+    """Return address -> MAC of each address whose latest lease has ended at *now*, in seconds since the epoch."""
     stamp = time.strftime(_TIME, time.gmtime(now))
     return {
-        address
+        address: said.get("hardware ethernet", "")
         for address, said in read_statements(text).items()
         # "never" has no day of the week, and so no time
         if said.get("binding state") != "active" or "" < said.get("ends", "") <= stamp
     }
 
 
-def read_ended(path: str) -> set[str]:
-    """Return the addresses whose latest lease has ended; none if there is no lease file."""
+def read_ended(path: str) -> dict[str, str]:
+    """Return address -> MAC of each address whose latest lease has ended; none if there is no lease file."""
     try:
         return ended_leases(Path(path).read_text(encoding="utf-8", errors="replace"), time.time())
     except OSError:
-        return set()
+        return {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import select
 import socket
@@ -30,8 +31,8 @@ FOLDER = UNIT.replace(":", "-")
 TABLES = ("inet", "arp", "bridge")
 SERVICE = "preprovision-tftp.service"
 LEASES = Path("/var/lib/dhcp/dhcpd.leases")
-# Seconds for which an address belongs to a MAC, while its lease lasts and after its end
-LONG, ENDED = 2100, 180
+# Seconds for which an address still belongs to a silent MAC, while its lease lasts and after its end
+SILENT, ENDED = 1900, 180
 # What phones ask for, and what their makers' packages contain
 LEGITIMATE = [
     "/ata192.cfg",
@@ -296,12 +297,16 @@ def test_lease(unit: Machine) -> list[str]:
     restart()
     run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     wrong = unlike("the unit before", unit.ask(NAME), [SECRET])
-    for seconds, mac, most in ((3600, UNIT, LONG), (-1, "", ENDED)):
+    size = LEASES.stat().st_size
+    for seconds, mac, most in ((3600, UNIT, SILENT), (-1, "", ENDED)):
         end = time.strftime("%w %Y/%m/%d %H:%M:%S", time.gmtime(time.time() + seconds))
         with LEASES.open("a") as file:
             file.write(f"lease {unit.address} {{\n  ends {end};\n  binding state active;\n  hardware ethernet {UNIT};\n}}\n")
         # A late answer to an ARP request makes it active again
         for _attempt in range(5):
+            for name, element in (("active", unit.address), ("pairs", f"{unit.address} . {UNIT}")):
+                run("nft", "delete", "element", "bridge", "preprovision_tftp", name, f"{{ {element} }}", check=False)
+                run("nft", "add", "element", "bridge", "preprovision_tftp", name, f"{{ {element} timeout {SILENT}s }}")
             run("systemctl", "start", "preprovision-tftp-neighbours.service")
             left, known = seconds_left(unit.address), neighbour_of(unit.address)
             if known == mac and all(most - 60 < number <= most for number in left):
@@ -309,6 +314,8 @@ def test_lease(unit: Machine) -> list[str]:
             time.sleep(1)
         else:
             wrong.append(f"an address whose lease ends in {seconds} s belongs to {known!r} for {left} s")
+    # dhcpd appends to the file, too
+    os.truncate(LEASES, size)
     # As after DHCP, it looks for the station anew
     run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     return wrong + unlike("the unit that comes back", unit.ask(NAME), [SECRET])

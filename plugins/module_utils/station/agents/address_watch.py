@@ -6,7 +6,7 @@
 
 Times in seconds: ADDRESS, how long an address belongs to a MAC after the last packet; RELEASE, the same once the MAC has released
 it; MAC, how long a MAC belongs to an address; CONTEST, for how long the TFTP server's guard gives no file to those in conflict.
-LEASES: ISC DHCP's lease file; an address whose lease is over is free for others. NETWORK: the networks that it guards.
+LEASES: ISC DHCP's lease file; an address is free once the lease of its MAC is over. NETWORK: the networks that it guards.
 
 It sees ARP, which every machine needs to receive an answer, and the two kinds of requests that begin a transfer: DHCP and TFTP. The
 rest of the traffic would tell nothing more about who gets a file, and costs nothing here: the kernel filters it out.
@@ -144,8 +144,8 @@ class Times(NamedTuple):
 class AddressWatch:
     """Whose each address is, by the same rules as the guard of the TFTP server."""
 
-    def __init__(self, times: Times, ended: Callable[[str], bool] = lambda _address: False) -> None:
-        """*ended*: says whether an address's lease is over, and is asked only if another MAC claims the address."""
+    def __init__(self, times: Times, ended: Callable[[str, str], bool] = lambda _address, _mac: False) -> None:
+        """*ended*: says whether a MAC's lease of an address is over, and is asked only if another MAC claims the address."""
         self._times = times
         self._ended = ended
         self._owners = _Recent()
@@ -158,7 +158,7 @@ class AddressWatch:
         address, mac, released = sighting
         home = self._homes.get(mac, now - self._times.mac)
         owner = self._owners.get(address, now - self._times.address)
-        if owner not in (None, mac) and not self._ended(address):
+        if owner is not None and owner != mac and not self._ended(address, owner):
             return self._report(f"{address} {mac}", self._two_macs(address, owner, mac), now)
         self._owners.put(address, mac, now - (self._times.address - self._times.release if released else 0))
         if home is not None and home != address:
@@ -201,19 +201,19 @@ class AddressWatch:
 
 
 class EndedLeases:
-    """Whether the lease of an address is over, by a lease file."""
+    """Whether a MAC's lease of an address is over, by a lease file."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._addresses: set[str] = set()
+        self._macs: dict[str, str] = {}
         self._read = -float(_LEASES_SECONDS)
 
-    def __call__(self, address: str) -> bool:
+    def __call__(self, address: str, mac: str) -> bool:
         """Say so, by a reading that is no older than _LEASES_SECONDS."""
         if time.monotonic() - self._read >= _LEASES_SECONDS:
             self._read = time.monotonic()
-            self._addresses = read_ended(self._path)
-        return address in self._addresses
+            self._macs = read_ended(self._path)
+        return self._macs.get(address) == mac
 
 
 def open_interface(interface: str) -> socket.socket:

@@ -5,11 +5,12 @@
 dnsmasq reads from that table whose file a client gets, and the kernel keeps an entry as long as there is room.
 
     python3 -m preprovision.station.agents.neighbours load RULES INTERFACE NETWORK...
-    python3 -m preprovision.station.agents.neighbours forget SECONDS ENDED LEASES INTERFACE NETWORK...
+    python3 -m preprovision.station.agents.neighbours forget SECONDS ENDED SILENT LEASES INTERFACE NETWORK...
 
 load: load the guard's rules, with what the kernel knows, in one step. forget: remove from the kernel's table what the guard is to
-forget within SECONDS, or has forgotten. LEASES: ISC DHCP's lease file; an address whose lease is over belongs to its
-MAC for ENDED seconds at most, so that another unit can have it. NETWORK: the networks that it guards.
+forget within SECONDS, or has forgotten. LEASES: ISC DHCP's lease file. An address belongs to a MAC whose lease of it is over for
+ENDED seconds at most, so that another unit can have it, if the MAC is silent: the guard is to forget it within SILENT seconds.
+NETWORK: the networks that it guards.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def _load(rules: str, interface: str, networks: Sequence[str]) -> int:
     return subprocess.run(["nft", "-f", "-"], input=loading, check=False, text=True).returncode
 
 
-def _forget(seconds: int, ended: int, leases: str, interface: str, networks: Sequence[str]) -> int:
+def _forget(seconds: int, ended: int, silent: int, leases: str, interface: str, networks: Sequence[str]) -> int:
     neighbours = _ask_kernel(interface, networks)
     # Read last, so an address that was silent and speaks just now stays
     try:
@@ -104,21 +105,19 @@ def _forget(seconds: int, ended: int, leases: str, interface: str, networks: Seq
     except subprocess.CalledProcessError:
         sys.stderr.write("the guard is not loaded, as while the TFTP server restarts; nothing was forgotten\n")
         return 0
-    left |= dict.fromkeys(_shorten(left, ended, leases), ended)
+    free = read_ended(leases)
+    late = {address: free[address] for address, more in left.items() if ended < more < silent and address in free}
+    left |= dict.fromkeys(_shorten(late, ended) if late else (), ended)
     orders = "".join(f"neighbour del {address} dev {interface}\n" for address in silent_addresses(neighbours, left, seconds))
     # An entry that has gone meanwhile is no error
     subprocess.run(["ip", "-force", "-batch", "-"], input=orders, stderr=subprocess.DEVNULL, check=False, text=True)
     return 0
 
 
-def _shorten(left: Mapping[str, int], ended: int, leases: str) -> Iterable[str]:
-    """Return the addresses whose leases have ended and that belong to their MACs no longer than *ended* seconds now."""
-    free = read_ended(leases)
-    late = [address for address, seconds in left.items() if seconds > ended and address in free]
-    if not late:
-        return []
+def _shorten(late: Mapping[str, str], ended: int) -> Iterable[str]:
+    """Let the addresses that belong to these MACs do so for *ended* seconds more; return them."""
     known = read_pairs(_list_set("pairs"))
-    pairs = {address: known[address] for address in late if address in known}
+    pairs = {address: mac for address, mac in late.items() if known.get(address) == mac}
     # One that has gone meanwhile makes all wait for the next time
     orders = shortened_pairs(pairs, ended)
     done = subprocess.run(["nft", "-f", "-"], input=orders, stderr=subprocess.DEVNULL, check=False, text=True)
@@ -134,8 +133,8 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[0] == "load":
         rules, interface, *networks = arguments[1:]
         return _load(rules, interface, networks)
-    seconds, ended, leases, interface, *networks = arguments[1:]
-    return _forget(int(seconds), int(ended), leases, interface, networks)
+    seconds, ended, silent, leases, interface, *networks = arguments[1:]
+    return _forget(int(seconds), int(ended), int(silent), leases, interface, networks)
 
 
 if __name__ == "__main__":

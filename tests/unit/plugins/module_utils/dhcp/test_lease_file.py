@@ -52,12 +52,12 @@ def test_reads_the_latest_lease_of_each_address():
 )
 def test_knows_which_leases_have_ended(text, now, ended):
     moment = calendar.timegm(time.strptime(f"2026-11-30 {now}", "%Y-%m-%d %H:%M:%S"))
-    assert ended_leases(text, moment) == ({"192.0.2.21"} if ended else set())
+    assert ended_leases(text, moment) == ({"192.0.2.21": "00:00:5e:00:53:21"} if ended else {})
 
 
 def test_reads_a_file_that_may_be_missing(tmp_path):
     file = tmp_path / "dhcpd.leases"
-    assert read_ended(str(file)) == set()
+    assert read_ended(str(file)) == {}
     leases = lease(ends="5 2100/01/01 00:00:00") + lease(number=22, ends="1 2001/01/01 00:00:00")
     file.write_bytes(leases.encode() + b"\xff")
-    assert read_ended(str(file)) == {"192.0.2.22"}
+    assert read_ended(str(file)) == {"192.0.2.22": "00:00:5e:00:53:22"}

@@ -91,9 +91,14 @@ def test_an_address_is_free_when_its_lease_is_over(tmp_path):
     watch = AddressWatch(Times(ADDRESS_SECONDS, RELEASE_SECONDS, MAC_SECONDS, 100), over)
     watch.see(Sighting(HOME, UNIT), 0)
     assert watch.see(Sighting(HOME, OTHER), 1) is not None
-    leases.write_text(f"lease {HOME} {{\n  binding state free;\n}}\n")
-    # A forged frame must not make it read the file each time
-    assert not over(HOME)
+    lease = "lease {} {{\n  binding state free;\n  hardware ethernet {};\n}}\n"
+    leases.write_text(lease.format(HOME, OTHER))
+    # A forged frame must not make it read the file each time, and the lease of another MAC says nothing of this one
+    assert not over(HOME, OTHER)
+    over._read -= 10
+    assert over(HOME, OTHER)
+    assert not over(HOME, UNIT)
+    leases.write_text(lease.format(HOME, UNIT))
     over._read -= 10
     assert watch.see(Sighting(HOME, OTHER), 2) is None
     assert watch.see(Sighting(AWAY, UNIT), MAC_SECONDS) is None
