@@ -173,28 +173,23 @@ class Reader:
             raise TransferError("a transfer is damaged") from error
 
 
-class EncryptedWriter(io.RawIOBase):
-    """Encrypts what is written, with a key for this one stream, into *file*; close() completes it and leaves *file* open."""
+class EncryptedWriter:
+    """Encrypts what is written, with a key for this one stream, into *file*; close() completes it and leaves *file* open.
+
+    No IOBase, whose finalizer would complete what an error or a run without changes has abandoned.
+    """
 
     def __init__(self, file: IO[bytes], ikm: bytes) -> None:
-        super().__init__()
         self._file = file
         self._encrypter = ContentEncrypter(ikm, os.urandom(16), _RECORD_SIZE)
 
-    def writable(self) -> bool:
-        """Return True."""
-        return True
-
-    def write(self, data: Any) -> int:
-        """Encrypt *data*; return its size."""
+    def write(self, data: bytes, /) -> None:
+        """Encrypt *data*."""
         self._file.write(self._encrypter.update(data))
-        return len(data)
 
     def close(self) -> None:
-        """Write the last record."""
-        if not self.closed:
-            self._file.write(self._encrypter.finish())
-        super().close()
+        """Write the last record; nothing may be written after it."""
+        self._file.write(self._encrypter.finish())
 
 
 class EncryptedReader(io.RawIOBase):

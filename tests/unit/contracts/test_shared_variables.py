@@ -74,7 +74,9 @@ def templates(role: str) -> Iterator[str]:
 
 @cache
 def read_variables(role: str) -> set[str]:
-    return {name for text in templates(role) for name in meta.find_undeclared_variables(ENVIRONMENT.parse(text))}
+    # Like Ansible, which takes a backslash in a template's text literally
+    texts = [text.replace("\\", "\\\\") for text in templates(role)]
+    return {name for text in texts for name in meta.find_undeclared_variables(ENVIRONMENT.parse(text))}
 
 
 def foreign(role: str) -> set[str]:

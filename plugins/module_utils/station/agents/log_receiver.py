@@ -33,8 +33,9 @@ def bound_sockets(pid: int, address: str, port: int) -> dict[int, socket.socket]
                 os.close(copy)
                 continue
             copied = socket.socket(fileno=copy)
-            if copied.family == socket.AF_INET and copied.getsockname() == (address, port):
-                found.setdefault(copied.type, copied)
+            wanted = copied.family == socket.AF_INET and copied.getsockname() == (address, port)
+            if wanted and copied.type not in found:
+                found[copied.type] = copied
             else:
                 copied.close()
     finally:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -46,7 +47,7 @@ def archive(tmp_path):
 
     def write(content, base="", cut=0):
         path = tmp_path / "archive"
-        with path.open("wb") as file, EncryptedWriter(file, KEY.encode()) as stream:
+        with path.open("wb") as file, contextlib.closing(EncryptedWriter(file, KEY.encode())) as stream:
             writer = Writer(stream, base, "salt")
             writer.add("open/a.cfg", f"print of {content!r}", "desk", "service", content)
             writer.finish(())

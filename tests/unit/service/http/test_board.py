@@ -357,7 +357,8 @@ def test_posts_without_login(app: Flask, put: Callable[..., None], row: Callable
 @pytest.mark.parametrize("path", [*PAGES[:6], "/board/login", "/board/static/board.js", "/board/?state=none", "/board/phones/none"])
 def test_headers(client: FlaskClient, put: Callable[..., None], path: str) -> None:
     put(phone(1))
-    headers = client.get(path).headers
+    with client.get(path) as answer:
+        headers = answer.headers
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"

@@ -519,9 +519,9 @@ def test_joins_partial_lines():
     reading, writing = os.pipe()
 
     def write():
-        for piece in (b"on", b"e\ntwo\nthr", b"ee\n", b"x" * 3_000_000 + b"\nfour\n", b"no end"):
-            os.write(writing, piece) if len(piece) < 10 else os.fdopen(os.dup(writing), "wb").write(piece)
-        os.close(writing)
+        with os.fdopen(writing, "wb", buffering=0) as file:
+            for piece in (b"on", b"e\ntwo\nthr", b"ee\n", b"x" * 3_000_000 + b"\nfour\n", b"no end"):
+                file.write(piece)
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -69,6 +69,7 @@ def test_only_requests_for_profiles_move_a_phone(app: Flask, capsys: pytest.Capt
             collector.store_lines(lines)
             capsys.readouterr()
             answer = client.open(path, method=method, headers={"X-Preprovision-Address": ADDRESS}, base_url="https://localhost")
+            answer.close()
             of_service = [line for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
             with sessions() as session:
                 found = session.scalars(select(Phone)).one().state

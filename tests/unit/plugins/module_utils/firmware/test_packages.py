@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import stat
+import warnings
 import zipfile
 
 import pytest
@@ -19,7 +20,10 @@ def packed(*entries, method=zipfile.ZIP_DEFLATED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in entries:
-            archive.writestr(name, content)
+            with warnings.catch_warnings():
+                # A name twice, on purpose
+                warnings.filterwarnings("ignore", "Duplicate name")
+                archive.writestr(name, content)
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import io
 
@@ -147,11 +148,22 @@ def test_rejects_truncated_or_altered_encrypted_transfers(short_records):
 
 def test_an_aborted_writer_leaves_an_incomplete_transfer(short_records):
     file = io.BytesIO()
-    with contextlib.suppress(RuntimeError), EncryptedWriter(file, KEY.encode()) as stream:
-        Writer(stream, "", "salt").add("open/a", "f", "desk", "service", b"content")
-        raise RuntimeError
+    stream = EncryptedWriter(file, KEY.encode())
+    Writer(stream, "", "salt").add("open/a", "f", "desk", "service", b"content")
+    stream.close()
     with pytest.raises(TransferError, match="cut off"):
         read_stream(io.BufferedReader(EncryptedReader(io.BytesIO(file.getvalue()), KEY.encode())))
+
+
+def test_an_abandoned_writer_writes_nothing_more(short_records):
+    file = io.BytesIO()
+    stream = EncryptedWriter(file, KEY.encode())
+    stream.write(bytes(100))
+    before = file.getvalue()
+    # Its file may be closed and deleted by then
+    del stream
+    gc.collect()
+    assert file.getvalue() == before
 
 
 @pytest.mark.parametrize("cut", [1, 17, 1000, 66_000, 131_072])
