@@ -8,10 +8,18 @@ from collections.abc import Sequence
 
 
 def printable(text: str) -> str:
-    """Return *text* with unprintable characters as Python escapes: it can neither move a terminal's cursor nor start a line."""
+    """Return *text* with unprintable characters as Python escapes: it can neither move a terminal's cursor nor start a line.
+
+    Bytes that were decoded with the error handler surrogateescape are escapes of bytes: ``\\xff``.
+    """
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    is_byte = "\udc80" <= letter <= "\udcff"
+    return f"\\x{ord(letter) - 0xDC00:02x}" if is_byte else letter.encode("unicode_escape").decode()
 
 
 def align(headings: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> list[str]:

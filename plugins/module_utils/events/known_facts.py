@@ -133,6 +133,14 @@ def has_unit_file(phone: PhoneFacts) -> bool:
     return any(file["path"].startswith(_UNITS) for file in phone.get("own") or ())
 
 
+def existing_paths(phone: PhoneFacts) -> set[str]:
+    """Return the paths, as logs have them, of the files that the phone would get now."""
+    own = [file["path"] for file in phone.get("own") or () if not file.get("missing")]
+    served = [path for path in own if phone.get("armed", True) or not path.startswith(_UNITS)]
+    # The TFTP server shows a unit its own folder
+    return {*(phone.get("files") or ()), *(f"/{path.removeprefix(_UNITS)}" for path in served)}
+
+
 class Complaint(TypedDict):
     """A line of a service in the journal, of the priority warning or worse."""
 

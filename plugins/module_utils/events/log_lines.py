@@ -6,7 +6,8 @@ Strangers control parts of each line, so a line proves only what its writer can 
 who has an address, and dnsmasq chooses a unit's folder by the MAC address of the requester. Whatever else a path, a header or a
 phone's own message says is a claim.
 
-Sources: the lines that dhcpd 4.4, dnsmasq 2.90 and nginx 1.22 write; syslog_messages.py for those of phones.
+Sources: the lines that dhcpd 4.4, dnsmasq 2.90 and nginx 1.22 write; syslog_messages.py for those of phones. nginx writes bytes
+that are not UTF-8 as they are; dnsmasq (sanitise() in tftp.c) leaves out what is not printable, so a name may have been another.
 """
 
 from __future__ import annotations
@@ -150,6 +151,24 @@ class Event:
     """Strangers' texts, truncated, redacted and escaped."""
     evidence: Evidence = Evidence.NONE
     """What proves *mac*."""
+
+
+def decode(data: bytes) -> str:
+    """Return bytes of a log as text; clean() shows those that are not UTF-8 as ``\\xff``."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def journal_text(message: object) -> str | None:
+    """Return the message of an entry that journalctl prints as JSON; None if there is none, or one that it calls too long.
+
+    Source: JSON format of systemd's journal export formats. Text that is not UTF-8 or not printable is an array of its bytes there.
+    """
+    if isinstance(message, list):
+        try:
+            return decode(bytes(message))
+        except (TypeError, ValueError):
+            return None
+    return message if isinstance(message, str) else None
 
 
 def read_line(text: str) -> Line | None:

@@ -34,6 +34,9 @@ _AWAY = 24 * 3600 * 1000
 _URL = re.compile(r"\S+://\S+")
 _TRIED_IN_VAIN = in_vain_pattern(BUILTIN.families.values())
 
+# Bytes behind a name that are no text, as clean() shows them
+_STRAY_BYTES = re.compile(r"(?:\\x[0-9a-f]{2})+$")
+
 # Names in the stored form
 _RESET = "begun"
 _CLAIMED = "claimed "
@@ -381,7 +384,7 @@ def _rejected(event: Event, status: int, path: str, reason: str) -> Iterator[tup
 
 def _owner(path: str, names: tuple[str, ...]) -> ObservationKind | None:
     """Return what fetching *path* means: the phone's own file, one of its model's, or None for another phone's and the rest."""
-    path = path.partition("?")[0].lower()
+    path = _STRAY_BYTES.sub("", path.partition("?")[0].lower())
     if mac_inside(path) in names or any(name in path for name in names):
         return ObservationKind.PROFILE_FETCHED
     if mac_inside(path) or path.endswith(_CERTIFICATE_FILES):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
 from .causes import CLAUSES, Cause, Clause, Diagnosis, cause_of_refusal, diagnosis_of
@@ -21,10 +21,11 @@ def diagnose_phone(
     now: int,
     family: str = "",
     stuck_after: Mapping[State, int] = STUCK_AFTER,
+    existing: Container[str] = (),
 ) -> Diagnosis | None:
     """Return why a phone that is in *state* since *since* makes no progress, or None while there is nothing to worry about.
 
-    *now* in milliseconds. *family*: its name, if it is known.
+    *now* in milliseconds. *family*: its name, if it is known. *existing*: paths of files that it would get now.
     """
     seen = resolve_claims(observations)
     if state == State.FAILED:
@@ -34,10 +35,10 @@ def diagnose_phone(
         return None
     if state == State.PROFILE:
         return diagnosis_of(_no_message(seen, family))
-    return diagnosis_of(_STUCK[State(state)](seen))
+    return diagnosis_of(_STUCK[State(state)](seen, existing))
 
 
-def _no_lease(seen: Sightings) -> Clause:
+def _no_lease(seen: Sightings, _existing: Container[str]) -> Clause:
     asked = seen.get(ObservationKind.LEASE_TROUBLE)
     if asked.text in _LEASE_TROUBLES:
         return _LEASE_TROUBLES[asked.text]
@@ -67,15 +68,14 @@ _LEASE_TROUBLES = MappingProxyType(
 )
 
 
-def _no_bootstrap(seen: Sightings) -> Clause:
+def _no_bootstrap(seen: Sightings, existing: Container[str]) -> Clause:
     since = seen.get(ObservationKind.LEASED)
     refused, missing = seen.get(ObservationKind.REFUSED), seen.get(ObservationKind.FILE_MISSING)
     if refused > since:
         return CLAUSES[cause_of_refusal(read_refusal(refused.text))]
     if missing > since:
-        return Clause(
-            f"it asks for {missing.text}, which does not exist",
-            "check that its model is the one in the inventory, and publish the profiles of that model",
+        return _missing_file(
+            missing.text, existing, "check that its model is the one in the inventory, and publish the profiles of that model"
         )
     if seen.get(ObservationKind.TRANSFER_BROKEN) > since:
         return Clause(
@@ -87,7 +87,7 @@ def _no_bootstrap(seen: Sightings) -> Clause:
     )
 
 
-def _no_profile(seen: Sightings) -> Clause:
+def _no_profile(seen: Sightings, existing: Container[str]) -> Clause:
     since = seen.get(ObservationKind.BOOTSTRAP_FETCHED)
     refused, missing = seen.get(ObservationKind.REFUSED), seen.get(ObservationKind.FILE_MISSING)
     if refused > since:
@@ -95,10 +95,7 @@ def _no_profile(seen: Sightings) -> Clause:
     if seen.get(ObservationKind.LOGIN_REQUIRED) > since:
         return CLAUSES[Cause.LOGIN]
     if missing > since:
-        return Clause(
-            f"it asks for {missing.text}, which does not exist",
-            "check that its MAC address is in the inventory, and publish its profile",
-        )
+        return _missing_file(missing.text, existing, "check that its MAC address is in the inventory, and publish its profile")
     requested = seen.get(ObservationKind.RESYNC_REQUESTED)
     if requested > since and requested.text.lower().startswith("https:"):
         return Clause(
@@ -113,6 +110,16 @@ def _no_profile(seen: Sightings) -> Clause:
     return Clause(
         "it has its bootstrap profile, but has not asked for its own",
         "check the Profile_Rule in the bootstrap profile, and give it a minute after it has restarted",
+    )
+
+
+def _missing_file(path: str, existing: Container[str], remedy: str) -> Clause:
+    if path not in existing:
+        return Clause(f"it asks for {path}, which does not exist", remedy)
+    # dnsmasq logs only the printable characters of a name
+    return Clause(
+        f"it asked for {path} before that existed, or for a name with unprintable characters, which the TFTP server does not log",
+        "switch it off and on; if this comes again, read the name in its request with the playbook capture, and correct its rule",
     )
 
 
@@ -149,6 +156,6 @@ def _no_message(seen: Sightings, family: str) -> Clause:
     )
 
 
-_STUCK: Mapping[State, Callable[[Sightings], Clause]] = MappingProxyType(
+_STUCK: Mapping[State, Callable[[Sightings, Container[str]], Clause]] = MappingProxyType(
     {State.EXPECTED: _no_lease, State.LEASED: _no_bootstrap, State.BOOTSTRAP: _no_profile}
 )

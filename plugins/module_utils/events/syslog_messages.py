@@ -3,7 +3,7 @@
 """The syslog messages of a resync: format them as a phone does, and recognise them.
 
 Sources: Log_Resync_*_Msg (ATA19x, SPA) and Log_*_Msg (MPP) of the provisioning guides, with their example lines. The guides print
-dashes of other lengths and omit the port, so recognition is tolerant.
+dashes of other lengths, which come along when a template is copied from them, and omit the port, so recognition is tolerant.
 """
 
 from __future__ import annotations
@@ -25,9 +25,24 @@ DEFAULTS: Mapping[str, str] = {
 }
 """Factory templates: event -> text with macros."""
 
+# Unicode's dashes, minus signs and the hyphens that word processors write
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
+
+
+def _dash_pattern() -> str:
+    """Return a regular expression for a dash: as a character, or as its bytes in UTF-8 or cp1252.
+
+    rsyslogd writes each such byte as # and three octal digits (parser.escape8BitCharactersOnReceive); other readers take it for
+    Latin-1, or put U+FFFD in its place.
+    """
+    encoded = [dash.encode() for dash in _DASHES if not dash.isascii()] + [dash.encode("cp1252") for dash in "\u2013\u2014"]
+    escaped = ["".join(f"#{byte:03o}" for byte in code) for code in encoded]
+    return "|".join(map(re.escape, [*escaped, *(code.decode("latin-1") for code in encoded), *_DASHES, "\ufffd"]))
+
+
 # Matches start only at words: starting at each letter would take quadratic time on a long line without spaces
 _MESSAGE = re.compile(
-    r"(?<!\S)(?P<product>\S+) (?P<mac>(?:[0-9a-f]{2}:){5}[0-9a-f]{2}) \S{1,3} ?"
+    rf"(?<!\S)(?P<product>\S+) (?P<mac>(?:[0-9a-f]{{2}}:){{5}}[0-9a-f]{{2}}) (?:\S{{1,3}}|(?:{_dash_pattern()}){{1,3}}) ?"
     r"(?P<what>Requesting resync|Successful resync|Resync failed|Requesting upgrade|Successful upgrade|Upgrade failed):? ?"
     r"(?P<detail>.*)",
     re.IGNORECASE,

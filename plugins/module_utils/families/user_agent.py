@@ -5,7 +5,7 @@
 Sources: the vendor chapter's example of an ATA192-MPP and field captures of MPP, SPA5xx and SPA9xx phones (wazo-provd-plugins,
 wazo_cisco_spa/common/common.py). ATA19x and old SPA units send their serial number, MPP phones their MAC address, SPA5xx both. The
 names Sipura and PAP2T are known from SIP; that such phones send them by HTTP in the same form is inferred, and so is that 98xx
-phones do as MPP phones.
+phones do as MPP phones. An SPA8000 sends nothing in parentheses; that others can do so too is inferred.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _FIRMWARE = r"(?P<firmware>[!-~]+)"
 _MAC = r"\((?P<mac>[0-9A-Fa-f]{12})\)"
 _SERIAL = r"\((?P<serial>[0-9A-Za-z]+)\)"
 _PATTERNS = (
-    re.compile(rf"(?P<vendor>Cisco)/(?P<model>ATA[0-9]{{3}})-MPP-{_FIRMWARE} {_SERIAL}"),
-    re.compile(rf"(?P<vendor>Cisco)-(?P<model>CP-[0-9]{{4}}-3PCC|DP-98[0-9]{{2}})/{_FIRMWARE} {_MAC}"),
+    re.compile(rf"(?P<vendor>Cisco)/(?P<model>ATA[0-9]{{3}})-MPP-{_FIRMWARE}(?: {_SERIAL})?"),
+    re.compile(rf"(?P<vendor>Cisco)-(?P<model>CP-[0-9]{{4}}-3PCC|DP-98[0-9]{{2}})/{_FIRMWARE}(?: {_MAC})?"),
     re.compile(
         r"(?P<vendor>Cisco|Linksys|Sipura)/(?P<model>SPA-?[0-9]{3,4}[A-Z]?[0-9]?|PAP2T?)"
-        rf"-{_FIRMWARE} (?:{_MAC})?{_SERIAL}"
+        rf"-{_FIRMWARE}(?: (?:{_MAC})?{_SERIAL})?"
     ),
 )
 
 
 @dataclass(frozen=True)
 class UserAgent:
-    """What a phone says about itself; mac and serial are None if the family does not send them."""
+    """What a phone says about itself; mac and serial are None if it does not send them."""
 
     vendor: str
     model: str

@@ -16,7 +16,7 @@ from ..events.clocks import describe_offset
 from ..events.diagnosis import diagnose_on_station
 from ..events.evidence import Evidence, evidence_of
 from ..events.failure_case import Case
-from ..events.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, has_unit_file
+from ..events.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, existing_paths, has_unit_file
 from ..events.log_lines import Event, EventKind, mac_of
 from ..events.observations import Observations, apply_events, reset
 from ..events.phone_diagnosis import diagnose_models_file, diagnose_phone
@@ -96,7 +96,8 @@ def _cause(phone: PhoneFacts, station: StationFacts, observations: Observations,
     # Report a stuck phone at once, since somebody is waiting for the page
     at_once = dict.fromkeys(STUCK_AFTER, 0)
     family = _row(phone).get("family", "")
-    found = diagnose_phone(observations, position.state, position.since, station["time"] * 1000, family, at_once)
+    now = station["time"] * 1000
+    found = diagnose_phone(observations, position.state, position.since, now, family, at_once, existing_paths(phone))
     if position.state is State.BOOTSTRAP and found and has_unit_file(phone):
         found = diagnose_models_file(known=True, served=phone.get("armed", True))
     # The profile service creates profiles that do not exist as files

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..common.redaction import redact
-from ..events.log_lines import UNITS, Event, Line, Writer, clean, parse
+from ..events.log_lines import UNITS, Event, Line, Writer, clean, journal_text, parse
 from .commands import MAX_SECONDS, run_command
 
 _MAX_LINES = 400
@@ -54,10 +54,10 @@ def _parse_record(text: str) -> Event | None:
     try:
         record = json.loads(text)
         writer = UNITS[record["_SYSTEMD_UNIT"]]
-        line = Line(writer, int(record["__REALTIME_TIMESTAMP"]) // 1000, str(record["MESSAGE"]), str(record.get("__CURSOR", "")))
+        message, time = journal_text(record["MESSAGE"]), int(record["__REALTIME_TIMESTAMP"]) // 1000
     except (ValueError, KeyError, TypeError):
         return None
-    return parse(line)
+    return None if message is None else parse(Line(writer, time, message, str(record.get("__CURSOR", ""))))
 
 
 def read_phone_log(folder: str, addresses: Iterable[str], mac: str) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TypedDict
 from ..common.redaction import redact
 from ..common.services import HUNG, SERVICES
 from ..events.known_facts import Complaint
-from ..events.log_lines import clean
+from ..events.log_lines import clean, journal_text
 from .agents.questions import PAGES, Target, ask_all, ask_page
 from .agents.units import read_units, silent_reporters
 from .commands import MAX_SECONDS, run_command
@@ -90,11 +90,10 @@ def parse_complaints(output: str) -> Iterator[Complaint]:
         try:
             record = json.loads(line)
             name = names[record.get("UNIT") or record["_SYSTEMD_UNIT"]]
-            priority, message = int(record["PRIORITY"]), record["MESSAGE"]
+            priority, message = int(record["PRIORITY"]), journal_text(record["MESSAGE"])
         except (ValueError, KeyError, TypeError):
             continue
-        # The journal shows no text that is binary or too long
-        if not isinstance(message, str):
+        if message is None:
             continue
         yield {"service": name, "priority": priority, "text": redact(clean(message, _MAX_LINE_LENGTH))}
 

@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from ..domain.common.database_faults import is_full
 from ..domain.common.notify import ALIVE, notify
+from ..domain.events.log_lines import decode
 from ..store.tables import open_database
 from .collector import KEEP, Collector
 from .dropped import COMPLETE
@@ -95,9 +96,9 @@ class OmprogSession:
             else:
                 self._store(batch)
         elif self._batch is None:
-            self._store([line.decode("utf-8", "replace")])
+            self._store([decode(line)])
         else:
-            self._batch.append(line.decode("utf-8", "replace"))
+            self._batch.append(decode(line))
             self._answer("DEFER_COMMIT")
         self._beat()
         self.idle()

@@ -15,6 +15,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.events.log_lines
     Line,
     Writer,
     clean,
+    decode,
+    journal_text,
     mac_inside,
     mac_of_subject,
     parse,
@@ -350,6 +352,26 @@ def test_keeps_no_secret(text, hidden):
 def test_escapes_unprintable_characters():
     event = web(agent="a\tb\x1b[31m\x00\ud800<script>")
     assert event.detail["agent"] == r"a\tb\x1b[31m\x00\ud800<script>"
+
+
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        (b"/ata192.cfg\xff", r"/ata192.cfg\xff"),
+        (b"/ata192.cfg\xc3\xa4\xc3", "/ata192.cfg\u00e4\\xc3"),
+        (b"/\xf0\x9f/x.cfg", r"/\xf0\x9f/x.cfg"),
+    ],
+)
+def test_shows_bytes_that_are_no_text(data, path):
+    line = b'{"address":"192.0.2.20","method":"GET","uri":"%b","status":404,"file":"%b"}' % (data, data)
+    for text in (decode(line), journal_text(list(line))):
+        event = of_writer("web", text)
+        assert (event.detail["path"], event.detail["status"]) == (path, 404)
+
+
+@pytest.mark.parametrize("message", [None, 5, [256], [-1], ["x", "y"], [[1]], {"x": 1}])
+def test_an_entry_of_the_journal_may_have_no_message(message):
+    assert journal_text(message) is None
 
 
 def test_reads_the_journal():

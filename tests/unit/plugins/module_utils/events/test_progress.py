@@ -404,6 +404,8 @@ def test_reads_the_cause_from_a_phones_own_words(text, cause):
         ([LEASE, unit_file(2)], "fetched its own file by TFTP, but has logged nothing", "phone_families.ata19x.logs_to_new_server"),
         ([LEASE, unit_file(2), resync(3, "request")], "does not log that it applied it", "key"),
         ([LEASE, tftp(2, "/spa122.cfg", "missing")], "/spa122.cfg, which does not exist", "model"),
+        # what nginx has logged of a name with a byte that is no text
+        ([LEASE, http(2, r"/spa122.cfg\xff", 404)], r"/spa122.cfg\xff, which does not exist", "model"),
         ([LEASE, tftp(2, what="failed")], "breaks off", "UDP"),
         # before this lease
         ([tftp(0, "/spa122.cfg", "missing"), LEASE], "not asked for a profile", "option 66"),

@@ -89,6 +89,28 @@ def test_recognises_messages(line, expected):
     assert recognise(line) == expected
 
 
+DASHES = ["-", "\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2015", "\u2212", "\ufe58", "\ufe63", "\uff0d"]
+
+
+def as_logged(data: bytes) -> str:
+    """Return a message as rsyslogd writes it to a phone's log, see extensions/molecule/station/files/logs.py."""
+    return "".join(chr(byte) if byte < 0x80 else f"#{byte:03o}" for byte in data)
+
+
+@pytest.mark.parametrize("what", ["Successful resync", "Resync failed:"])
+@pytest.mark.parametrize(
+    ("first", "second"), [*((dash, dash) for dash in DASHES), *((dash, "-") for dash in DASHES), ("\u2013", "")]
+)
+def test_recognises_every_dash(first, second, what):
+    message = f"SPA504G 00:0e:08:ab:cd:ef {first}{second} {what} tftp://192.0.2.1/x"
+    encoded = [message.encode()]
+    if {first, second} <= {"-", "", "\u2013", "\u2014"}:
+        encoded.append(message.encode("cp1252"))
+    for data in encoded:
+        for line in (as_logged(data), data.decode("utf-8", "replace"), data.decode("latin-1")):
+            assert recognise(line) == recognise(f"SPA504G 00:0e:08:ab:cd:ef -- {what} tftp://192.0.2.1/x"), line
+
+
 @given(st.text(max_size=200), st.sampled_from(["", "SPA504G 00:0e:08:ab:cd:ef -- Requesting resync ", "ff:ff:ff:ff:ff:ff -- "]))
 def test_any_line_is_read(text, start):
     recognise(start + text)

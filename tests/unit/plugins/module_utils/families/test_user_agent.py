@@ -49,13 +49,20 @@ MAC = Mac("00005e0053ab")
         ),
         ("Linksys/SPA2102-5.2.10 (FM500F100000)", UserAgent("Linksys", "SPA2102", "5.2.10", None, "FM500F100000")),
         ("Linksys/PAP2T-5.1.6(LS) (FM500F100000)", UserAgent("Linksys", "PAP2T", "5.1.6(LS)", None, "FM500F100000")),
+        # no serial number
+        ("Linksys/SPA8000-6.1.3", UserAgent("Linksys", "SPA8000", "6.1.3", None, None)),
+        ("Cisco/SPA504G-7.4.4", UserAgent("Cisco", "SPA504G", "7.4.4", None, None)),
+        ("Cisco/ATA192-MPP-11-1-0MPP-16", UserAgent("Cisco", "ATA192", "11-1-0MPP-16", None, None)),
+        ("Cisco-CP-7832-3PCC/11.0.1", UserAgent("Cisco", "CP-7832-3PCC", "11.0.1", None, None)),
         ("Sipura/SPA2000-3.1.5 (88012BA01234)", UserAgent("Sipura", "SPA2000", "3.1.5", None, "88012BA01234")),
         # an address that no phone has is not believed
         ("Cisco-CP-7832-3PCC/11.0.1 (ffffffffffff)", UserAgent("Cisco", "CP-7832-3PCC", "11.0.1", None, None)),
         # others, and nearly
         ("", None),
         ("Mozilla/5.0 (X11; Linux x86_64)", None),
-        ("Cisco/ATA192-MPP-11-1-0MPP-16", None),
+        ("Cisco/ATA192-MPP-", None),
+        ("Linksys/SPA8000-6.1.3 ", None),
+        ("Linksys/SPA8000-6.1.3 ()", None),
         ("Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQP) and more", None),
         ("Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQP)\n", None),
         ("x Cisco/ATA192-MPP-11-1-0MPP-16 (FCH2118DGQP)", None),

@@ -26,6 +26,7 @@ def event(number, kind, **detail):
 
 
 LEASED = event(1, "lease", what="ack")
+MISSING = event(2, "tftp", what="missing", path="/ata192.cfg")
 FETCHED = event(2, "tftp", what="sent", path="/ata192.cfg")
 TAKEN = event(5, "resync", what="success", text=f"https://prov.example.net/device/{MAC}.cfg")
 LATER = 1_000_000_009
@@ -65,6 +66,27 @@ def phone_facts(*events, own=OWN, **more):
             phone_facts(LEASED, FETCHED, own=BY_TFTP, armed=True),
             STATION,
             "Cause: It has fetched its model's file, since its own was not served.",
+        ),
+        (phone_facts(LEASED, MISSING), STATION, "Cause: It asks for /ata192.cfg, which does not exist."),
+        *(
+            (
+                phone_facts(LEASED, {**MISSING, "detail": {"what": "missing", "path": path}}, files=["/ata192.cfg"], own=BY_TFTP),
+                STATION,
+                f"Cause: It asked for {path} before that existed, or for a name with unprintable characters, which the TFTP server"
+                " does not log.",
+            )
+            for path in ("/ata192.cfg", "/00-00-5e-00-53-01/ata192.cfg")
+        ),
+        # A unit that is done is not shown its folder
+        (
+            phone_facts(
+                LEASED,
+                {**MISSING, "detail": {"what": "missing", "path": "/00-00-5e-00-53-01/ata192.cfg"}},
+                own=BY_TFTP,
+                armed=False,
+            ),
+            STATION,
+            "Cause: It asks for /00-00-5e-00-53-01/ata192.cfg, which does not exist.",
         ),
         (phone_facts(LEASED, FETCHED, TAKEN), STATION, "Cause: none; it has applied its profile."),
         # What it did before it was scanned in again does not count
