@@ -13,7 +13,8 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .refusals import Refusal, RefusalReason
+from .refusals import Refusal, RefusalReason, verify_error_of
+from .verify_errors import VerifyFault, fault_of
 
 
 class Clause(NamedTuple):
@@ -38,6 +39,16 @@ class Cause(Enum):
     GENERIC_CLIENT_CERTIFICATE = auto()
     OTHER_CLIENT_CERTIFICATE = auto()
     INVALID_CLIENT_CERTIFICATE = auto()
+    """For a reason that has no cause of its own, or that was not logged."""
+    EXPIRED_CLIENT_CERTIFICATE = auto()
+    EARLY_CLIENT_CERTIFICATE = auto()
+    CLIENT_CERTIFICATE_PURPOSE = auto()
+    SELF_SIGNED_CLIENT_CERTIFICATE = auto()
+    CLIENT_CERTIFICATE_ISSUER = auto()
+    CLIENT_CERTIFICATE_SIGNATURE = auto()
+    CLIENT_CERTIFICATE_CHAIN = auto()
+    CLIENT_CERTIFICATE_DIGEST = auto()
+    CLIENT_CERTIFICATE_KEY = auto()
     NOT_HTTPS = auto()
     NOT_DECRYPTED = auto()
     NOT_UNPACKED = auto()
@@ -53,6 +64,9 @@ class Cause(Enum):
     NOT_FETCHED = auto()
     UNKNOWN = auto()
 
+
+_OTHER_WAY = "use a unit with its manufacturer's certificate, or have its profile sealed or fetched with a password"
+_LEGACY_TLS = "set web_server_tls to legacy, and run the playbook site"
 
 CLAUSES: Mapping[Cause, Clause] = MappingProxyType(
     {
@@ -74,6 +88,37 @@ CLAUSES: Mapping[Cause, Clause] = MappingProxyType(
         Cause.INVALID_CLIENT_CERTIFICATE: Clause(
             "its client certificate is not valid here",
             "add its manufacturer's root certificate to the device roots, and check the station's clock",
+        ),
+        Cause.EXPIRED_CLIENT_CERTIFICATE: Clause(
+            "its client certificate has expired",
+            "check the station's clock; if that is right, have the phone's profile sealed or fetched with a password",
+        ),
+        Cause.EARLY_CLIENT_CERTIFICATE: Clause(
+            "its client certificate is not valid yet", "set the station's clock, which is probably behind"
+        ),
+        Cause.CLIENT_CERTIFICATE_PURPOSE: Clause(
+            "its client certificate is for another purpose than to log in to a TLS server", _OTHER_WAY
+        ),
+        Cause.SELF_SIGNED_CLIENT_CERTIFICATE: Clause("its client certificate is self-signed, so no CA vouches for it", _OTHER_WAY),
+        Cause.CLIENT_CERTIFICATE_ISSUER: Clause(
+            "none of the station's device roots has issued its client certificate",
+            "add its manufacturer's root and intermediate certificates to certificates_device_roots, and run the playbook site",
+        ),
+        Cause.CLIENT_CERTIFICATE_SIGNATURE: Clause(
+            "the signature of its client certificate is wrong",
+            "compare certificates_device_roots with what its manufacturer publishes; if they are right, do not ship it",
+        ),
+        Cause.CLIENT_CERTIFICATE_CHAIN: Clause(
+            "a certificate above its client certificate may not issue it",
+            "compare certificates_device_roots with what its manufacturer publishes",
+        ),
+        Cause.CLIENT_CERTIFICATE_DIGEST: Clause(
+            "its client certificate, or one above it, is signed with a digest that is too weak for web_server_tls, such as SHA-1",
+            _LEGACY_TLS,
+        ),
+        Cause.CLIENT_CERTIFICATE_KEY: Clause(
+            "its client certificate, or one above it, has a key that is too short for web_server_tls, such as RSA with 1024 bits",
+            _LEGACY_TLS,
         ),
         Cause.NOT_HTTPS: Clause("it asked for its own file without HTTPS", "use a Profile_Rule that begins with https://"),
         Cause.NOT_DECRYPTED: Clause(
@@ -122,9 +167,22 @@ _REASONS: Mapping[str, Cause] = MappingProxyType(
     {
         RefusalReason.NOT_HTTPS: Cause.NOT_HTTPS,
         RefusalReason.NO_CERTIFICATE: Cause.NO_CLIENT_CERTIFICATE,
-        RefusalReason.INVALID_CERTIFICATE: Cause.INVALID_CLIENT_CERTIFICATE,
         RefusalReason.GENERIC_CERTIFICATE: Cause.GENERIC_CLIENT_CERTIFICATE,
         RefusalReason.OTHER_CERTIFICATE: Cause.OTHER_CLIENT_CERTIFICATE,
+    }
+)
+_VERIFY_CAUSES: Mapping[VerifyFault | None, Cause] = MappingProxyType(
+    {
+        VerifyFault.EXPIRED: Cause.EXPIRED_CLIENT_CERTIFICATE,
+        VerifyFault.NOT_YET_VALID: Cause.EARLY_CLIENT_CERTIFICATE,
+        VerifyFault.WRONG_PURPOSE: Cause.CLIENT_CERTIFICATE_PURPOSE,
+        VerifyFault.SELF_SIGNED: Cause.SELF_SIGNED_CLIENT_CERTIFICATE,
+        VerifyFault.UNKNOWN_ISSUER: Cause.CLIENT_CERTIFICATE_ISSUER,
+        VerifyFault.WRONG_SIGNATURE: Cause.CLIENT_CERTIFICATE_SIGNATURE,
+        VerifyFault.INVALID_CHAIN: Cause.CLIENT_CERTIFICATE_CHAIN,
+        VerifyFault.WEAK_DIGEST: Cause.CLIENT_CERTIFICATE_DIGEST,
+        VerifyFault.SHORT_KEY: Cause.CLIENT_CERTIFICATE_KEY,
+        None: Cause.INVALID_CLIENT_CERTIFICATE,
     }
 )
 _STATUSES: Mapping[int, Cause] = MappingProxyType(
@@ -165,6 +223,9 @@ def cause_of_status(status: int) -> Cause:
 
 def cause_of_refusal(refusal: Refusal) -> Cause:
     """Return why the station refused a request: the reason that it logged counts before the status."""
+    error = verify_error_of(refusal.reason)
+    if error is not None:
+        return _VERIFY_CAUSES[fault_of(error)]
     return _REASONS.get(refusal.reason) or cause_of_status(refusal.status)
 
 

@@ -27,6 +27,7 @@ from ..common.redaction import redact
 from ..common.text_tables import printable
 from ..families.user_agent import parse_user_agent
 from .evidence import Evidence
+from .refusals import add_verify_error
 from .syslog_messages import recognise
 
 
@@ -287,7 +288,7 @@ def _parse_web(line: Line) -> Event | None:
         "status": status,
         "scheme": clean(record.get("scheme")),
         "agent": clean(agent),
-        "refused": clean(record.get("refused")),
+        "refused": clean(add_verify_error(str(record.get("refused") or ""), record.get("verify"))),
         "etag": clean(record.get("etag")),
     }
     mac = ""
@@ -334,6 +335,8 @@ def _parse_service(line: Line) -> Event | None:
             detail[clean(name)] = clean(value, _MAX_PATH_LENGTH)
         elif isinstance(value, int) and abs(value) < 2**53:
             detail[clean(name)] = value
+    if "reason" in detail:
+        detail["reason"] = clean(add_verify_error(str(detail["reason"]), verify))
     if verify != "SUCCESS":
         detail.pop("subject", None)
     unit = parse_user_agent(str(detail.get("agent", "")))

@@ -19,6 +19,7 @@ class RefusalReason(StrEnum):
     OTHER_CERTIFICATE = "the client certificate of another phone"
 
 
+_FAILED = "FAILED:"
 _WITHOUT_REASON = re.compile(r"HTTP (?P<status>[0-9]{3}), (?P<path>.*)", re.DOTALL)
 _WITH_REASON = re.compile(r"(?P<reason>.+?) \(HTTP (?P<status>[0-9]{3}), (?P<path>.*)\)", re.DOTALL)
 
@@ -29,11 +30,24 @@ class Refusal(NamedTuple):
     status: int
     path: str
     reason: str = ""
-    """A RefusalReason, or another text of the profile service."""
+    """A RefusalReason, also with what add_verify_error() adds, or another text of the profile service."""
 
     def __str__(self) -> str:
         answer = f"HTTP {self.status}, {self.path}"
         return f"{self.reason} ({answer})" if self.reason else answer
+
+
+def add_verify_error(reason: str, verify: object) -> str:
+    """Return *reason*, and for an invalid certificate what is wrong with it. *verify*: $ssl_client_verify of nginx."""
+    if reason == RefusalReason.INVALID_CERTIFICATE and isinstance(verify, str) and verify.startswith(_FAILED):
+        return f"{reason}: {verify.removeprefix(_FAILED)}"
+    return reason
+
+
+def verify_error_of(reason: str) -> str | None:
+    """Return OpenSSL's text in what add_verify_error() made; empty if it has none, None for another reason."""
+    name, _colon, error = reason.partition(": ")
+    return error if name == RefusalReason.INVALID_CERTIFICATE else None
 
 
 def read_refusal(text: str) -> Refusal:

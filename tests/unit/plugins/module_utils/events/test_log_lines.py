@@ -257,6 +257,26 @@ def test_trusts_only_a_verified_certificate(verify):
     assert "subject" not in event.detail
 
 
+INVALID = "a client certificate that is not valid"
+
+
+@pytest.mark.parametrize(
+    ("refused", "verify", "found"),
+    [
+        (INVALID, "FAILED:certificate has expired", f"{INVALID}: certificate has expired"),
+        (INVALID, "FAILED", INVALID),
+        (INVALID, "", INVALID),
+        ("no client certificate", "FAILED:certificate has expired", "no client certificate"),
+    ],
+)
+def test_says_what_is_wrong_with_a_certificate(refused, verify, found):
+    assert web(status=403, refused=refused, verify=verify).detail["refused"] == found
+    of_service = of_writer(
+        "service", json.dumps({"kind": "profile", "mac": ATA, "status": 403, "reason": refused, "verify": verify})
+    )
+    assert of_service.detail["reason"] == found
+
+
 def test_prefers_the_path_to_the_user_agent():
     agent = "Cisco-CP-8851-3PCC/11.3.2 (00005e005303)"
     assert web(verify="", agent=agent).claim == ATA

@@ -343,6 +343,8 @@ def test_ignores_events_before_a_reset():
         (403, "a client certificate of no phone in particular", "generic"),
         (403, "the client certificate of another phone", "another phone"),
         (403, "a client certificate that is not valid", "not valid here"),
+        (403, "a client certificate that is not valid: out of memory", "not valid here"),
+        (403, "a client certificate that is not valid: certificate has expired", "certificate has expired"),
         (403, "not by HTTPS", "without HTTPS"),
         (403, "", "refused it"),
         (403, "a reason of an earlier release", "refused it"),
@@ -358,6 +360,31 @@ def test_names_the_cause_of_a_refusal(status, reason, cause):
     assert cause in position.reason
     assert position.reason.endswith(f": {words}")
     assert cause in diagnose_phone(observations, "failed", position.since, NOW + 5000).cause
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "remedy"),
+    [
+        ("certificate has expired", "has expired", "clock"),
+        ("certificate is not yet valid", "not valid yet", "clock"),
+        ("unsuitable certificate purpose", "another purpose", "with a password"),
+        ("self-signed certificate", "self-signed", "with a password"),
+        ("self signed certificate", "self-signed", "with a password"),
+        ("unable to verify the first certificate", "device roots", "certificates_device_roots"),
+        ("self-signed certificate in certificate chain", "device roots", "certificates_device_roots"),
+        ("certificate signature failure", "signature of its client certificate is wrong", "certificates_device_roots"),
+        ("invalid CA certificate", "may not issue it", "certificates_device_roots"),
+        ("CA signature digest algorithm too weak", "SHA-1", "web_server_tls to legacy"),
+        ("EE certificate key too weak", "1024 bits", "web_server_tls to legacy"),
+        ("CA certificate key too weak", "1024 bits", "web_server_tls to legacy"),
+    ],
+)
+def test_names_what_is_wrong_with_a_client_certificate(error, cause, remedy):
+    reason = f"a client certificate that is not valid: {error}"
+    observations = observed(LEASE, BOOTSTRAP, http(3, status=403, refused=reason))
+    found = diagnose_phone(observations, "failed", NOW, NOW + 5000)
+    assert cause in found.cause
+    assert remedy in found.remedy
 
 
 @pytest.mark.parametrize(

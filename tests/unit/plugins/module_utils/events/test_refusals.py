@@ -21,7 +21,9 @@ def test_nginx_logs_every_reason_in_these_words():
     assert sorted(logged) == sorted(RefusalReason)
 
 
-@pytest.mark.parametrize("reason", ["", *RefusalReason, "a reason of the service (with brackets)"])
+@pytest.mark.parametrize(
+    "reason", ["", *RefusalReason, f"{RefusalReason.INVALID_CERTIFICATE}: x", "a reason of the service (with brackets)"]
+)
 @pytest.mark.parametrize("path", ["/device/00005e005301.cfg", "/x (HTTP 500, /y)", "/a)"])
 def test_reads_back_what_it_has_written(reason, path):
     refusal = Refusal(403, path, str(reason))
