@@ -24,7 +24,7 @@ from ..module_utils.publishing.settings import ProfileKind, Settings
 from ..module_utils.publishing.unit_files import bench_delivery_of
 from ..module_utils.station.check_phones import CheckPhonesError, consecutive_macs
 from ..plugin_utils.certificate_delivery import read_exempt_phones
-from ..plugin_utils.options import read_options
+from ..plugin_utils.options import check_spelling, read_options
 from ..plugin_utils.phone_source import PhoneSource
 from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import PHONES, PUBLICATION, SETTINGS, argument_spec, merge_publication
@@ -71,6 +71,7 @@ class ActionModule(ActionBase):
         """Make the phones, or remove them."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = merge_publication("check_phones", self._task.args)
+        check_spelling("check_phones", ARGUMENT_SPEC, arguments, self._loader)
         options = read_options("check_phones", ARGUMENT_SPEC, arguments, required_if=REQUIRED_IF)
         given = {"path": options["dest"], "mac": options["mac"], "state": options["state"]}
         groups = {DEVICE: options["device_group"], UNITS: options["unit_group"]}

@@ -18,7 +18,7 @@ from ..module_utils.phones.phone import PhoneError
 from ..module_utils.publishing.master_key import check_master_key
 from ..module_utils.publishing.settings import KINDS
 from ..module_utils.publishing.transfer import json_line
-from ..plugin_utils.options import read_options
+from ..plugin_utils.options import check_spelling, read_options
 from ..plugin_utils.phone_records import PhoneRecord, as_json, read_customers, read_redirects, records, version_of
 from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import KEYS, PHONES, PUBLICATION, SETTINGS, argument_spec, merge_publication
@@ -83,6 +83,7 @@ class ActionModule(ActionBase):
         """Write the phones to the database, and return what changed."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = merge_publication("phone_database", self._task.args)
+        check_spelling("phone_database", ARGUMENT_SPEC, arguments, self._loader)
         self._options = options = read_options("phone_database", ARGUMENT_SPEC, arguments, required_if=REQUIRED_IF)
         place = {name: options[name] for name in ("database", "code", "owner")}
         self._target = TargetModule(self, "phone_table", task_vars, "phone_database", **place)

@@ -20,7 +20,7 @@ from ..module_utils.publishing.settings import ProfileKind
 from ..module_utils.publishing.transfer import Live, Writer, read_contents, read_live
 from ..plugin_utils.certificate_delivery import check_certificate_delivery, read_exempt_phones
 from ..plugin_utils.explain import explain
-from ..plugin_utils.options import read_options
+from ..plugin_utils.options import check_spelling, read_options
 from ..plugin_utils.origins import row_origins, variable_origins
 from ..plugin_utils.phone_source import user_file
 from ..plugin_utils.plan_changes import Changes, describe, new_salt, plan_changes
@@ -56,6 +56,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = merge_publication("profiles", self._task.args)
         self._variables = task_vars or {}
+        check_spelling("profiles", ARGUMENT_SPEC, arguments, self._loader)
         self._options = options = read_options("profiles", ARGUMENT_SPEC, arguments, required_if=REQUIRED_IF)
         groups = {DEVICE: options["device_group"], UNITS: options["unit_group"]}
         self._target = TargetModule(self, "published_tree", task_vars, "profiles", path=options["dest"], groups=groups)

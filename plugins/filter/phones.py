@@ -22,6 +22,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.reports.phone_ta
     format_emulated_phones,
     format_explanation,
 )
+from ansible_collections.voip.preprovision.plugins.plugin_utils.number_spelling import NumberSpelling
 
 # Only these are read: a host's other variables may need a vault or missing facts
 _VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")
@@ -29,11 +30,16 @@ _VARIABLES = ("phone_mac", "phone_model", "phone_serial", "phone_address")
 
 def _read(hostvars: Mapping[str, Mapping[str, Any]], names: Iterable[str], families: Mapping[str, Any] | None) -> list[Phone]:
     pairs: list[tuple[str, dict[str, Any]]] = []
+    spelling = NumberSpelling()
     for name in names:
         if name not in hostvars:
             raise AnsibleFilterError(f"phone {name}: the inventory has no host of this name")
         host = hostvars[name]
-        pairs.append((name, {variable: host[variable] for variable in _VARIABLES if variable in host}))
+        variables = {variable: host[variable] for variable in _VARIABLES if variable in host}
+        for variable, value in variables.items():
+            if problem := spelling.problem(variable, value):
+                raise AnsibleFilterError(f"phone {name}: {problem}")
+        pairs.append((name, variables))
     try:
         return read_phones(pairs, PhoneReader(BUILTIN.extended(families or {})))
     except (FamilyError, PhoneError) as error:

@@ -20,6 +20,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates.cli
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError, ModelError
+from ansible_collections.voip.preprovision.plugins.plugin_utils.number_spelling import NumberSpelling
 
 _OLD_TLS = "web_server_tls: TLS 1.0 and 1.1 are on, which are broken; turn them off as soon as no old phone needs them"
 
@@ -53,6 +54,9 @@ def model_families(
 
 def web_access_plan(tls: str, families: Iterable[str], passwords: Mapping[str, str], key_bits: int = 2048) -> dict[str, Any]:
     """Return the values in the configuration of role web_server; none is secret."""
+    problem = NumberSpelling().problem("web_server_passwords", passwords)
+    if problem:
+        raise AnsibleFilterError(problem)
     with _translated():
         settings = tls_settings(tls, families, int(key_bits))
         users = password_lines(passwords)

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from ..module_utils.common.mac import MacError, parse_mac
-from ..module_utils.phones.phone import PhoneError
+from ..module_utils.common.validate import ValidationError, read_text_or_digits
+from ..module_utils.phones.phone import LAYER, PLAIN, STRUCTURED, PhoneError
 from ..module_utils.publishing.unit_files import unit_file_of
 from .validate_phones import ValidatedPhones
 
@@ -58,7 +59,8 @@ def records(validated: ValidatedPhones, redirects: Mapping[str, str], salt: str)
     publisher = validated.publisher
     for entry, phone in validated.read():
         keys = {name: key for name, key in zip(_KEYS, (phone.key, phone.previous_key), strict=True) if key is not None}
-        given = {name: value for name, value in entry.variables.items() if name.startswith("phone_") and name not in _KEYS}
+        # Nobody has read other variables, so their values may be any, even such as JSON cannot hold
+        given = {name: value for name, value in entry.variables.items() if _is_read(name) and name not in _KEYS}
         row = PhoneRecord(
             mac=phone.mac.plain,
             name=phone.name,
@@ -76,6 +78,10 @@ def records(validated: ValidatedPhones, redirects: Mapping[str, str], salt: str)
         yield {**row, "version": version_of(as_json(unversioned), salt)}
 
 
+def _is_read(variable: str) -> bool:
+    return variable in STRUCTURED or variable in PLAIN or variable.startswith(LAYER)
+
+
 def read_redirects(given: Mapping[str, Any]) -> dict[str, str]:
     """Return MAC -> URL; raise PhoneError unless each name is a MAC address and each value a URL."""
     redirects = {}
@@ -91,10 +97,14 @@ def read_customers(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Return name -> columns of each customer; raise PhoneError, naming the customer, for values that cannot be used."""
     customers = {}
     for name, columns in given.items():
-        where = f"customers: {name}"
+        try:
+            known = read_text_or_digits(name)
+        except ValidationError as error:
+            raise PhoneError(f"customers: a name {error}") from error
+        where = f"customers: {known}"
         if not isinstance(columns, Mapping) or not {"provisioning_url", "redirect"} >= set(columns):
             raise PhoneError(f"{where}: write a mapping with provisioning_url, redirect or both")
-        customers[str(name)] = {
+        customers[known] = {
             column: check_url(columns[column], f"{where}: {column}") if columns.get(column) else ""
             for column in ("provisioning_url", "redirect")
         }

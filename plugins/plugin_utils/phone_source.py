@@ -16,6 +16,7 @@ from ..module_utils.families.catalogue import BUILTIN
 from ..module_utils.phones.phone import PhoneError
 from ..module_utils.phones.reader import PhoneReader
 from ..module_utils.phones.rows import PhoneRows
+from .number_spelling import NumberSpelling
 from .options import plain
 
 _VAULT = b"$ANSIBLE_VAULT"
@@ -44,6 +45,7 @@ class PhoneSource:
     def __init__(self, options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> None:
         """*loader*: Ansible's DataLoader; *variables*: those of the task. Raise RowsError for a file that cannot be read."""
         self._options = options
+        self._loader = loader
         self._hostvars = variables.get("hostvars", {})
         self.catalogue = BUILTIN.extended(options["families"])
         self.rows = _open_rows(options, loader, variables) if options["rows"] else None
@@ -57,7 +59,7 @@ class PhoneSource:
         """Return all phones."""
         hosts = self._options["phones"]
         if self.rows is None:
-            return _Hosts(hosts, self._hostvars)
+            return _Hosts(hosts, self._hostvars, NumberSpelling(self._loader))
         if hosts:
             raise PhoneError("phones and rows exclude each other; publish them with two tasks, and set purge in neither")
         return _Rows(self.rows)
@@ -110,8 +112,8 @@ def _open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, 
 class _Hosts:
     """Inventory hosts as phones."""
 
-    def __init__(self, names: list[str], hostvars: Mapping[str, Any]) -> None:
-        self._names, self._hostvars = names, hostvars
+    def __init__(self, names: list[str], hostvars: Mapping[str, Any], spelling: NumberSpelling) -> None:
+        self._names, self._hostvars, self._spelling = names, hostvars, spelling
 
     def __iter__(self) -> Iterator[Entry]:
         for name in self._names:
@@ -123,9 +125,13 @@ class _Hosts:
             # A look-up templates the variable, so look up only the phone's own
             for variable in filter(_is_of_phones, variables):
                 try:
-                    own[variable] = plain(variables[variable])
+                    value = variables[variable]
+                    problem = self._spelling.problem(variable, value)
+                    own[variable] = plain(value)
                 except AnsibleError as error:
-                    yield Entry(name, {}, problem=f"{variable}: {_reason(error)}")
+                    problem = f"{variable}: {_reason(error)}"
+                if problem:
+                    yield Entry(name, {}, problem=problem)
                     break
             else:
                 yield Entry(name, own)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..common.mac import MacError, parse_mac
 from ..common.suggest import unknown_choice
+from ..common.validate import ValidationError, read_text_or_digits
 from .tls_facts import tls_facts
 
 
@@ -124,10 +125,10 @@ def password_lines(passwords: Mapping[str, str]) -> list[str]:
             ) from None
         if user in hashed:
             raise WebAccessError(f"web_server_passwords has {user} twice; keep one entry")
-        if isinstance(password, list | dict):
-            kind = "list" if isinstance(password, list) else "mapping"
-            raise WebAccessError(f"web_server_passwords: the password of {user} must be text, not a {kind}")
-        text = str(password)
+        try:
+            text = read_text_or_digits(password)
+        except ValidationError as error:
+            raise WebAccessError(f"web_server_passwords: the password of {user} {error}") from error
         if len(text) < _MIN_PASSWORD_LENGTH or not (text.isascii() and text.isprintable()):
             raise WebAccessError(
                 f"web_server_passwords: the password of {user} must be at least {_MIN_PASSWORD_LENGTH} printable ASCII characters"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import AddressValueError, IPv4Address
 from types import NoneType
 from typing import Any
@@ -20,12 +21,21 @@ _FALSE = ("no", "false", "off", "0")
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "empty": (NoneType,),
     "true or false": (bool,),
-    "a number": (int, float),
+    "a number": (int,),
+    "a decimal fraction": (float,),
+    "a date": (date,),
     "text": (str,),
     "a list": (list, tuple),
     "a mapping": (Mapping,),
 }
 """The first that fits counts: a boolean is a number too."""
+_QUOTED = {
+    "true or false": "'on'",
+    "a number": "'0123'",
+    "a decimal fraction": "'1.10'",
+    "a date": "'2026-01-31'",
+}
+"""What YAML 1.1 makes of text without quotes -> an example of how to write such text."""
 
 
 class ValidationError(ValueError):
@@ -35,9 +45,18 @@ class ValidationError(ValueError):
 def read_text(value: object) -> str:
     """Return a text; raise ValidationError for anything else."""
     if not isinstance(value, str):
-        raise ValidationError(f"must be text, not {kind_of(value)}; quote it where YAML reads something else")
+        raise ValidationError(
+            f"must be text, not {kind_of(value)}{quoting_hint(value) or '; quote it where YAML reads something else'}"
+        )
     # Ansible hands over tagged subclasses, whose tags must not travel further
     return str.__str__(value)
+
+
+def read_text_or_digits(value: object) -> str:
+    """Return a text, or the digits of a whole number, as users write user IDs; raise ValidationError for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__repr__(value)
+    return read_text(value)
 
 
 def read_texts(value: object) -> tuple[str, ...]:
@@ -91,6 +110,15 @@ def is_host_name(value: object) -> bool:
 def is_host(value: object) -> bool:
     """Tell whether *value* is an IPv4 address or a host name."""
     return is_ipv4(value) or is_host_name(value)
+
+
+def quoting_hint(value: object) -> str:
+    """Return what to do about a value that should be text, to follow a message, with an example that shows nothing of it.
+
+    It is empty for what YAML does not make of a text without quotes.
+    """
+    example = _QUOTED.get(kind_of(value))
+    return f"; write it in quotes, such as {example}" if example else ""
 
 
 def kind_of(value: object) -> str:

@@ -21,6 +21,11 @@ from ..profiles.sealing.model import Digest, Sealing
 FILE = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!&'()*+,;=:@-]{1,255})+")
 """Path of a file that phones and all servers spell alike: without macros and characters that a URL must encode."""
 
+LINE_TEXTS = frozenset(
+    ["proxy", "outbound_proxy", "register_expires", "display_name", "user_id", "password", "auth_id", "dial_plan"]
+)
+"""Keys of an entry of phone_lines that hold text or a number; the others are true or false."""
+
 UNIT_MACROS = ("MA", "MAU", "MAC", "PN", "PSN", "SN")
 """Macros whose values are known before a phone is unpacked."""
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..common.suggest import unknown
-from ..common.validate import kind_of
+from ..common.validate import ValidationError, kind_of, read_text
 from ..common.versions import Number, NumberError, NumberKind, read_number
 from ..families.catalogue import Catalogue
 from ..families.model import ModelError
@@ -202,9 +202,10 @@ def _text(entry: Mapping[str, Any], key: str) -> str:
     value = entry.get(key)
     if value is None:
         return ""
-    if not isinstance(value, str):
-        raise FirmwareError(f"{key}: it is {kind_of(value)}; write text, in quotes where YAML reads something else")
-    return str.__str__(value)
+    try:
+        return read_text(value)
+    except ValidationError as error:
+        raise FirmwareError(f"{key}: {error}") from error
 
 
 def _texts(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:

@@ -8,23 +8,24 @@ A phone's parameters are merged in this order, later ones winning: the typed var
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..common.mac import Mac, MacError, parse_mac
 from ..common.suggest import unknown, unknown_choice
-from ..common.validate import ValidationError, kind_of, read_flag
+from ..common.validate import ValidationError, kind_of, quoting_hint, read_flag, read_text_or_digits
 from ..families.catalogue import BUILTIN, Catalogue
 from ..families.ignored import ignored_access, ignored_names, unknown_names, unrendered
-from ..families.model import BenchDelivery, Family, Model, ModelError
+from ..families.model import LINE_TEXTS, BenchDelivery, Family, Model, ModelError
 from ..firmware.policy import FirmwarePolicy
-from ..profiles.flat_profile import Parameters, ProfileError, check_text, read_plain, read_setting
+from ..profiles.flat_profile import Parameters, ProfileError, Setting, check_text, read_plain, read_setting
 from ..profiles.formats import FORMATS
 from ..profiles.keys import ProfileKeyError, check_key, check_previous_key, check_secret, derive_key
 from ..profiles.sealing.model import Sealing
 from .phone import LAYER, Phone, PhoneError
 from .serial_numbers import normalize_serial
-from .typed_variables import TYPED, Reading, read_typed
+from .typed_variables import TYPED, Reading, read_typed, text_keys
 from .uniqueness import UniquenessChecker
 
 _SEALINGS = {sealing.value: sealing for sealing in Sealing}
@@ -52,6 +53,7 @@ class PhoneReader:
         self._readings: dict[tuple[str, int, str, int], Reading] = {}
         self._merged: dict[tuple[object, ...], Reading] = {}
         self._line_paths: dict[tuple[str, int], tuple[dict[str, str], str]] = {}
+        self._text_paths: dict[str, re.Pattern[str]] = {}
         for option, key in (("master_key", master_key), ("previous_master_key", previous_master_key)):
             if key is not None:
                 try:
@@ -110,8 +112,8 @@ class PhoneReader:
             variable = "phone_mac"
             mac = parse_mac(_required(variables, variable))
             variable = "phone_model"
-            return mac, self.catalogue.find_model(_required(variables, variable))
-        except (MacError, ModelError, ProfileError) as error:
+            return mac, self.catalogue.find_model(read_text_or_digits(_required(variables, variable)))
+        except (MacError, ModelError, ProfileError, ValidationError) as error:
             raise PhoneError(f"{variable}: {error}") from error
 
     def _key(self, variables: Mapping[str, Any], mac: Mac) -> str | None:
@@ -150,6 +152,8 @@ class PhoneReader:
         if found is None:
             try:
                 found = _read_layer(variable, value, family, lines)
+                if variable not in TYPED and isinstance(value, Mapping):
+                    _refuse_flags(value, self._texts_of(family))
             except ProfileError as error:
                 raise PhoneError(f"{variable}: {error}") from error
             if id(value) in self._shared:
@@ -173,8 +177,14 @@ class PhoneReader:
                 if not paths[key]:
                     ignored[f"phone_lines: {key} has no parameter in the family {family.name}, which would ignore it"] = None
                 elif value is not None:
-                    parameters[paths[key]] = read_setting(value, paths[key], family.yes_no)
+                    parameters[paths[key]] = _read_line_value(value, paths[key], key, family)
         return Reading(parameters, (*ignored, *_ignored_values("phone_lines", parameters, family)))
+
+    def _texts_of(self, family: Family) -> re.Pattern[str]:
+        found = self._text_paths.get(family.name)
+        if found is None:
+            found = self._text_paths[family.name] = _text_paths(family)
+        return found
 
     def _paths_of_line(self, family: Family, number: int) -> tuple[dict[str, str], str]:
         found = self._line_paths.get((family.name, number))
@@ -214,11 +224,9 @@ def _plain(variables: Mapping[str, Any], variable: str) -> str:
     value = variables.get(variable)
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise PhoneError(f"{variable}: it is {kind_of(value)}; write text, in quotes where YAML reads something else")
     try:
-        return check_text(str(value))
-    except ProfileError as error:
+        return check_text(read_text_or_digits(value))
+    except (ProfileError, ValidationError) as error:
         raise PhoneError(f"{variable}: {error}") from error
 
 
@@ -312,6 +320,31 @@ def _line_paths(family: Family, number: int) -> tuple[dict[str, str], str]:
     return paths, f"phone_lines: the family {family.name} has no line {number} and would ignore it" if all_unknown else ""
 
 
+def _text_paths(family: Family) -> re.Pattern[str]:
+    """Return what matches the paths of parameters that the family has for text, numbers and rules."""
+    typed = [f"{variable.removeprefix('phone_')}.{key}" for variable in TYPED for key in text_keys(variable)]
+    paths = [path for setting in typed for path in family.paths(setting)]
+    paths += [family.line_settings[key] for key in LINE_TEXTS if key in family.line_settings]
+    paths += [*family.profile_rules, *family.upgrade_rules, *family.report_rules, *family.triggers, *family.hidden]
+    paths += [family.custom_ca or "", family.key_parameter, family.ikm_parameter]
+    return re.compile("|".join(re.escape(path).replace(r"\{n\}", "[0-9]+") for path in sorted({*paths} - {""})) or "(?!)")
+
+
+def _refuse_flags(values: Mapping[str, Any], texts: re.Pattern[str], section: str = "") -> None:
+    """Raise ProfileError for a parameter among *texts* that is true or false; *values* are known to be readable."""
+    for name, value in values.items():
+        path = f"{section}{name}"
+        inner = value.get("value") if isinstance(value, Mapping) else value
+        if isinstance(inner, bool) and texts.fullmatch(path):
+            raise ProfileError(f"{path} is {kind_of(inner)}{quoting_hint(inner)}")
+        if isinstance(value, Mapping):
+            _refuse_flags(value, texts, f"{path}/")
+
+
+def _read_line_value(value: Any, path: str, key: str, family: Family) -> Setting:
+    return read_setting(value, path, () if key in LINE_TEXTS else family.yes_no)
+
+
 def _lines(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     lines = variables.get("phone_lines") or []
     if not isinstance(lines, list) or not all(isinstance(line, Mapping) for line in lines):
@@ -321,5 +354,5 @@ def _lines(variables: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _template_lines(lines: list[Mapping[str, Any]], family: Family) -> tuple[Mapping[str, str], ...]:
     return tuple(
-        {key: read_setting(value, key, family.yes_no).value for key, value in line.items() if value is not None} for line in lines
+        {key: _read_line_value(value, key, key, family).value for key, value in line.items() if value is not None} for line in lines
     )

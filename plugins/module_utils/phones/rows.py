@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from ..common.mac import MacError, parse_mac
 from ..common.suggest import did_you_mean, nearest, one_of
-from ..common.validate import kind_of
+from ..common.validate import ValidationError, kind_of, read_text_or_digits
 from .phone import LAYER, PLAIN, STRUCTURED
 from .scan_columns import column_of
 
@@ -214,7 +214,11 @@ class PhoneRows:
 
     def _row(self, number: int, assigned: tuple[dict[str, Any], str], unit: str = "line") -> Row:
         own, problem = assigned
-        name = str(own.pop(NAME, ""))
+        name = ""
+        try:
+            name = read_text_or_digits(own.pop(NAME, ""))
+        except ValidationError as error:
+            problem = f"{NAME} {error}"
         if not name:
             try:
                 name = parse_mac(own.get("phone_mac")).plain
@@ -284,10 +288,13 @@ def _read_group(dimension: str, members: object) -> _Group:
     variable = f"phone_{dimension}"
     if variable not in PLAIN:
         raise RowsError(f"groups: there is no variable {variable} to group by; use all, customer, site or model")
-    known = {
-        str(value).upper() if dimension == "model" else str(value): _check_variables(f"{dimension} {value}", variables)
-        for value, variables in members.items()
-    }
+    known: dict[str, Mapping[str, Any]] = {}
+    for value, variables in members.items():
+        try:
+            text = read_text_or_digits(value)
+        except ValidationError as error:
+            raise RowsError(f"groups: a {dimension} {error}") from error
+        known[text.upper() if dimension == "model" else text] = _check_variables(f"{dimension} {text}", variables)
     return _Group(dimension, variable, known, {form: value for value in known for form in _forms(value)})
 
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..common.suggest import did_you_mean, nearest, unknown
-from ..common.validate import ValidationError, kind_of, read_flag, read_number
+from ..common.validate import ValidationError, kind_of, read_flag, read_number, read_text, read_text_or_digits
 from ..families.model import Family, PasswordRule
 from ..profiles.flat_profile import Parameters, ProfileError, Setting, check_text
 from ..profiles.macros import KNOWN, names
@@ -48,7 +48,7 @@ def _time_of_day(value: Any) -> str:
 
 
 def _address(value: Any) -> str:
-    text = str(value)
+    text = read_text(value)
     if text and not _ADDRESS.fullmatch(text):
         raise ProfileError("must be an address or a name, optionally with :port")
     return text
@@ -56,12 +56,6 @@ def _address(value: Any) -> str:
 
 def _destination(value: Any) -> str:
     return "$PROXY" if value == "$PROXY" else _address(value)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ProfileError(f"must be text, not {kind_of(value)}")
-    return str(value)
 
 
 def _check_macros(message: str, more: tuple[str, ...]) -> None:
@@ -79,7 +73,9 @@ TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
             "mapping": TypedSetting(read_flag, "whether lines send their outside address"),
             "keep_alive": TypedSetting(read_flag, "whether lines keep the router's mapping open"),
             "keep_alive_interval": TypedSetting(_number(1, 65535, "seconds"), "seconds between two keep-alive messages"),
-            "keep_alive_message": TypedSetting(_text, "their content: `$NOTIFY`, `$REGISTER`, or text that is sent unchanged"),
+            "keep_alive_message": TypedSetting(
+                read_text_or_digits, "their content: `$NOTIFY`, `$REGISTER`, or text that is sent unchanged"
+            ),
             "keep_alive_destination": TypedSetting(_destination, "their destination: `$PROXY`, or an address or a name"),
             "stun": TypedSetting(read_flag, "whether STUN is used; true by default with a stun_server"),
             "stun_server": TypedSetting(_address, "STUN server"),
@@ -98,7 +94,7 @@ TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
             "server": TypedSetting(_address, "server that the phone logs to"),
             "port": TypedSetting(_port, "UDP port of that server"),
             "debug_server": TypedSetting(_address, "server for debug messages"),
-            "identifier": TypedSetting(_text, "prefix of each message: `$MA`, `$MAU`, `$MAC`, `$SN`"),
+            "identifier": TypedSetting(read_text_or_digits, "prefix of each message: `$MA`, `$MAU`, `$MAC`, `$SN`"),
         },
         "phone_resync": {
             "enable": TypedSetting(read_flag, "whether the phone resyncs at all"),
@@ -115,21 +111,26 @@ TYPED: Mapping[str, Mapping[str, TypedSetting]] = MappingProxyType(
         },
         "phone_web": {
             "enable": TypedSetting(read_flag, "whether the phone has a web page"),
-            "admin_name": TypedSetting(_text, "name of the administrator's account"),
-            "admin_password": TypedSetting(_text, "its password"),
-            "user_password": TypedSetting(_text, "password of the user's account"),
+            "admin_name": TypedSetting(read_text_or_digits, "name of the administrator's account"),
+            "admin_password": TypedSetting(read_text_or_digits, "its password"),
+            "user_password": TypedSetting(read_text_or_digits, "password of the user's account"),
         },
         "phone_log_messages": {
-            "resync_request": TypedSetting(_text, "sent before a resync; empty turns it off"),
-            "resync_success": TypedSetting(_text, "sent after success"),
-            "resync_failure": TypedSetting(_text, "sent after failure"),
-            "upgrade_request": TypedSetting(_text, "sent before a firmware upgrade"),
-            "upgrade_success": TypedSetting(_text, "sent after success"),
-            "upgrade_failure": TypedSetting(_text, "sent after failure"),
+            "resync_request": TypedSetting(read_text_or_digits, "sent before a resync; empty turns it off"),
+            "resync_success": TypedSetting(read_text_or_digits, "sent after success"),
+            "resync_failure": TypedSetting(read_text_or_digits, "sent after failure"),
+            "upgrade_request": TypedSetting(read_text_or_digits, "sent before a firmware upgrade"),
+            "upgrade_success": TypedSetting(read_text_or_digits, "sent after success"),
+            "upgrade_failure": TypedSetting(read_text_or_digits, "sent after failure"),
         },
     }
 )
 """Phone variable -> key -> setting."""
+
+
+def text_keys(variable: str) -> list[str]:
+    """Return the keys of a typed *variable* whose values are text or numbers, not true or false."""
+    return [key for key, setting in TYPED[variable].items() if setting.read is not read_flag]
 
 
 class Reading(NamedTuple):

@@ -13,10 +13,11 @@ import re
 import xml.etree.ElementTree as ET
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any, NamedTuple, TypeAlias
 
 from ..common.suggest import unknown_choice
-from ..common.validate import kind_of
+from ..common.validate import kind_of, quoting_hint
 
 ROUTER_SECTION = "router-configuration"
 """Router part of ATA19x and SPA1xx profiles: one section at the end of <flat-profile>."""
@@ -25,6 +26,14 @@ ACCESS = ("na", "ro", "rw")
 """Values of the ``ua`` attribute: what the user account of the web page (not the administrator) may do."""
 
 YES_NO = ("Yes", "No")
+
+_TEXT_NAME = re.compile(
+    r"(?:(?:^|[_./])pass|passw(?:or)?d|passphrase|pwd|secret|private_?key|(?:user|auth|login)_?id|name|number|extension|label"
+    r"|dest(?:ination)?|community|^GPP_S?[A-P])(?:[_.]?[0-9]+)?_?$",
+    re.IGNORECASE,
+)
+# Use_Auth_ID_1_, Reuse_CID_Number_As_Name_1_, Escape_Display_Name: whether something is done with a text
+_FLAG_NAME = re.compile(r"(?:.*/)?(?:use|reuse|escape|enable|block)_", re.IGNORECASE)
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 """Names of parameters and sections in a flat profile."""
@@ -106,7 +115,11 @@ def _read_section(
 
 
 def read_setting(value: Any, path: str, yes_no: tuple[str, ...] = YES_NO) -> Setting:
-    """Read one value: text, a number, a boolean, or ``{value: ..., ua: na|ro|rw}``; raise ProfileError naming *path*."""
+    """Read one value: text, a whole number, a boolean, or ``{value: ..., ua: na|ro|rw}``; raise ProfileError naming *path*.
+
+    *yes_no*: how true and false are written; empty if the parameter holds text. What YAML may have read differently from what was
+    written is refused: 1.10 as 1.1, and ``on`` as true where a name says that the parameter holds text.
+    """
     if isinstance(value, str):
         return Setting(str.__str__(value) if _PLAIN_TEXT.fullmatch(value) else _checked(value, path))
     access = None
@@ -118,13 +131,20 @@ def read_setting(value: Any, path: str, yes_no: tuple[str, ...] = YES_NO) -> Set
             raise ProfileError(f"{path} has an {unknown_choice('ua', access, ACCESS)}")
         access = access and str.__str__(access)
         value = value["value"]
-    if isinstance(value, bool):
+    if isinstance(value, bool) and yes_no and not holds_text(path):
         return Setting(yes_no[not value], access)
-    if isinstance(value, int | float):
-        return Setting(str(value), access)
+    if isinstance(value, bool | float | date):
+        raise ProfileError(f"{path} is {kind_of(value)}{quoting_hint(value)}")
+    if isinstance(value, int):
+        return Setting(int.__repr__(value), access)
     if not isinstance(value, str):
         raise ProfileError(f"{path} is {kind_of(value)}; a parameter takes text, a number, yes or no")
     return Setting(_checked(value, path), access)
+
+
+def holds_text(path: str) -> bool:
+    """Tell by its name whether a parameter holds a name, a number to dial, a password or other text, and never yes or no."""
+    return _TEXT_NAME.search(path) is not None and _FLAG_NAME.match(path) is None
 
 
 def read_plain(values: Iterable[Any]) -> list[Setting] | None:

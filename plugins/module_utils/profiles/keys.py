@@ -12,6 +12,7 @@ import hmac
 from functools import lru_cache
 
 from ..common.mac import Mac
+from ..common.validate import quoting_hint
 
 MIN_LENGTH = 16
 """One captured profile is enough to guess a shorter secret, since openssl-enc derives its key by a single hash."""
@@ -81,7 +82,7 @@ def check_previous_key(key: object) -> str:
 def check_secret(secret: object, what: str, min_length: int = MIN_LENGTH) -> str:
     """Return *secret* if it is a text of at least *min_length* characters; raise ProfileKeyError that calls it *what*."""
     if not isinstance(secret, str):
-        raise ProfileKeyError(f"the {what} is not text")
+        raise ProfileKeyError(f"the {what} is not text{quoting_hint(secret)}")
     try:
         secret.encode()
     except UnicodeEncodeError:

@@ -166,6 +166,8 @@ def test_password_lines():
     [
         ({OWN: PASSWORD, PASSWORD: "00:00:5e:00:53:02"}, "the name of entry 2 is not a MAC address"),
         ({OWN: [PASSWORD]}, f"the password of {OWN} must be text, not a list"),
+        ({OWN: True}, f"the password of {OWN} must be text, not true or false; write it in quotes, such as 'on'"),
+        ({OWN: 1.5e16}, f"the password of {OWN} must be text, not a decimal fraction; write it in quotes, such as '1.10'"),
         ({OWN: {PASSWORD: PASSWORD}}, f"the password of {OWN} must be text, not a mapping"),
         ({OWN: "hunter2"}, f"the password of {OWN} must be at least 16"),
         ({OWN: "hunter2 " * 3 + "\n"}, "printable ASCII"),

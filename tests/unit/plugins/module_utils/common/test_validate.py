@@ -85,14 +85,14 @@ def test_reads_text_without_its_tags():
 @pytest.mark.parametrize(
     ("read", "value", "sentence"),
     [
-        (read_text, 1, "must be text, not a number; quote it where YAML reads something else"),
+        (read_text, 1, "must be text, not a number; write it in quotes, such as '0123'"),
         (read_text, None, "must be text, not empty; quote it where YAML reads something else"),
-        (read_texts, ["a", 1], "must be text, not a number; quote it where YAML reads something else"),
+        (read_texts, ["a", 1], "must be text, not a number; write it in quotes, such as '0123'"),
         (lambda value: read_mapping(value, "names"), [], "must be a mapping of names, not a list"),
         (lambda value: read_mapping(value, "names"), Tagged("a"), "must be a mapping of names, not text"),
-        (read_text, True, "must be text, not true or false; quote it where YAML reads something else"),
+        (read_text, True, "must be text, not true or false; write it in quotes, such as 'on'"),
         (read_text, {}, "must be text, not a mapping; quote it where YAML reads something else"),
-        (read_text, date(2026, 1, 31), "must be text, not a date; quote it where YAML reads something else"),
+        (read_text, date(2026, 1, 31), "must be text, not a date; write it in quotes, such as '2026-01-31'"),
         (read_flag, "perhaps", "must be true or false"),
         (read_flag, None, "must be true or false"),
     ],

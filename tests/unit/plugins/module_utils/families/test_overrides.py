@@ -51,6 +51,7 @@ def test_a_model_belongs_to_the_family_that_names_it_last(model):
 
 
 NO_TEXT = "; quote it where YAML reads something else"
+NO_DIGITS = "; write it in quotes, such as '0123'"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ NO_TEXT = "; quote it where YAML reads something else"
         ({"name": "x"}, "unknown attribute 'name'; expected one of "),
         ({"based_on": "spaa"}, "based_on: unknown family 'spaa'; did you mean 'spa'?"),
         ({"models": None}, f"models: must be text, not empty{NO_TEXT}"),
-        ({"models": [192]}, f"models: must be text, not a number{NO_TEXT}"),
+        ({"models": [192]}, f"models: must be text, not a number{NO_DIGITS}"),
         ({"series": "("}, "series: '(' is not a regular expression: "),
         ({"series": "ACME1"}, "series: 'ACME1' has no group in parentheses"),
         ({"series": "(SPA)"}, r"family acme: series '(SPA)' does not fit its model ACME1"),
@@ -78,10 +79,10 @@ NO_TEXT = "; quote it where YAML reads something else"
         ({"known_names": "acme"}, "known_names: unknown value 'acme'; expected one of ata19x, spa, mpp, ''"),
         ({"dhcp_sources": ["x"]}, "dhcp_sources: 'x' must be a whole number between 0 and 999999999"),
         ({"block_size": True}, "block_size: 'True' must be a whole number between 0 and 999999999"),
-        ({"yes_no": [True, False]}, f"yes_no: must be text, not true or false{NO_TEXT}"),
+        ({"yes_no": [True, False]}, "yes_no: must be text, not true or false; write it in quotes, such as 'on'"),
         ({"yes_no": ["1"]}, "yes_no: must be two different texts, for true and for false"),
         ({"reads_urls": "yes"}, "reads_urls: 'yes' must be true or false"),
-        ({"priority": 3}, f"priority: must be text, not a number{NO_TEXT}"),
+        ({"priority": 3}, f"priority: must be text, not a number{NO_DIGITS}"),
         ({"extra_macros": "$TOKEN"}, "extra_macros: '$TOKEN' is not a macro, such as MA: capital letters and digits, without $"),
         ({"extra_schemes": ["GDS"]}, "extra_schemes: 'GDS' is not a scheme, such as https: small letters and digits"),
         ({"extra_names": ["A b"]}, "'A b' cannot name a parameter of the format flat-profile"),

@@ -59,7 +59,7 @@ def test_a_family_means_all_its_models():
         ([entry(sha256="")], "firmware_images: image 1 (spa-7-6-2.bin): sha256 is missing; an image needs file, sha256, version"),
         ([entry(sha="a")], "unknown key 'sha'; did you mean 'sha256'?"),
         ([entry(sha256="abc")], "'abc' is not 64 hexadecimal digits"),
-        ([entry() | {"version": 7.6}], "version: it is a number"),
+        ([entry() | {"version": 7.6}], "version: must be text, not a decimal fraction; write it in quotes, such as '1.10'"),
         ([entry() | {"version": "new"}], "version: 'new' is neither a number nor a version"),
         ([entry() | {"version": "7"}], "is a number; write the version as the phone reports it in $SWVER"),
         ([entry(minimum="11-2-1MPP-006")], "have different forms"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import re
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
-from ansible_collections.voip.preprovision.plugins.module_utils.families.model import UNIT_MACROS
+from ansible_collections.voip.preprovision.plugins.module_utils.families.model import LINE_TEXTS, UNIT_MACROS
 from ansible_collections.voip.preprovision.plugins.module_utils.firmware.policy import FirmwarePolicy
-from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import PhoneError
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import PLAIN, PhoneError
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader, read_phones
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import Setting, values
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import derive_key
@@ -22,6 +23,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.publishing.setti
 
 LINE_KEYS = BUILTIN.families["ata19x"].line_settings
 MASTER = "a master key for tests"
+LOG = "router-configuration/Log_Configuration"
 OWN_KEY = "0123456789abcdef"
 NESTED: dict[str, Any] = functools.reduce(lambda below, _level: {"A": below}, range(3000), {})
 REQUIRED = {"phone_mac": "00-00-5E-00-53-01", "phone_model": "ata192"}
@@ -117,6 +119,29 @@ def test_lines(lines, expected):
     assert values(read(phone_lines=lines).parameters) == expected
 
 
+@pytest.mark.parametrize("key", sorted(LINE_TEXTS - {"register_expires"}))
+def test_a_line_takes_digits_as_text(key):
+    assert read(phone_lines=[{key: 1001}]) == read(phone_lines=[{key: "1001"}])
+
+
+def test_every_key_of_a_line_is_text_or_a_flag():
+    flags = {"enable", "register", "use_outbound_proxy", "use_auth_id", "use_dns_srv"}
+    assert flags | LINE_TEXTS == set(LINE_KEYS)
+    assert not flags & LINE_TEXTS
+
+
+def test_parameters_that_hold_no_text_may_be_true_or_false():
+    flags = [
+        "Line_Enable_1_",
+        "Use_Auth_ID_1_",
+        "SIP_Remote-Party-ID_1_",
+        "Feature_Key_Sync_1_",
+        "Block_CID_Serv",
+        "Resync_On_Reset",
+    ]
+    assert values(read(phone_parameters=dict.fromkeys(flags, True)).parameters) == dict.fromkeys(flags, "Yes")
+
+
 def test_a_line_carries_access_rights():
     assert read(phone_lines=[{"user_id": {"value": "1001", "ua": "na"}}]).parameters == {"User_ID_1_": Setting("1001", "na")}
 
@@ -165,10 +190,71 @@ def test_keys(master_key, variables, expected):
             {"phone_lines": [{"zzz": 1}]},
             f"phone_lines: line 1: unknown key 'zzz'; expected one of {', '.join(LINE_KEYS)}",
         ),
-        ({"phone_serial": ["x"]}, "phone_serial: it is a list; write text, in quotes where YAML reads something else"),
         ({"phone_serial": "S/N:"}, "phone_serial: 'S/N:' is only a label; write the serial number after it"),
-        ({"phone_site": True}, "phone_site: it is true or false; write text, in quotes where YAML reads something else"),
-        ({"phone_customer": 1.5}, "phone_customer: it is a number; write text, in quotes where YAML reads something else"),
+        ({"phone_serial": ["x"]}, "phone_serial: must be text, not a list; quote it where YAML reads something else"),
+        ({"phone_site": True}, "phone_site: must be text, not true or false; write it in quotes, such as 'on'"),
+        ({"phone_customer": 1.5}, "phone_customer: must be text, not a decimal fraction; write it in quotes, such as '1.10'"),
+        *(
+            ({variable: value}, f"{variable}: must be text, not {kind}; write it in quotes, such as '{example}'")
+            for value, kind, example in (
+                (False, "true or false", "on"),
+                (1.1, "a decimal fraction", "1.10"),
+                (datetime.date(2026, 1, 31), "a date", "2026-01-31"),
+            )
+            for variable in PLAIN
+            if variable not in ("phone_mac", "phone_firmware_hold") and not variable.startswith("phone_profile_key")
+        ),
+        ({"phone_profile_key": 1e20}, "phone_profile_key: the profile key is not text; write it in quotes, such as '1.10'"),
+        (
+            {"phone_profile_key_previous": True},
+            "phone_profile_key_previous: the profile key is not text; write it in quotes, such as 'on'",
+        ),
+        *(
+            ({"phone_lines": [{}, {key: value}]}, f"phone_lines: {path} is {kind}; write it in quotes, such as '{example}'")
+            for key, path in (
+                ("user_id", "User_ID_2_"),
+                ("password", "Password_2_"),
+                ("proxy", "Proxy_2_"),
+                ("auth_id", "Auth_ID_2_"),
+            )
+            for value, kind, example in (
+                (True, "true or false", "on"),
+                ({"value": False, "ua": "na"}, "true or false", "on"),
+                (1.1, "a decimal fraction", "1.10"),
+                (datetime.date(2026, 1, 31), "a date", "2026-01-31"),
+            )
+        ),
+        *(
+            ({"phone_parameters_x": parameters}, f"phone_parameters_x: {path} is true or false; write it in quotes, such as 'on'")
+            for parameters, path in (
+                ({"GPP_A": True}, "GPP_A"),
+                ({"Password_1_": False}, "Password_1_"),
+                ({"router-configuration": {"SSH": {"SSH_Password": True}}}, "router-configuration/SSH/SSH_Password"),
+                ({"Proxy_1_": False}, "Proxy_1_"),
+                ({"Dial_Plan_2_": {"value": True}}, "Dial_Plan_2_"),
+                ({"Profile_Rule": False}, "Profile_Rule"),
+                ({"router-configuration": {"Log_Configuration": {"Syslog_Server_IP": False}}}, f"{LOG}/Syslog_Server_IP"),
+                ({"Log_Resync_Request_Msg": False}, "Log_Resync_Request_Msg"),
+                ({"Resync_Periodic": False}, "Resync_Periodic"),
+            )
+        ),
+        (
+            {"phone_model": "HT802", "phone_parameters": {"P34": True}},
+            "phone_parameters: P34 is true or false; write it in quotes, such as 'on'",
+        ),
+        (
+            {"phone_model": "D385", "phone_parameters": {"user_host.1": True}},
+            "phone_parameters: user_host.1 is true or false; write it in quotes, such as 'on'",
+        ),
+        *(
+            ({"phone_web": {key: value}}, f"phone_web: {key} must be text, not {kind}; write it in quotes, such as '{example}'")
+            for key in ("admin_name", "admin_password", "user_password")
+            for value, kind, example in ((True, "true or false", "on"), (1.1, "a decimal fraction", "1.10"))
+        ),
+        (
+            {"phone_syslog": {"server": 1.1}},
+            "phone_syslog: server must be text, not a decimal fraction; write it in quotes, such as '1.10'",
+        ),
         (
             {"phone_customer": "a\nb"},
             "phone_customer: holds the character U+000A at position 2, which no profile can carry to a phone",
@@ -486,7 +572,7 @@ def test_firmware(variables, expected):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"phone_firmware": 7.6}, "phone_firmware: it is a number; write text, in quotes"),
+        ({"phone_firmware": 7.6}, "phone_firmware: must be text, not a decimal fraction; write it in quotes, such as '1.10'"),
         ({"phone_firmware_hold": "maybe"}, "phone_firmware_hold: must be true or false"),
         (
             {"phone_firmware_rollout_percent": 101},

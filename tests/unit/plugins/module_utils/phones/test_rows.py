@@ -157,6 +157,8 @@ def test_a_header_without_rows_yields_no_phones(rows):
         ("\n{", "phones.jsonl", "it is not JSON: Expecting property name enclosed in double quotes at column 2"),
         ("[" * 100_000, "phones.jsonl", "it is not JSON: it is nested too deeply"),
         ("[]", "phones.jsonl", "it is not a JSON object"),
+        ('{"name": true}', "phones.jsonl", "name must be text, not true or false; write it in quotes, such as 'on'"),
+        ('{"name": 1.10}', "phones.jsonl", "name must be text, not a decimal fraction; write it in quotes, such as '1.10'"),
         ('{"phone_mak": 1}', "phones.jsonl", "unknown phone variable 'phone_mak'; did you mean 'phone_mac'?"),
     ],
 )
@@ -234,6 +236,18 @@ def test_reads_rows_after_an_invalid_one(rows, content, name, first):
         (b"SQLite format 3\0rest", "phones", {}, "SQLite reports: "),
         (HEAD, "phones.csv", {"query": "SELECT 1"}, "it is not a SQLite file, so it cannot be queried; remove query"),
         (HEAD, "phones.csv", {"groups": {"customers": {}}}, "groups: there is no variable phone_customers to group by;"),
+        (
+            HEAD,
+            "phones.csv",
+            {"groups": {"site": {False: {}}}},
+            "groups: a site must be text, not true or false; write it in quotes, such as 'on'",
+        ),
+        (
+            HEAD,
+            "phones.csv",
+            {"groups": {"customer": {1.1: {}}}},
+            "groups: a customer must be text, not a decimal fraction; write it in quotes, such as '1.10'",
+        ),
         (HEAD, "phones.csv", {"groups": {"customer": []}}, "groups: customer is a list; write a mapping"),
         (
             HEAD,

@@ -207,7 +207,12 @@ def test_parameters(variable, family, lines, given, expected):
             {"admin_password": "x" * 33},
             "admin_password must be 1 to 32 printable ASCII characters without spaces",
         ),
-        ("phone_web", "spa", {"admin_password": ["x"]}, "admin_password must be text, not a list"),
+        (
+            "phone_web",
+            "spa",
+            {"admin_password": ["x"]},
+            "admin_password must be text, not a list; quote it where YAML reads something else",
+        ),
         (
             "phone_log_messages",
             "spa",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_pr
     ProfileError,
     Setting,
     build,
+    holds_text,
     parse,
     read_document,
     read_parameters,
@@ -44,7 +46,6 @@ def profile(body: str) -> bytes:
         ("", {"X": Setting("")}),
         ("two  words", {"X": Setting("two  words")}),
         (60, {"X": Setting("60")}),
-        (1.5, {"X": Setting("1.5")}),
         (True, {"X": Setting("Yes")}),
         (False, {"X": Setting("No")}),
         (None, {}),
@@ -75,6 +76,10 @@ def test_names(name):
     [
         *(({name: "x"}, f"'{name}' {NAME}") for name in ["", "Profile Rule", "1st", "-x", "a/b", "a>b", "x\n", "é", 7]),
         ({"S": {"a b": 1}}, f"'S/a b' {NAME}"),
+        ({"X": 1.5}, "X is a decimal fraction; write it in quotes, such as '1.10'"),
+        ({"X": {"value": 1.5}}, "X is a decimal fraction; write it in quotes, such as '1.10'"),
+        ({"X": date(2026, 1, 31)}, "X is a date; write it in quotes, such as '2026-01-31'"),
+        ({"S": {"Password_1_": True}}, "S/Password_1_ is true or false; write it in quotes, such as 'on'"),
         ({"X": ["a"]}, "X is a list; a parameter takes text, a number, yes or no"),
         ({"S": {"X": b"a"}}, "S/X is a bytes; a parameter takes text, a number, yes or no"),
         ({"X": {"value": {"a": 1}}}, "X is a mapping; a parameter takes text, a number, yes or no"),
@@ -96,6 +101,27 @@ def test_names(name):
 def test_rejects_invalid_values(values, message):
     with pytest.raises(ProfileError, match=f"^{re.escape(message)}$"):
         read_parameters(values)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        *((f"{name}_1_", True) for name in ("User_ID", "Password", "Auth_ID", "Display_Name", "Extension", "Voice_Mail_Number")),
+        *((name, True) for name in ("GPP_A", "GPP_SD", "Admin_Passwd", "S/WAN_PPPoE_User_Name", "S/Web_Login_Guest_Password")),
+        *(
+            (name, True)
+            for name in ("account.1.user_name", "reg.1.displayName", "reg.1.auth.userId", "user_pass.1", "user_realname.2")
+        ),
+        *((f"{name}_1_", False) for name in ("Use_Auth_ID", "Line_Enable", "Reuse_CID_Number_As_Name", "Feature_Key_Sync")),
+        *(
+            (name, False)
+            for name in ("Display_Password_Warnings", "Escape_Display_Name", "Multicast_Passthru", "SIP_Remote-Party-ID")
+        ),
+        *((name, False) for name in ("S/PPTP_Passthrough", "Proxy_Bypass", "GPP_Q", "Linksys_Key_System", "VLAN_ID", "P34")),
+    ],
+)
+def test_tells_by_its_name_whether_a_parameter_holds_text(path, text):
+    assert holds_text(path) is text
 
 
 @pytest.mark.parametrize(("sections", "most"), [(0, 0), (1, 1), (3, 16), (16, 16)])

@@ -66,7 +66,8 @@ def test_a_profile_rule_carries_every_accepted_key(key):
     [
         ("", "the profile key has 0 characters; use at least 16 random ones"),
         ("fifteen-letters", "the profile key has 15 characters; use at least 16 random ones"),
-        (1234567890123456, "the profile key is not text"),
+        (1234567890123456, "the profile key is not text; write it in quotes, such as '0123'"),
+        (True, "the profile key is not text; write it in quotes, such as 'on'"),
         (b"0123456789abcdef", "the profile key is not text"),
         ("sixteen letters and spaces", FORM),
         ("0123456789abcde\n", FORM),
