@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.common.durable import sync_folder
 from ..module_utils.station.backup.archive import Backup, BackupError, Header, Keys, check_passphrase, derive
-from ..plugin_utils.options import read_options
+from ..plugin_utils.options import check_spelling, read_options
 from ..plugin_utils.target_module import TargetModule, failing
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -36,6 +36,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Make a backup and fetch it."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        check_spelling("station_backup", ARGUMENT_SPEC, self._task.args, self._loader)
         given = read_options("station_backup", ARGUMENT_SPEC, self._task.args)
         target = TargetModule(self, "station_archive", task_vars, given["station"], database=given["database"])
         with failing(BackupError):

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.station.backup.archive import Backup, BackupError, check_passphrase, derive
-from ..plugin_utils.options import read_options
+from ..plugin_utils.options import check_spelling, read_options
 from ..plugin_utils.target_module import TargetModule, failing
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -30,6 +30,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Restore a backup."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        check_spelling("station_restore", ARGUMENT_SPEC, self._task.args, self._loader)
         given = read_options("station_restore", ARGUMENT_SPEC, self._task.args)
         target = TargetModule(self, "station_archive", task_vars, "", database=given["database"])
         with failing(BackupError):

@@ -101,7 +101,8 @@ def find_phone(
     for name in names:
         # An invalid phone must not hide another
         found = {variable: hostvars[name][variable] for variable in ("phone_mac", "phone_serial") if variable in hostvars[name]}
-        is_serial = bool(serial) and normalize_serial(str(found.get("phone_serial", ""))) == serial
+        # Digits without quotes are a number
+        is_serial = bool(serial) and normalize_serial(str(found.get("phone_serial") or "")) == serial
         if who == name or is_serial or (mac and _mac_of(found.get("phone_mac")) == mac):
             phone = _read(hostvars, [name], families)[0]
             return {"name": name, "mac": phone.mac.plain, "model": phone.model.name, "serial": phone.serial}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..common.mac import MacError, parse_mac
-from ..common.validate import is_host_name, is_ipv4
+from ..common.validate import ValidationError, is_host_name, is_ipv4, read_text_or_digits
 
 MAX_COMMON_NAME = 64  # RFC 5280, ub-common-name
 _ATTRIBUTE = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
@@ -143,16 +143,22 @@ def _device_requests(devices: Iterable[Mapping[str, str]], days: int) -> Iterabl
         if mac.plain in seen:
             raise CertificateError(f"certificates_devices contains {mac} twice; each device needs its own MAC address")
         seen.add(mac.plain)
-        for key in ("model", "serial"):
-            if not _ATTRIBUTE.fullmatch(str(device[key])):
-                raise CertificateError(
-                    f"certificates_devices: the {key} of {mac} is '{device[key]}'; "
-                    "a certificate takes 1 to 64 printable ASCII characters"
-                )
+        model, serial = (_attribute(device[key], f"the {key} of {mac}") for key in ("model", "serial"))
         yield CertificateRequest(
             file=f"devices/{mac.plain}",
-            subject={"OU": str(device["model"]), "L": str(device["serial"]), "SN": mac.plain},
+            subject={"OU": model, "L": serial, "SN": mac.plain},
             key_usage=("digitalSignature", "keyEncipherment"),
             days=days,
             extended_key_usage=("clientAuth",),
         )
+
+
+def _attribute(value: object, what: str) -> str:
+    """Return an attribute of a subject; raise CertificateError that calls it *what*."""
+    try:
+        text = read_text_or_digits(value)
+    except ValidationError as error:
+        raise CertificateError(f"certificates_devices: {what} {error}") from error
+    if not _ATTRIBUTE.fullmatch(text):
+        raise CertificateError(f"certificates_devices: {what} is '{text}'; a certificate takes 1 to 64 printable ASCII characters")
+    return text

@@ -156,6 +156,12 @@ def test_finds_a_phone_beside_invalid_ones(who, name):
         assert set(found) == {"name", "mac", "model", "serial"}
 
 
+def test_finds_a_phone_by_a_serial_number_of_digits():
+    hostvars = {"desk": {"phone_mac": "00:00:5e:00:53:01", "phone_model": "ATA192", "phone_serial": 4711}}
+    assert find_phone(hostvars, ["desk"], "4711")["serial"] == "4711"
+    assert find_phone({"desk": {**hostvars["desk"], "phone_serial": None}}, ["desk"], "None") == {}
+
+
 def test_rejects_an_invalid_phone_that_was_found():
     with pytest.raises(AnsibleFilterError, match="phone odd: phone_model"):
         find_phone(HOSTVARS, ["odd"], "odd")

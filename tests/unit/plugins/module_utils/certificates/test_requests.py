@@ -57,6 +57,11 @@ def test_rejects_invalid_names(name):
         ({"mac": "00:00:5e:00:53"}, "certificates_devices: '00:00:5e:00:53' is not a MAC address"),
         ({"serial": ""}, "certificates_devices: the serial of 00:00:5e:00:53:01 is ''; a certificate takes"),
         ({"serial": "é"}, "certificates_devices: the serial of 00:00:5e:00:53:01 is 'é'; a certificate takes"),
+        (
+            {"serial": 1.1},
+            "certificates_devices: the serial of 00:00:5e:00:53:01 must be text, not a decimal fraction; write it in",
+        ),
+        ({"serial": True}, "certificates_devices: the serial of 00:00:5e:00:53:01 must be text, not true or false; write it in"),
         ({"model": "x" * 65}, "certificates_devices: the model of 00:00:5e:00:53:01 is 'xxx"),
         ({"model": "two\nlines"}, "certificates_devices: the model of 00:00:5e:00:53:01 is 'two"),
     ],
