@@ -488,6 +488,14 @@ def test_talks_to_rsyslog(sessions):
     assert len(rows(sessions, Event)) == 3
 
 
+def test_stores_bytes_that_are_no_text(sessions):
+    expect(sessions, ATA)
+    request = http(1, status=404).encode().replace(b".cfg", b".cfg\xff")
+    assert hold(Collector(sessions), request) == ["OK", "OK"]
+    (event,) = rows(sessions, Event)
+    assert json.loads(event.detail)["path"] == rf"/device/{ATA}.cfg\xff"
+
+
 def test_refuses_a_commit_without_its_transaction(sessions):
     assert hold(Collector(sessions), COMMIT, BEGIN, COMMIT) == ["OK", "error: no transaction is open", "OK", "OK"]
 
