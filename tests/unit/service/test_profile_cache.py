@@ -184,7 +184,7 @@ def test_sync_keeps_discovered_data(app: Flask) -> None:
     with sessions() as session:
         phone = session.get(Phone, MACS[0])
         assert (phone.name, phone.state, phone.since, phone.version) == ("b", "packed", 7, "2")
-    assert present(sessions) == ("s", {MACS[0]: "2"}, "1")
+    assert present(sessions) == ("s", {MACS[0]: "2"}, "1", "")
     sync(sessions, [], [MACS[0]])
     with sessions() as session:
         assert session.scalars(select(Report)).all() == []
