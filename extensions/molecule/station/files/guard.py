@@ -317,6 +317,8 @@ def test_lease(unit: Machine) -> list[str]:
             wrong.append(f"an address whose lease ends in {seconds} s belongs to {known!r} for {left} s")
     # dhcpd appends to the file, too
     os.truncate(LEASES, size)
+    run("systemctl", "reset-failed", "preprovision-tftp-neighbours.service", check=False)
+    run("systemctl", "start", "preprovision-tftp-neighbours.service")
     # As after DHCP, it looks for the station anew
     run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     return wrong + unlike("the unit that comes back", unit.ask(NAME), [SECRET])
