@@ -190,6 +190,13 @@ def forgive() -> None:
     run("nft", "flush", "set", "inet", "preprovision", "tftp_caught", check=False)
 
 
+def forget_silent() -> None:
+    """Do what happens every minute, however often that was lately."""
+    unit = "preprovision-tftp-neighbours.service"
+    run("systemctl", "reset-failed", unit)
+    run("systemctl", "start", unit)
+
+
 def restart() -> None:
     """Restart the server, which loads the guard anew."""
     run("systemctl", "restart", SERVICE)
@@ -278,16 +285,16 @@ def test_silence(unit: Machine, neighbour: Machine, network: str) -> list[str]:
     """Let an address be silent; the kernel forgets it before another MAC may have it."""
     restart()
     wrong = unlike("the unit before", unit.ask(NAME), [SECRET])
-    run("systemctl", "start", "preprovision-tftp-neighbours.service")
+    forget_silent()
     wrong += unlike("the MAC of an address in use", neighbour_of(unit.address), UNIT)
     # A late answer to an ARP request makes it active again
     for _attempt in range(5):
         run("nft", "delete", "element", "bridge", "preprovision_tftp", "active", f"{{ {unit.address} }}", check=False)
         run("nft", "add", "element", "bridge", "preprovision_tftp", "active", f"{{ {unit.address} timeout 200s }}")
-        run("systemctl", "start", "preprovision-tftp-neighbours.service")
+        forget_silent()
         if not neighbour_of(unit.address):
             break
-        time.sleep(3)
+        time.sleep(1)
     wrong += unlike("the MAC of a silent address", neighbour_of(unit.address), "")
     return wrong
 
@@ -307,18 +314,16 @@ def test_lease(unit: Machine) -> list[str]:
             for name, element in (("active", unit.address), ("pairs", f"{unit.address} . {UNIT}")):
                 run("nft", "delete", "element", "bridge", "preprovision_tftp", name, f"{{ {element} }}", check=False)
                 run("nft", "add", "element", "bridge", "preprovision_tftp", name, f"{{ {element} timeout {SILENT}s }}")
-            run("systemctl", "start", "preprovision-tftp-neighbours.service")
+            forget_silent()
             left, known = seconds_left(unit.address), neighbour_of(unit.address)
             if known == mac and all(most - 60 < number <= most for number in left):
                 break
-            # systemd allows five starts in ten seconds
-            time.sleep(3)
+            time.sleep(1)
         else:
             wrong.append(f"an address whose lease ends in {seconds} s belongs to {known!r} for {left} s")
     # dhcpd appends to the file, too
     os.truncate(LEASES, size)
-    run("systemctl", "reset-failed", "preprovision-tftp-neighbours.service", check=False)
-    run("systemctl", "start", "preprovision-tftp-neighbours.service")
+    forget_silent()
     # As after DHCP, it looks for the station anew
     run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     return wrong + unlike("the unit that comes back", unit.ask(NAME), [SECRET])
