@@ -17,8 +17,8 @@ from ..module_utils.common.variables import KnownNames
 from ..module_utils.phones.phone import LAYER, PLAIN, STRUCTURED
 
 _COLLECTION = Path(__file__).parents[2]
-_SHARED = ("phone_", "firmware_", "certificates_")
-"""What variables of other collections begin with, too."""
+_SHARED = ("phone_", "firmware_", "certificates_", "dns_server_", "log_server_", "time_server_", "web_server_")
+"""What variables of others begin with, too."""
 
 Options = Mapping[str, Mapping[str, Any]]
 

@@ -23,7 +23,7 @@ RUNNING = [name for name in PLAYBOOKS if name != "site"]
 DOCUMENTED = set(SPECS.options)
 PAGE = (ROOT / "docs/reference/playbook_variables.md").read_text()
 SHARED_VARIABLES = re.findall(r"^\| `(\w+)`", (ROOT / "docs/reference/variables.md").read_text(), re.MULTILINE)
-SHARED = ("firmware", "certificates")
+SHARED = ("firmware", "certificates", "dns_server", "log_server", "time_server", "web_server")
 
 
 def plays(playbook: str) -> list[dict[str, Any]]:
