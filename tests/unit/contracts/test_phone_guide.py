@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,24 @@ def test_example_of_group_variables_works():
     variables = {**groups["all"], **groups["customer"]["example"], "phone_mac": "00005e005301", "phone_model": "ATA192"}
     phone = PhoneReader().read("desk", variables)
     assert (phone.ignored, {*phone.parameters}) == ((), {"Resync_Periodic", "Proxy_1_"})
+
+
+def _parameters(value: object) -> Iterator[str]:
+    """Yield the parameters that variables set, at any depth below groups."""
+    if not isinstance(value, dict):
+        return
+    for name, below in value.items():
+        if str(name).startswith("phone_parameters"):
+            yield from below
+        yield from _parameters(below)
+
+
+def test_examples_set_parameters_that_all_phones_have():
+    text = "\n".join(path.read_text() for path in DOCS.glob("**/*.md"))
+    examples = re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found = {name for example in examples for name in _parameters(parse_yaml(example))}
+    found |= set(re.findall(r"^name,.*\bphone_parameters\.(\w+)", text, re.MULTILINE))
+    assert len(found) > 2
+    # Examples are for all phones, unless they name a family's own sections
+    for family in ("ata19x", "spa", "mpp"):
+        assert {name for name in found if not KNOWN[family].knows(name)} == set()
