@@ -35,7 +35,7 @@ STATES = tuple(State)
 STATE_DESCRIPTIONS: Mapping[State, str] = MappingProxyType(
     {
         State.EXPECTED: "nothing has been heard from it",
-        State.LEASED: "it has an address and has fetched nothing since",
+        State.LEASED: "it has an address, but has fetched nothing",
         State.BOOTSTRAP: "it has fetched the bootstrap profile, but not its own",
         State.PROFILE: "it has fetched its profile",
         State.RESYNCED: "it has applied its profile",
