@@ -56,9 +56,14 @@ def append(path: Path) -> None:
         file.write("# drift\n")
 
 
+def empty(path: Path) -> None:
+    """Leave nothing in it."""
+    path.write_text("")
+
+
 DAMAGES: tuple[Callable[[Path], object], ...] = (
     append,
-    lambda path: path.write_text(""),
+    empty,
     lambda path: path.chmod(0o666),
     lambda path: path.unlink(),
 )
@@ -81,7 +86,9 @@ def damage(first: str) -> None:
         sys.exit(f"only {len(paths)} files were found")
     trees = {str(link) for folder in Path("/usr/local/lib").glob("preprovision*") for link in folder.iterdir() if link.is_symlink()}
     for number, path in enumerate(paths, int(first)):
-        DAMAGES[number % len(DAMAGES)](path)
+        harm = DAMAGES[number % len(DAMAGES)]
+        # An empty file is not emptied, such as that of passwords on a station without any
+        (harm if harm is not empty or path.stat().st_size else append)(path)
         if not any(str(path).startswith(f"{tree}/") for tree in trees):
             print(f"wrote {path}")
     for tree in sorted(trees):
