@@ -442,6 +442,8 @@ class LeakTest:
             "time_server_adjust_clock": False,
             "phone_profiles_hosts": ["good-1", "good-2"],
             "phone_profiles_master_key": self.secrets.plant("phone_profiles_master_key of failing stations"),
+            # Not the one of the machines' phones
+            "phone_profiles_replace_master_key": True,
             "phone_profiles_path": "/srv/canary/{{ inventory_hostname }}",
         }
         children = {"stations": {"hosts": hosts, "vars": shared}, "phones": {"hosts": phones}}
@@ -549,7 +551,7 @@ class LeakTest:
             "short-key": ({"phone_profiles_master_key": MARK}, "master key has"),
             "key-list": (
                 {"phone_profiles_master_key": [plant("phone_profiles_master_key as a list")]},
-                "master_key must be text, not a list or dictionary",
+                "phone_profiles_master_key is text, not a list",
             ),
             "url": (
                 {
