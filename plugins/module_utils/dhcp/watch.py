@@ -30,9 +30,12 @@ from .discovery import LOOK_SECONDS, Offer, ProbeError, open_interface, watch
 FOREIGN_SERVER = 3
 UNUSABLE = 1
 
-# The bridge may just be rebuilt; a wire that cannot be watched for a minute must not be served
-_ATTEMPTS = 12
-_PAUSE = 5
+# The bridge may just be rebuilt; a wire that cannot be watched for a minute must not be served. A longer pause would miss a link
+# that comes up for moments
+_ATTEMPTS = 60
+_PAUSE = 1
+# So many attempts for a line in the journal
+_LOGGED = 5
 # An interface that is down fails at once; one that was listened to for this many seconds was up, even if its link comes and goes
 _LISTENED = 1
 
@@ -118,7 +121,7 @@ def main(arguments: Sequence[str]) -> int:
             attempts = attempts + 1 if time.monotonic() - begun < _LISTENED else 1
             if attempts == _ATTEMPTS:
                 return _give_up(error)
-            _log(f"{_ERROR}{error}")
+            _log_failure(attempts, error)
             # It waits, and does not hang: else systemd's watchdog would end it before the minute
             notify(ALIVE)
         time.sleep(_PAUSE)
@@ -153,7 +156,7 @@ def _pass_to_systemd(interface: str) -> int:
         except ProbeError as error:
             if attempt == _ATTEMPTS:
                 return _give_up(error)
-            _log(f"{_ERROR}{error}")
+            _log_failure(attempt, error)
         attempt += 1
         time.sleep(_PAUSE)
 
@@ -166,6 +169,12 @@ def _handed_over() -> socket.socket | None:
 def _give_up(error: ProbeError) -> int:
     _log(f"{_ALERT}{error}; this station's DHCP server stops, since it cannot watch for other servers")
     return UNUSABLE
+
+
+def _log_failure(attempt: int, error: ProbeError) -> None:
+    """Log the first failed attempt, and later ones now and then."""
+    if attempt % _LOGGED == 1:
+        _log(f"{_ERROR}{error}")
 
 
 def _log(line: str) -> None:

@@ -133,8 +133,10 @@ def run_step(step: Step) -> None:
     """Take a step; raise ManagedFileError with the unit's own last words if it fails."""
     if step.verb in ("start", "restart"):
         _systemctl(["reset-failed", step.unit])
+    # One that has ended since, as with damaged code, cannot be reloaded, and is started
+    verb = "reload-or-restart" if step.verb == "reload" else step.verb
     for _attempt in range(_ATTEMPTS):
-        done = _systemctl([step.verb, step.unit])
+        done = _systemctl([verb, step.unit])
         # A unit that systemd starts by itself at this moment, such as one that another brings along, cancels the job
         if not (done.returncode and "canceled" in done.stderr):
             break
