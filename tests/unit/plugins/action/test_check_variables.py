@@ -26,8 +26,8 @@ MISTAKES = {
         "unknown variable 'phone_paramters_20_customer'; did you mean 'phone_parameters_20_customer'?",
     ),
     "unlike any": (
-        {"time_server_colour": 1},
-        "unknown variable 'time_server_colour'; ansible-doc -t role voip.preprovision.time_server lists the variables of that role",
+        {"tftp_server_colour": 1},
+        "unknown variable 'tftp_server_colour'; ansible-doc -t role voip.preprovision.tftp_server lists the variables of that role",
     ),
     "list": ({"bench_ports": "enp2s0"}, "bench_ports is a list: write [enp2s0]"),
     "list from a template": ({"bench_ports": "{{ 'enp2s0' }}"}, "bench_ports is a list: write [enp2s0]"),
@@ -60,6 +60,10 @@ WARNINGS = {
     "perhaps own": (
         {"firmware_mirror": "x"},
         "unknown variable 'firmware_mirror'; if it is your own, give it a name that does not begin like those of this collection",
+    ),
+    "perhaps of another role": (
+        {"time_server_hue": 1},
+        "unknown variable 'time_server_hue'; if it is your own, give it a name that does not begin like those of this collection",
     ),
     "no operator": (
         {"profile_service_operators": {}},
