@@ -26,7 +26,8 @@ _GRANDSTREAM_PASSWORDS = tuple(
         *range(32004, 32050, 5),
     )
 )
-# Administrator's Guide of T2, T4 and T5 phones: boot files since firmware 81, and a common file whose number says the model
+# Administrator's Guide of T2, T4 and T5 phones: boot files since firmware 81, and a common file whose number
+# says the model, such as 028 and 108
 _YEALINK_BOOT = ("/$MA.boot", "/y000000000000.boot")
 _YEALINK_LINES = {
     **dict.fromkeys(LINE_SETTINGS, ""),
@@ -71,7 +72,7 @@ OTHER_FAMILIES = (
         format="yealink",
         yes_no=("1", "0"),
         own_file="/$MA.cfg",
-        tried_in_vain=(*_YEALINK_BOOT, "/y0000000000??.cfg"),
+        tried_in_vain=(*_YEALINK_BOOT, "/y000000000???.cfg"),
         sealing=Sealing.NONE,
         dhcp_sources=(66, 43),
         vendor_classes=("yealink",),

@@ -23,9 +23,14 @@ def in_vain_pattern(families: Iterable[Family]) -> re.Pattern[str]:
     What one family tries in vain and another one is served is not among them.
     """
     families = [*families]
-    served = {name for family in families for name in served_names(family)}
-    names = [_expression(family, name) for family in families for name in family.tried_in_vain if name not in served]
-    return re.compile(f"(?:.*/)?(?:{'|'.join(dict.fromkeys(names))})", re.IGNORECASE)
+    # What contains the series is tried in vain by nobody
+    served = [_expression(family, name) for family in families for name in served_names(family) if "$PSN" not in name]
+    names = [_expression(family, name) for family in families for name in family.tried_in_vain]
+    return re.compile(f"(?:.*/)?(?!(?:{_either(served)})$)(?:{_either(names)})", re.IGNORECASE)
+
+
+def _either(expressions: Iterable[str]) -> str:
+    return "|".join(dict.fromkeys(expressions))
 
 
 def _expression(family: Family, name: str) -> str:

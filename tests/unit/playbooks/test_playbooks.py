@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -26,10 +27,12 @@ stations:
 """
 
 
-def play(folder: Path, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook in a folder; without *config*, with that of the folder."""
+def play(folder: Path, *arguments: str, config: Path | None = None, installed: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook in a folder; without *config*, with that of the folder. *installed*: whether it knows the collection."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    environment |= {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"), "ANSIBLE_NOCOLOR": "1"}
+    environment["ANSIBLE_NOCOLOR"] = "1"
+    if installed:
+        environment["ANSIBLE_COLLECTIONS_PATH"] = str(ROOT / ".cache/collections")
     if config:
         environment["ANSIBLE_CONFIG"] = str(config)
     command = [str(Path(sys.executable).with_name("ansible-playbook")), *arguments]
@@ -45,18 +48,31 @@ def repository(tmp_path) -> Path:
     return tmp_path
 
 
-def test_site_of_the_checkout_sets_up_the_bench_by_default():
-    done = play(ROOT, "site.yml", "--list-hosts", "--list-tasks")
+@pytest.mark.parametrize("folder", [".", "playbooks"])
+def test_site_of_the_checkout_sets_up_the_bench_by_default(folder):
+    done = play(ROOT / folder, "site.yml", "--list-hosts", "--list-tasks", installed=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.findall(r"^ +(bench-pc|station)$", done.stdout, re.MULTILINE) == ["bench-pc"]
     assert "voip.preprovision.dhcp_server : Configure" in done.stdout
 
 
-def test_site_of_the_checkout_stays_out_of_the_collection():
+def test_both_folders_of_the_checkout_have_the_same_settings():
+    here, below = (settings(ROOT / name / "ansible.cfg") for name in (".", "playbooks"))
+    for name in ("inventory", "collections_path", "connection_plugins"):
+        here["defaults"][name] = f"../{here['defaults'][name]}"
+    assert below == here
+
+
+def settings(path: Path) -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(path)
+    return {section: dict(parser[section]) for section in parser.sections()}
+
+
+def test_what_serves_the_checkout_stays_out_of_the_collection():
     ignored = yaml.safe_load((ROOT / "galaxy.yml").read_text())["build_ignore"]
-    assert [name for name in ("site.yml", "playbooks/site.yml") if any(fnmatch(name, pattern) for pattern in ignored)] == [
-        "site.yml"
-    ]
+    names = ("site.yml", "playbooks/ansible.cfg", "playbooks/site.yml")
+    assert [name for name in names if any(fnmatch(name, pattern) for pattern in ignored)] == ["site.yml", "playbooks/ansible.cfg"]
 
 
 def test_site_of_a_repository_of_ones_own_works_as_documented(repository):

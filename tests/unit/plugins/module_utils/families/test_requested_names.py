@@ -26,6 +26,7 @@ IN_VAIN = in_vain_pattern(FAMILIES)
         "/00005e005301.boot",
         "/y000000000000.boot",
         "/y000000000028.cfg",
+        "/y000000000108.cfg",
         "/cfg00005e005301",
         "/cfg00005e005301.bin",
         "/cfgGRP2614.xml",
@@ -42,6 +43,9 @@ def test_what_is_tried_in_vain_may_be_missing(path):
     [
         # Poly tries it in vain, and Yealink is served it
         "/00005e005301.cfg",
+        # So do other Yealink models than the W52P
+        "/y000000000025.cfg",
+        "/Y000000000025.CFG",
         "/cfg00005e005301.xml",
         "/cfgata192.xml",
         "/ata192.cfg",
