@@ -39,6 +39,10 @@ dpkg_interrupted:
   description: Whether apt would refuse to work until dpkg has finished what it was doing when it was interrupted.
   returned: success
   type: bool
+clock_can_be_set:
+  description: Whether services can set the clock, which those of most containers cannot.
+  returned: success
+  type: bool
 retired:
   description: Unit files and paths that an earlier release of this collection left.
   returned: success

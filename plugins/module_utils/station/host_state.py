@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What roles ask about a host before they change it: packages, services, and what earlier releases left."""
+"""What roles ask about a host before they change it: packages, services, the clock, and what earlier releases left."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from .retirement import find_retired
@@ -15,6 +17,8 @@ _PACKAGES = ("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package
 _UPDATES = "/var/lib/dpkg/updates"
 _FINISHED = ("installed", "config-files", "not-installed")
 _PROPERTIES = ("--property=Id", "--property=ActiveState", "--property=UnitFileState")
+# capabilities(7); Linux's capability.h has the number
+_CAP_SYS_TIME = 25
 _UNITS = ("systemctl", "show", *_PROPERTIES, "*.service", "*.path")
 
 
@@ -28,13 +32,19 @@ class HostState(NamedTuple):
     """Unit files and paths of earlier releases."""
     dpkg_interrupted: bool
     """Whether apt would refuse to work until dpkg has finished what it was doing."""
+    clock_can_be_set: bool
+    """Whether services can set the clock; those of most containers cannot."""
 
 
 def read_host_state() -> HostState:
     """Ask dpkg, systemd and the file system."""
     packages = _run(_PACKAGES)
     return HostState(
-        parse_packages(packages), parse_units(_run(_UNITS)), find_retired(), is_interrupted(packages, os.listdir(_UPDATES))
+        parse_packages(packages),
+        parse_units(_run(_UNITS)),
+        find_retired(),
+        is_interrupted(packages, os.listdir(_UPDATES)),
+        can_set_clock(Path("/proc/1")),
     )
 
 
@@ -58,6 +68,14 @@ def parse_units(shown: str) -> list[str]:
         if (unit.get("ActiveState"), unit.get("UnitFileState")) == ("active", "enabled"):
             found.append(unit["Id"])
     return sorted(found)
+
+
+def can_set_clock(process: Path) -> bool:
+    """Return whether what this process (a folder in /proc) starts may set the clock, of which a kernel has only one."""
+    (bounding_set,) = re.findall(r"^CapBnd:\s*([0-9a-f]+)$", (process / "status").read_text(), re.MULTILINE)
+    # Elsewhere the capability is one over the user namespace, which does not count
+    in_first_namespace = (process / "uid_map").read_text().split() == ["0", "0", "4294967295"]
+    return in_first_namespace and bool(int(bounding_set, 16) >> _CAP_SYS_TIME & 1)
 
 
 def _run(command: tuple[str, ...]) -> str:
