@@ -171,4 +171,7 @@ explanation:
     origin:
       description: Group, host or row that sets this variable.
       type: str
+    ignored:
+      description: Why the phone ignores the parameter, or takes it as text; empty if it does not.
+      type: str
 """

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 from ..module_utils.common.redaction import HIDDEN, is_secret
+from ..module_utils.families.ignored import ignored_access, ignored_names, unrendered
 from ..module_utils.phones.phone import Phone, PhoneError
 from ..module_utils.phones.reader import PhoneReader
 from ..module_utils.publishing.publisher import Publisher
@@ -29,6 +30,8 @@ class ExplainedParameter(TypedDict):
     """Empty if the publication sets the parameter."""
     origin: str
     """Group, host or row that sets the variable."""
+    ignored: str
+    """A clause that says why the phone ignores the parameter, or takes it as text; empty if it does not."""
 
 
 def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Mapping[str, str]) -> list[ExplainedParameter]:
@@ -40,17 +43,23 @@ def explain(entry: Entry, reader: PhoneReader, publisher: Publisher, origins: Ma
     variables = {**_firmware_variables(phone), **reader.origins(entry.variables)}
     secrets = _secrets(phone) if phone.template else set()
     rows = []
+    family = phone.model.family
     for kind, parameters in publisher.profiles(phone):
+        ignored = dict([*ignored_names(family, parameters), *ignored_access(family, parameters), *unrendered(family, parameters)])
         for path in sorted(parameters):
             # A parameter that leads to firmware is not the phone's own, but comes from its variables
             own = phone.parameters.get(path, parameters[path]) == parameters[path]
             variable = variables.get(path, "") if own else ""
-            value = phone.model.family.redact(path, parameters[path].value)
+            value = family.redact(path, parameters[path].value)
             if phone.template and kind == ProfileKind.SERVICE:
                 variable = "phone_profile_template"
                 value = HIDDEN if any(secret in value for secret in secrets) else value
             origin = origins.get(variable, PUBLICATION)
-            rows.append(ExplainedParameter(kind=kind.value, parameter=path, value=value, variable=variable, origin=origin))
+            rows.append(
+                ExplainedParameter(
+                    kind=kind.value, parameter=path, value=value, variable=variable, origin=origin, ignored=ignored.get(path, "")
+                )
+            )
     return rows
 
 

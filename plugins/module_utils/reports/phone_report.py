@@ -22,6 +22,7 @@ from ..events.observations import Observations, apply_events, reset
 from ..events.phone_diagnosis import diagnose_models_file, diagnose_phone
 from ..events.progress import Position, position_of
 from ..events.progress_table import STATE_DESCRIPTIONS, STUCK_AFTER, ObservationKind, State
+from .phone_tables import format_explanation
 
 _KINDS = frozenset(EventKind)
 _MAX_EVENTS = 25
@@ -199,9 +200,8 @@ def _station(station: StationFacts) -> Sequence[str]:
 
 
 def _parameters(rows: Iterable[Mapping[str, str]]) -> Sequence[str]:
-    names = ("kind", "parameter", "value", "variable", "origin")
-    lines = [tuple(redact(row[name]) if name == "value" else row[name] for name in names) for row in rows]
-    return align(names, lines) if lines else []
+    shown = [{**row, "value": redact(row["value"])} for row in rows]
+    return format_explanation(shown).splitlines() if shown else []
 
 
 def _moment(milliseconds: int) -> str:

@@ -23,8 +23,10 @@ def format_emulated_phones(reports: Iterable[Mapping[str, Any]]) -> str:
 
 
 def format_explanation(rows: Iterable[Mapping[str, str]]) -> str:
-    """Return one line per parameter (see the profiles module's explanation)."""
-    names = ("kind", "parameter", "value", "variable", "origin")
+    """Return one line per parameter (see the profiles module's explanation), and why the phone ignores it, if it does for any."""
+    rows = list(rows)
+    ignored = ("ignored",) if any(row.get("ignored") for row in rows) else ()
+    names = ("kind", "parameter", "value", "variable", "origin", *ignored)
     return "\n".join(align(names, [tuple(row[name] for name in names) for row in rows]))
 
 

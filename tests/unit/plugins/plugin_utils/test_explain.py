@@ -79,6 +79,18 @@ def test_phone_parameters_override_those_of_the_publication():
     assert table(found)[0] == ("preprovision", "Profile_Rule", "/own.cfg", "phone_parameters", "host desk")
 
 
+def test_marks_what_the_phone_ignores():
+    found = rows(
+        kinds=("service",), phone_parameters={"Time_Zone": "GMT", "Proxy_1_": "{{ proxy }}", "Proxy_2_": "sip.example.net"}
+    )
+    assert {row["parameter"]: row["ignored"] for row in found if row["parameter"] != "Profile_Rule"} == {
+        "Time_Zone": "the family ata19x does not know Time_Zone and would ignore it; did you mean"
+        " 'router-configuration/Time_Setup/Time_Zone'?",
+        "Proxy_1_": "Proxy_1_ holds an expression of Jinja2, '{{', that nothing has rendered; phones take it as text",
+        "Proxy_2_": "",
+    }
+
+
 def test_template_output_comes_from_the_template():
     variables = {"phone_profile_template": "own.j2", "phone_parameters": {"Proxy_1_": "sip.example.net", "Time_Zone": "GMT"}}
     assert table(rows({"phone_profile_template": "group all"}, ("service",), **variables)) == [

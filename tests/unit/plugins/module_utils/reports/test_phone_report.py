@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.reports.phone_report import format_page
@@ -135,6 +137,15 @@ def test_shows_a_scan_at_the_board():
     row = {"name": "desk-1", "state": "resynced", "since": 0}
     page = format_page(phone_facts(database={"phone": row, "events": [event(1, "scanned", operator="Ada")]}), STATION, KNOWN)
     assert "scanned" in page
+
+
+def test_shows_which_parameters_the_phone_ignores():
+    row = {"kind": "service", "value": "GMT", "variable": "phone_parameters", "origin": "group all"}
+    heeded, ignored = {**row, "parameter": "Proxy_1_", "ignored": ""}, {**row, "parameter": "Time_Zone", "ignored": "unknown to it"}
+    page = format_page(phone_facts(), STATION, KNOWN, [heeded, ignored])
+    assert re.search(r"origin +ignored\n", page)
+    assert re.search(r"Time_Zone .* group all +unknown to it$", page, re.MULTILINE)
+    assert "ignored" not in format_page(phone_facts(), STATION, KNOWN, [heeded])
 
 
 def test_shows_everything_on_the_page():
