@@ -3,7 +3,7 @@
 
 Arguments: the station's address and name, the folder of its certificates, the root that has signed the server's certificate, the
 number of names to guess per protocol, and the delivery. By certificate, a unit's certificate opens its file; by TFTP, none opens
-any.
+any. What nginx logs of refused certificates has the causes that the station's code knows.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import concurrent.futures
 import datetime
 import http.client
 import itertools
+import json
 import ssl
 import subprocess
 import sys
@@ -24,6 +25,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+sys.path.insert(0, "/usr/local/lib/preprovision-service")
+from preprovision_service.domain.events.verify_errors import VerifyFault, fault_of
+
 STATION, NAME, FOLDER, ROOT, COUNT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5])
 BY_TFTP = sys.argv[6] == "tftp"
 OWN, OTHER, UNKNOWN = "00005e005301", "00005e005302", "00005e0053ff"
@@ -34,6 +38,8 @@ OTHER_FILE = CURRENT / ("units/00-00-5e-00-53-02/spa504g.cfg" if BY_TFTP else f"
 SECRETS = [path.read_bytes() for path in ((OWN_FILE, OTHER_FILE) if BY_TFTP else (OTHER_FILE,))]
 # Bench addresses of the guessers, and of a phone that fetches its file meanwhile
 HTTP_GUESSER, HTTPS_GUESSER, ESCAPER, PHONE = (f"{STATION.rpartition('.')[0]}.{host}" for host in (11, 12, 13, 10))
+# Seconds for a log line to reach the journal, on a busy machine
+TIMEOUT = 60
 # The machine with the phone's MAC address, which fetches by TFTP
 PHONE_NAMESPACE = "unit"
 
@@ -52,6 +58,8 @@ SUBJECTS = {
     "expired": ([(SURNAME, OWN)], False),
     "not yet valid": ([(SURNAME, OWN)], False),
     "self-made": ([(SURNAME, OWN)], False),
+    "server's": ([(SURNAME, OWN)], False),
+    "unknown CA": ([(SURNAME, OWN)], False),
     "other CA": ([(SURNAME, OWN)], False),
     "own/O=other": ([(CN, f"{OWN}/O={OTHER}")], False),
     "two names": ([(CN, OWN), (CN, OTHER)], False),
@@ -62,6 +70,18 @@ SUBJECTS = {
     "NUL and more": ([(CN, f"{OWN}\0{OTHER}")], False),
     "beyond ASCII": ([(CN, f"\u00e9{OWN}")], False),
 }
+# Certificate -> what is wrong with it
+REASONS = {
+    "expired": VerifyFault.EXPIRED,
+    "not yet valid": VerifyFault.NOT_YET_VALID,
+    "self-made": VerifyFault.SELF_SIGNED,
+    "other CA": VerifyFault.WRONG_SIGNATURE,
+    "server's": VerifyFault.WRONG_PURPOSE,
+    "unknown CA": VerifyFault.UNKNOWN_ISSUER,
+    "SHA-1": VerifyFault.WEAK_DIGEST,
+    "RSA-1024": VerifyFault.SHORT_KEY,
+}
+MADE_BY_OPENSSL = {"SHA-1": ("-sha1", "rsa:2048"), "RSA-1024": ("-sha256", "rsa:1024")}
 ODD = list(SUBJECTS)[list(SUBJECTS).index("own/O=other") :]
 
 
@@ -109,6 +129,8 @@ class Certificates:
 
     def make(self, number: int, kind: str) -> list[str]:
         """Return the curl arguments that present a certificate of this kind."""
+        if kind in MADE_BY_OPENSSL:
+            return self._make_weak(number, *MADE_BY_OPENSSL[kind])
         subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in SUBJECTS[kind][0]])
         day, now = datetime.timedelta(days=1), datetime.datetime.now(datetime.UTC)
         first = {"expired": now - 9 * day, "not yet valid": now + 2 * day}.get(kind, now - day)
@@ -116,10 +138,50 @@ class Certificates:
         issuer, key = {"self-made": (subject, self.key), "other CA": (self.ca.subject, self.key)}.get(
             kind, (self.ca.subject, self.ca_key)
         )
+        if kind == "unknown CA":
+            issuer, key = x509.Name([x509.NameAttribute(CN, "A CA that the station does not know")]), self.key
         builder = x509.CertificateBuilder(issuer, subject, self.key.public_key(), number + 1, first, first + 3 * day)
+        if kind == "server's":
+            builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         path = self.folder / f"{number}.pem"
         path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
         return ["--cert", str(path), "--key", str(self.folder / "key.pem")]
+
+    def _make_weak(self, number: int, digest: str, algorithm: str) -> list[str]:
+        path, key, request = (str(self.folder / f"{number}.{ending}") for ending in ("pem", "key", "csr"))
+        make = ["req", "-new", "-newkey", algorithm, "-nodes", digest, "-subj", f"/SN={OWN}", "-keyout", key, "-out", request]
+        ca = ["-CA", str(FOLDER / "bench-ca.pem"), "-CAkey", str(FOLDER / "bench-ca.key"), "-set_serial", str(number + 1)]
+        for command in (make, ["x509", "-req", digest, "-in", request, *ca, "-days", "3", "-out", path]):
+            subprocess.run(["openssl", *command], check=True, stderr=subprocess.DEVNULL)
+        return ["--cert", path, "--key", key]
+
+
+def try_reasons() -> list[str]:
+    """Request a file with each certificate that is refused; return where nginx's reason is taken for another cause than it is."""
+    begun = int(time.time())
+    with tempfile.TemporaryDirectory() as name:
+        certificates = Certificates(Path(name))
+        for number, kind in enumerate(REASONS):
+            _, certificate, _, key = certificates.make(number, kind)
+            context = ssl.create_default_context(cafile=ROOT)
+            context.check_hostname = False
+            # Otherwise this client refuses its own weak certificates
+            context.set_ciphers("DEFAULT@SECLEVEL=0")
+            context.load_cert_chain(certificate, key)
+            connection = http.client.HTTPSConnection(STATION, timeout=20, context=context)
+            connection.request("GET", f"/device/{OWN}.cfg", headers={"User-Agent": f"judge of reasons, {kind}"})
+            connection.getresponse().read()
+            connection.close()
+    found: dict[str, VerifyFault | None] = {}
+    end = time.monotonic() + TIMEOUT
+    while len(found) < len(REASONS) and time.monotonic() < end:
+        command = ["journalctl", "--quiet", "--output=cat", f"--since=@{begun}", "--grep", "judge of reasons"]
+        lines = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True).stdout.splitlines()
+        events = [json.loads(line[line.index("{") :]) for line in lines]
+        found = {event["agent"].partition(", ")[2]: fault_of(event["verify"].partition(":")[2]) for event in events}
+        time.sleep(0.2)
+    print(f"{len(found)} reasons of nginx:", {kind: fault.name if fault else None for kind, fault in found.items()})
+    return [f"{kind}: nginx's reason is read as {found.get(kind)}" for kind in REASONS if found.get(kind) != REASONS[kind]]
 
 
 def holds_secret(body: bytes) -> bool:
@@ -284,7 +346,7 @@ def fetch_meanwhile(stop: concurrent.futures.Future[list[str]]) -> list[str]:
 
 
 def main() -> None:
-    wrong = try_certificates()
+    wrong = [*try_certificates(), *try_reasons()]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         guessers = [pool.submit(guess, "http", HTTP_GUESSER, COUNT), pool.submit(guess, "https", HTTPS_GUESSER, COUNT)]
         wrong += fetch_meanwhile(guessers[1])
