@@ -11,6 +11,7 @@ from .label_texts import read_document, read_pairs
 from .scan_columns import DELIMITERS
 
 _SEPARATOR = re.compile(f"[{DELIMITERS}|{SEPARATORS}]")
+_CODE39_ENDS = "*"
 # Code 39 and Code 128, in which nobody prints a UPC or EAN
 _NOT_RETAIL = ("]A", "]C")
 
@@ -34,6 +35,9 @@ def read_structured(code: str) -> list[Field]:
 def _read_code(code: str) -> list[Field]:
     code = code.strip(" ")
     symbology, text = strip_symbology(code)
+    if len(text) > 2 and text[0] == text[-1] == _CODE39_ENDS:
+        # Printed as text below the bars, and sent by scanners that read them as characters
+        code = text = text[1:-1]
     fields = decode(code) or read_document(text)
     if fields:
         return fields

@@ -110,14 +110,15 @@ _GS1_SYMBOLOGIES = frozenset({"]C1", "]e0", "]d2", "]Q3", "]J1"})
 _RETAIL_SYMBOLOGY = "]E"
 _ENVELOPE = "[)>"
 _ELEMENT_FORMAT, _DATA_FORMAT = "05", "06"
-_GTIN = re.compile(r"[0-9]{12,14}")
+_GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
 _TWELVE_DIGITS = re.compile(r"[0-9A-F]{12}", re.IGNORECASE)
 _LABELLED_ELEMENT = re.compile(r"\(([0-9]{2,4})\)([^(]+)")
-_MAC_LABEL = re.compile(r"(?:MAC|23S)(?=(?:[0-9A-F]{2}[-:. ]?){5}[0-9A-F]{2}$|[0-9A-F]{4}\.)", re.IGNORECASE)
+# Call managers name units SEP or ATA and the address
+_MAC_LABEL = re.compile(r"(?:MAC|23S|SEP|ATA)(?=(?:[0-9A-F]{2}[-:. ]?){5}[0-9A-F]{2}$|[0-9A-F]{4}\.)", re.IGNORECASE)
 
 
 def is_article_number(text: str) -> bool:
-    """Tell whether *text* is a UPC (12 digits), EAN (13) or GTIN (14) with a valid check digit.
+    """Tell whether *text* is an EAN (8 or 13 digits), UPC (12) or GTIN (14) with a valid check digit.
 
     GS1 General Specifications, section 7.9.1: from the right, digits weigh 3 and 1 in turn, and the check digit makes the sum a
     multiple of ten.
@@ -160,7 +161,7 @@ def identify(text: str) -> Field | None:
 
 
 def strip_mac_label(text: str) -> str:
-    """Return *text* without MAC or the data identifier 23S in front of a MAC address."""
+    """Return *text* without MAC, the data identifier 23S, or SEP or ATA as in a unit's name, in front of a MAC address."""
     found = _MAC_LABEL.match(text)
     return text[found.end() :] if found else text
 

@@ -17,6 +17,7 @@ from .label_standards import OTHER_TEXT, PART_NUMBER, Field
 from .scan_columns import SYNONYMS, Column, column_of
 
 _IDENTITY = (Column.MAC, Column.SERIAL, Column.MODEL)
+_QUERY = re.compile(r"[^\s=&]+=[^\s=&]*(?:&[^\s=&]+=[^\s=&]*)+")
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 _MAC = r"[0-9A-F]{2}(?:[-:. ]?[0-9A-F]{2}){5}(?![0-9A-F])|(?:[0-9A-F]{4}[.:-]){2}[0-9A-F]{4}"
 # Longest first, or "mac" would hide "mac address"
@@ -30,12 +31,19 @@ _NAME = re.compile(
     r")\s*[:=#]?\s*",
     re.IGNORECASE,
 )
+# What people put between fields
+_BETWEEN = " ,;|/"
 _PART_NUMBER = re.compile(r"\s*P(?:ART)?[\W_]?N", re.IGNORECASE)
 
 
 def read_document(text: str) -> list[Field]:
-    """Return the fields of JSON or a URL; empty if the text is neither, or has none."""
-    pairs = _json_pairs(text) if text.startswith("{") else _url_pairs(text) if _URL.fullmatch(text) else ()
+    """Return the fields of JSON, a URL or the query of one; empty if the text is none of these, or has none."""
+    if text.startswith("{"):
+        pairs = _json_pairs(text)
+    elif _URL.fullmatch(text):
+        pairs = _url_pairs(text)
+    else:
+        pairs = iter(parse_qsl(text) if _QUERY.fullmatch(text) else ())
     return [field for name, value in pairs for field in _fields(name, value)]
 
 
@@ -59,7 +67,7 @@ def is_part_number(name: str, value: str) -> bool:
 
 def _fields(name: str, value: str) -> Iterator[Field]:
     """Yield the field of a name and a value; nothing for a name without a value."""
-    value = value.strip()
+    value = value.strip(_BETWEEN)
     column = column_of(name)
     if not value:
         return
@@ -79,8 +87,8 @@ def _json_pairs(text: str) -> Iterator[tuple[str, str]]:
     levels = [found]
     while levels:
         for name, value in levels.pop().items():
-            if isinstance(value, dict):
-                levels.append(value)
+            if isinstance(value, dict | list):
+                levels += [below for below in (value if isinstance(value, list) else [value]) if isinstance(below, dict)]
             elif isinstance(value, str | int):
                 yield name, str(value)
 

@@ -19,6 +19,8 @@ _PRODUCT_IDS = (
     (re.compile(r"(SPA\d{3,4}[A-Z]?\d?)-[A-Z0-9]{2}"), r"\1"),
 )
 # FN72302 too: CP-8851-K9=, CP-8851NR-K9=, CP-8832-EU-W-K9, ATA191-K9
+# Models of enterprise firmware, or multiplatform ones without the end of their name
+_ENTERPRISE = re.compile(r"(?:CISCO )?CP-?\d{4}(?:NR)?")
 _OTHER_FIRMWARE = re.compile(r"(?:CP-\d{4}|ATA\d{3})\S*-K9(?:\+\+)?=?")
 
 
@@ -34,7 +36,7 @@ def find_model(text: str, catalogue: Catalogue = BUILTIN) -> Model:
 
 def names_model(text: str, catalogue: Catalogue) -> bool:
     """Tell whether the text is a model's name or a product ID, even that of a phone with other firmware."""
-    return _look_up(text, catalogue) is not None or _has_other_firmware(text)
+    return _look_up(text, catalogue) is not None or _has_other_firmware(text) or bool(_ENTERPRISE.fullmatch(text.strip().upper()))
 
 
 def _has_other_firmware(text: str) -> bool:

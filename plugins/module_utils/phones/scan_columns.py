@@ -22,10 +22,13 @@ class Column(StrEnum):
 
 
 SYNONYMS: dict[Column, tuple[str, ...]] = {
-    Column.MAC: ("mac", "mac address", "mac addr", "mac id", "ethernet address"),
-    Column.SERIAL: ("serial", "serial number", "serial no", "s/n", "sn"),
+    Column.MAC: (
+        *("mac", "mac address", "mac addr", "mac id", "ethernet address"),
+        *("mac no", "ethernet mac", "eth mac", "wan mac", "lan mac"),
+    ),
+    Column.SERIAL: ("serial", "serial number", "serial no", "serial num", "ser no", "s/n", "sn"),
     Column.MODEL: (
-        *("model", "model name", "model number", "product", "product id", "product number", "pid"),
+        *("model", "model name", "model number", "model no", "mod", "product", "product id", "product number", "pid"),
         *("part number", "p/n", "pn"),
     ),
     Column.CUSTOMER: ("customer", "customer name", "client"),

@@ -3,7 +3,8 @@
 """Expressions of a template language in a value that nothing has rendered: a phone would take them as text.
 
 Sources: public templates of provisioning systems. FusionPBX writes Smarty (``{$account.1.user_id}``, ``{if isset($x)}``,
-``{foreach ...}``), wazo Jinja2, Provisioner Twig, which is written as Jinja2 is; others write PHP, Ruby's ERB, and shell variables.
+``{foreach ...}``), wazo Jinja2, Provisioner Twig, which is written as Jinja2 is, XiVO before it Python (``%(sip_proxy)s``), 3CX
+``%%extension_number%%``, FreePBX ``__line1Ext__``; others write PHP, Ruby's ERB, Perl's Template Toolkit, and shell variables.
 No value of a phone is written like this: its own macros are ``$NAME`` and ``$(NAME)``.
 """
 
@@ -17,8 +18,8 @@ class _Language(NamedTuple):
     name: str
     opening: str
     """Regular expression of what an expression begins with."""
-    closing: str
-    """What it ends with."""
+    closing: str | tuple[str, ...]
+    """What it ends with; one of these."""
 
 
 _LANGUAGES = (
@@ -26,7 +27,11 @@ _LANGUAGES = (
     _Language("Smarty", r"\{\$|\{/?(?:if|elseif|else|foreach|section|literal|assign|include)\b(?=[^{}]*\})", "}"),
     _Language("PHP", r"<\?(?:php\b|=)", "?>"),
     _Language("ERB", "<%", "%>"),
-    _Language("the shell", r"\$\{", "}"),
+    _Language("Template Toolkit", r"\[%", "%]"),
+    _Language("Python", r"%\((?=\w+\)[sd])", ("s", "d")),
+    _Language("3CX", r"%%(?=[A-Za-z][\w:.]*%%)", "%%"),
+    _Language("FreePBX", r"__(?=[A-Za-z][\w.]*__)", "__"),
+    _Language("the shell", r"[$#]\{", "}"),
 )
 _OPENING = re.compile("|".join(f"({language.opening})" for language in _LANGUAGES))
 

@@ -28,6 +28,8 @@ MODEL = Field("ATA192-3PW-K9", Column.MODEL)
         ('{"serialNumber": "FCH0000D021", "macAddress": "00005E005321", "pid": "ATA192-3PW-K9"}', [SERIAL, MAC, MODEL]),
         ('{"sn": "FCH0000D021", "device": {"mac": "00005E005321"}, "ports": [1], "on": null}', [SERIAL, MAC]),
         ('{"SN": "FCH0000D021", "port": 2}', [SERIAL, Field("2", other="the field port")]),
+        ('{"devices": [{"sn": "FCH0000D021", "mac": "00005E005321"}]}', [SERIAL, MAC]),
+        ("mac=00005E005321&sn=FCH0000D021&v=", [MAC, SERIAL]),
         # The name of a product is not that of a host
         (
             '{"name": "Desk phone", "phone_site": "Berlin"}',

@@ -10,7 +10,7 @@ from sample_scans import problems_of, read, units
 
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import ModelError
-from ansible_collections.voip.preprovision.plugins.module_utils.phones.model_labels import find_model
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.model_labels import find_model, names_model
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,13 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phones.model_lab
 )
 def test_finds_models(text, name):
     assert find_model(text).name == name
+
+
+@pytest.mark.parametrize("text", ["CP-8841", "cisco cp8841", "CP-8845NR"])
+def test_asks_whether_a_phone_is_multiplatform(text):
+    assert names_model(text, BUILTIN)
+    with pytest.raises(ModelError, match=r"if its label says 3PCC, write CP-88(41|45)-3PCC$"):
+        find_model(text)
 
 
 @pytest.mark.parametrize("text", ["CP-8851-K9=", "CP-8851NR-K9++=", "CP-8832-EU-W-K9", "ATA191-K9"])

@@ -68,6 +68,12 @@ HOW_TO_ENTER = "; leave it out, or write MAC: or SN: before it if it is one"
         f"00005E005321\n{GS}21FCH0000D021",
         "21FCH0000D021\nMAC00005E005321",
         "00005E005321\nSNFCH0000D021",
+        "WAN MAC: 00005E005321\nSer. No.: FCH0000D021",
+        # Names of units in call managers
+        "SEP00005E005321\nFCH0000D021",
+        "ATA00005E005321\nFCH0000D021",
+        # Code 39 with the characters at its ends
+        "*00005E005321*\n*SFCH0000D021*",
         # Symbologies
         "]C000005E005321\n]C0FCH0000D021",
         "00005E005321\n]C1010950600013435221FCH0000D021",
@@ -78,6 +84,8 @@ HOW_TO_ENTER = "; leave it out, or write MAC: or SN: before it if it is one"
         "https://example.com/?sn=FCH0000D021&mac=00005E005321",
         "SN:FCH0000D021 MAC:00005E005321",
         "MODEL=ATA192 SN=FCH0000D021 MAC=00005E005321",
+        "MAC=00005E005321&SN=FCH0000D021",
+        "MAC: 00005E005321 / SN: FCH0000D021",
         "PID=ATA192;SN=FCH0000D021;MAC=00005E005321;VER=1.2",
         "S/N: FCH0000D021, MAC: 00:00:5e:00:53:21, P/N: 74-1234-01",
         "Example ATA192 SN:FCH0000D021 MAC:00005E005321",
@@ -100,6 +108,7 @@ def test_structured_labels_name_the_model():
     ("code", "what"),
     [
         (UPC, f"'{UPC}' is a UPC or EAN article number"),
+        ("96385074", "'96385074' is a UPC or EAN article number"),
         ("9506000134352", "'9506000134352' is a UPC or EAN article number"),
         (f"]E00{UPC}", f"'0{UPC}' is a UPC or EAN article number"),
         ("]C10109506000134352", "'09506000134352' is a UPC or EAN article number"),

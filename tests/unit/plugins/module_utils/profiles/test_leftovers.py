@@ -23,6 +23,12 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.leftove
         ("<?= $line ?>", ("<?=", "PHP")),
         ("<%= @line %>", ("<%", "ERB")),
         ("${LINE}", ("${", "the shell")),
+        ("#{line}", ("#{", "the shell")),
+        ("[% line.user %]", ("[%", "Template Toolkit")),
+        ("%(sip_proxy)s", ("%(", "Python")),
+        ("%%extension_number%%", ("%%", "3CX")),
+        ("%%param::ip%%", ("%%", "3CX")),
+        ("__line1Ext__", ("__", "FreePBX")),
         # Values of phones that look a little like them
         ("$MA $(MAU:8:2) $$ $PN", ("", "")),
         ("(*xx|[3469]11|0|00|[2-9]xxxxxx|1xxx[2-9]xxxxxxS0|<:1408>[2-9]xxxxxx)", ("", "")),
@@ -30,6 +36,10 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.leftove
         ("start=3/8/7/2:0:0;end=11/1/7/2:0:0;save=1", ("", "")),
         ("fnc=sd+blf+cp;sub=100@$PROXY;nme={if you please", ("", "")),
         ("{1} <b> 100%", ("", "")),
+        ("%%", ("", "")),
+        ("50%% off %(", ("", "")),
+        ("a__b", ("", "")),
+        ("*67|#31#", ("", "")),
         ("", ("", "")),
     ],
 )
@@ -46,6 +56,9 @@ def test_finds_the_first_expression(value, expected):
         ("{{ line.password }}", ("{{", "Jinja2")),
         ("a{{b}}", ("", "")),
         ("${x}y", ("", "")),
+        ("__PASSWORD__", ("__", "FreePBX")),
+        ("%(password)s", ("%(", "Python")),
+        ("__a__b", ("", "")),
         ("{$", ("", "")),
     ],
 )
