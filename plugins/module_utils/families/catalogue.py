@@ -16,7 +16,8 @@ from .other_vendors import OTHER_FAMILIES
 from .overrides import override
 
 _MIN_SIMILARITY = 0.5
-_MAKER = re.compile(r"^(?:CISCO|LINKSYS|SIPURA)(?=[A-Z])")
+# Makers as labels write them before a model, and Yealink's kind of phone
+_MAKER = re.compile(r"^(?:(?:CISCO|LINKSYS|SIPURA|GRANDSTREAM|YEALINK|POLYCOM|POLY|SNOM)(?=[A-Z]))?(?:SIP(?=T\d))?")
 _WITHOUT_3PCC = re.compile(r"(?i)(?:Cisco )?(?:CP-?)?(\d{4})(?:NR)?")
 
 
