@@ -169,7 +169,8 @@ def main() -> None:
     rows = {"quick": quick, "full": full}[sys.argv[1]]()
     print("| daemon | fault | noticed after | healed after |\n| --- | --- | --- | --- |")
     for row in rows:
-        print(f"| {row.service} | {row.fault} | {row.noticed:.0f} s | {row.healed:.0f} s |")
+        noticed, healed = (f"{seconds:.0f} s" if seconds >= 0 else "never" for seconds in (row.noticed, row.healed))
+        print(f"| {row.service} | {row.fault} | {noticed} | {healed} |")
     sys.exit(any(row.healed < 0 for row in rows))
 
 
