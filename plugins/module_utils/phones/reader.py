@@ -177,7 +177,11 @@ class PhoneReader:
                 if not paths[key]:
                     ignored[f"phone_lines: {key} has no parameter in the family {family.name}, which would ignore it"] = None
                 elif value is not None:
-                    parameters[paths[key]] = _read_line_value(value, paths[key], key, family)
+                    try:
+                        parameters[paths[key]] = _read_line_value(value, paths[key], key, family)
+                    except ProfileError as error:
+                        # Users write the key, and may not know the parameter
+                        raise ProfileError(f"line {number}: {key}{str(error).removeprefix(paths[key])}") from error
         return Reading(parameters, (*ignored, *_ignored_values("phone_lines", parameters, family)))
 
     def _texts_of(self, family: Family) -> re.Pattern[str]:

@@ -515,8 +515,8 @@ class LeakTest:
         """Return stations with bad phones, rows or folders."""
         plant = self.secrets.plant
         return {
-            "explained": ({}, "phone mapping: phone_lines: Password_1_"),
-            "many": ({"phone_profiles_hosts": phones}, "phone list: phone_lines: Password_1_"),
+            "explained": ({}, "phone mapping: phone_lines: line 1: password"),
+            "many": ({"phone_profiles_hosts": phones}, "phone list: phone_lines: line 1: password"),
             "unwritable": ({"phone_profiles_path": "/proc/canary"}, "/proc/canary"),
             "full": ({"phone_profiles_path": "/run/canary"}, "No space left on device"),
             "rows": ({"phone_profiles_rows": "good.csv"}, "row-1: preprovision profile units/00-00-5e-00-53-81/spa504g.cfg"),

@@ -53,7 +53,7 @@ WRONG = {
     ),
     "lines": ({"phone_lines": {"password": "planted-2"}}, "phone lines and 1 more: phone_lines: it must be a list of mappings"),
     "line-text": ({"phone_lines": ["planted-3"]}, None),
-    "password": ({"phone_lines": [{"password": ["planted-4"]}]}, "phone_lines: Password_1_"),
+    "password": ({"phone_lines": [{"password": ["planted-4"]}]}, "phone_lines: line 1: password"),
     "web": ({"phone_web": "planted-5"}, "phone_web: it is text; write a mapping"),
     "web-key": (
         {"phone_web": {"admin_pasword": "planted-6"}},

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.ansible
 PHONE = '{phone_mac: "00:00:5e:00:53:0%d", phone_model: ATA192, %s}'
 WRITTEN = (
     ("phone_lines: [{}, {user_id: 0123}]", "phone_lines.2.user_id: the number in HOSTS line 6 is read as another one", "0123"),
-    ("phone_lines: [{password: on}]", "phone_lines: Password_1_ is true or false", "on"),
+    ("phone_lines: [{password: on}]", "phone_lines: line 1: password is true or false", "on"),
     ("phone_serial: 12:30", "phone_serial: the number in HOSTS line 8 is read as another one", "0123"),
     ("phone_firmware: 1.10", "phone_firmware: must be text, not a decimal fraction", "1.10"),
     (

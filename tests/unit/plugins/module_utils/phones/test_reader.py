@@ -210,13 +210,8 @@ def test_keys(master_key, variables, expected):
             "phone_profile_key_previous: the profile key is not text; write it in quotes, such as 'on'",
         ),
         *(
-            ({"phone_lines": [{}, {key: value}]}, f"phone_lines: {path} is {kind}; write it in quotes, such as '{example}'")
-            for key, path in (
-                ("user_id", "User_ID_2_"),
-                ("password", "Password_2_"),
-                ("proxy", "Proxy_2_"),
-                ("auth_id", "Auth_ID_2_"),
-            )
+            ({"phone_lines": [{}, {key: value}]}, f"phone_lines: line 2: {key} is {kind}; write it in quotes, such as '{example}'")
+            for key in ("user_id", "password", "proxy", "auth_id")
             for value, kind, example in (
                 (True, "true or false", "on"),
                 ({"value": False, "ua": "na"}, "true or false", "on"),
@@ -273,7 +268,7 @@ def test_keys(master_key, variables, expected):
         ),
         (
             {"phone_lines": [{"password": "secret\n"}]},
-            "phone_lines: Password_1_ holds the character U+000A at position 7, which no profile can carry to a phone",
+            "phone_lines: line 1: password holds the character U+000A at position 7, which no profile can carry to a phone",
         ),
     ],
 )
