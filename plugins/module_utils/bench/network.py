@@ -101,6 +101,10 @@ class BenchNetwork:
         """Number of phones that fit beside the station."""
         return len(self.hosts) - 1
 
+    def contains(self, address: str) -> bool:
+        """Return whether a host on this LAN can have the address."""
+        return _number(address) in self.hosts
+
     def __str__(self) -> str:
         return f"{self.address}/{self.prefix}"
 
