@@ -174,27 +174,33 @@ def plan_dhcp(settings: Mapping[str, Any], catalogue: Catalogue = BUILTIN, prefi
     interface = settings["interface"]
     if not isinstance(interface, str) or not _INTERFACE.fullmatch(interface):
         raise OptionError(f"{variable('interface')} is {interface!r}, which is not the name of a network interface, such as bench0")
-    pool = plan_pool(bench, settings["pool_size"], variable("pool_size"))
+    options = _common_options(settings, bench, prefix)
+    classes = plan_classes(settings["families"], variable("families"), catalogue, settings)
+    routers = [
+        *_routers(options, bench, variable("option_3")),
+        *(
+            address
+            for family in classes
+            for address in _routers(family.options, bench, f"{variable('families')}: {family.family}: option_3")
+        ),
+    ]
+    pool = plan_pool(bench, settings["pool_size"], variable("pool_size"), routers)
     reservations = plan_reservations(settings["reservations"], bench, pool, variable("reservations"))
     lease_time = whole_number(settings["lease_time"], variable("lease_time"), 60, 31_536_000)
     unknown_lease_time = whole_number(settings["unknown_lease_time"], variable("unknown_lease_time"), 60, 31_536_000)
     known_pool, shared_pool = split_pool(pool, sum(phone.address is None for phone in reservations))
-    plan = DhcpPlan(
+    return DhcpPlan(
         bench=bench,
         interface=interface,
         lease_time=lease_time,
         unknown_lease_time=min(unknown_lease_time, lease_time),
         authoritative=bool(settings["authoritative"]),
-        options=_common_options(settings, bench, prefix),
+        options=options,
         known_pool=known_pool,
         pool=shared_pool,
-        classes=plan_classes(settings["families"], variable("families"), catalogue, settings),
+        classes=classes,
         reservations=reservations,
     )
-    _check_routers(plan.options, bench, variable("option_3"))
-    for family in plan.classes:
-        _check_routers(family.options, bench, f"{variable('families')}: {family.family}: option_3")
-    return plan
 
 
 def _common_options(settings: Mapping[str, Any], bench: BenchNetwork, prefix: str) -> tuple[Option, ...]:
@@ -208,7 +214,8 @@ def _common_options(settings: Mapping[str, Any], bench: BenchNetwork, prefix: st
         "option_150": settings["option_150"] or [station],
     }
     planned = [*_named_options(named, prefix)]
-    if settings["option_132"]:
+    # A number on the command line is text
+    if str(settings["option_132"]) not in ("0", ""):
         planned.append(vlan_option(_VLAN, settings["option_132"], settings["option_132_type"], f"{prefix}option_132"))
     if settings["domain"]:
         planned.append(name_option(_DOMAIN, settings["domain"], f"{prefix}domain"))
@@ -239,14 +246,15 @@ def _named_options(settings: Mapping[str, Any], prefix: str) -> list[Option]:
     ]
 
 
-def _check_routers(options: Sequence[Option], bench: BenchNetwork, where: str) -> None:
-    """Raise OptionError for a router that is not on the clients' own network (RFC 2132, section 3.5)."""
-    for option in options:
-        for address in addresses(option) if option.code == _ROUTERS else ():
-            if not bench.contains(address):
-                raise OptionError(
-                    f"{where} contains {address}, which is not an address of the bench {bench.cidr}, where phones could reach it"
-                )
+def _routers(options: Sequence[Option], bench: BenchNetwork, where: str) -> list[str]:
+    """Return the routers; raise OptionError for one that is not on the clients' own network (RFC 2132, section 3.5)."""
+    routers = [address for option in options if option.code == _ROUTERS for address in addresses(option)]
+    for router in routers:
+        if not bench.contains(router):
+            raise OptionError(
+                f"{where} contains {router}, which is not an address of the bench {bench.cidr}, where phones could reach it"
+            )
+    return routers
 
 
 def _prefixes(values: object, where: str) -> tuple[str, ...]:

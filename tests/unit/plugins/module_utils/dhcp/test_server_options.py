@@ -271,3 +271,20 @@ def test_settings_of_their_own_are_named():
             plan_dhcp(SETTINGS | {"custom_options": [{"code": code, "type": "hex", "value": "00"}]})
         sentence = f"dhcp_server_custom_options: option {code} has a setting of its own; set dhcp_server_{variable} instead"
         assert str(raised.value) == sentence
+
+
+def test_no_phone_gets_a_routers_address():
+    settings = {"option_3": ["192.0.2.254"], "families": {"spa": {"option_3": ["192.0.2.252"]}}, "pool_size": 3}
+    assert [str(part) for part in plan_dhcp(SETTINGS | settings).pool] == [
+        "192.0.2.250 to 192.0.2.251",
+        "192.0.2.253 to 192.0.2.253",
+    ]
+    with pytest.raises(
+        BenchError, match=r"^dhcp_server_pool_size is 252, but 192.0.2.0/24 has room for 251 phones beside the station and"
+    ):
+        plan_dhcp(SETTINGS | settings | {"pool_size": 252})
+
+
+@pytest.mark.parametrize("nothing", [0, "0", ""])
+def test_no_vlan_by_default(nothing):
+    assert 132 not in [option.code for option in plan_dhcp(SETTINGS | {"option_132": nothing}).options]
