@@ -207,7 +207,7 @@ def plan_pool(
     """Return the last ``size`` host addresses except the station's own and *routers*, in ranges of at most MAX_POOL_SIZE."""
     count = whole_number(size, variable, 1, 2**24)
     taken = sorted({_number(bench.address), *map(_number, routers)}, reverse=True)
-    room = len(bench.hosts) - len(taken)
+    room = bench.room + 1 - len(taken)
     if count > room:
         others = "the station and its routers" if len(taken) > 1 else "the station"
         raise BenchError(
