@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import BenchError
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import OptionError, plan_dhcp
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp import dhcpd_configuration as dhcpd
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.options import Option, OptionError
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import plan_dhcp
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
 
@@ -30,19 +32,25 @@ def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = 
         "lease_time": plan.lease_time,
         "unknown_lease_time": plan.unknown_lease_time,
         "authoritative": plan.authoritative,
-        "options": [{"name": option.name, "value": option.text} for option in plan.options],
+        "declarations": [declaration._asdict() for declaration in dhcpd.declarations(plan.all_options)],
+        "unrequested": dhcpd.unrequested(plan.all_options),
+        "options": _options(plan.options),
         "known_pool": [asdict(part) for part in plan.known_pool],
         "pool": [asdict(part) for part in plan.pool],
         "classes": [
             {
                 "name": family.family,
-                "condition": family.condition,
-                "options": [{"name": option.name, "value": option.text} for option in family.options],
+                "condition": dhcpd.vendor_class_condition(family.prefixes, family.others),
+                "options": _options(family.options),
             }
             for family in plan.classes
         ],
         "hosts": [{"name": phone.name, "mac": phone.mac.colon, "address": phone.address} for phone in plan.reservations],
     }
+
+
+def _options(options: Iterable[Option]) -> list[dict[str, str]]:
+    return [{"name": dhcpd.option_name(option.code), "value": dhcpd.option_value(option)} for option in options]
 
 
 class FilterModule:

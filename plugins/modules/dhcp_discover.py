@@ -125,9 +125,9 @@ offers:
       sample: ""
     options:
       description: >-
-        All its options, as C(option_) with the number. Those that phones are provisioned by are text (66, 67, 159, 160) or lists of
-        addresses (3, 6, 42, 150). Bytes other than printable ASCII appear as V(\\x0a). Options without a known form, such as 43,
-        are in hexadecimal digits.
+        All its options, as C(option_) with the number. Those that phones are provisioned by are text (66, 67, 159, 160), lists of
+        addresses (3, 6, 42, 150), or a number or its digits (132). Bytes other than printable ASCII appear as V(\\x0a). Options
+        without a known form, such as 43, are in hexadecimal digits.
       type: dict
       sample:
         option_1: 255.255.255.0

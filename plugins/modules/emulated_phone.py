@@ -73,6 +73,13 @@ options:
         elements: str
         choices: [vendor_class_nul, no_vendor_class, tftp_name_ff, other_names, asks_twice]
         default: []
+      user_agent:
+        description:
+          - User-Agent that this phone sends by HTTP, as if it had been configured; empty for its family's.
+          - It may contain macros, such as C($MA), and C($VERSION) for what the family's has before its parentheses.
+          - A parameter for it in the phone's profile, such as C(HTTP_User_Agent_Name), wins.
+        type: str
+        default: ""
   count:
     description:
       - Number of synthetic phones, with consecutive MAC addresses from O(first_mac) on. The station must have profiles for them.
@@ -480,6 +487,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
             "roots": {"type": "path"},
             "parameters": {"type": "dict", "default": {}},
             "habits": HABITS,
+            "user_agent": {"type": "str", "default": ""},
         },
     },
     "count": {"type": "int", "default": 0},

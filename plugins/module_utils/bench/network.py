@@ -101,6 +101,10 @@ class BenchNetwork:
         """Number of phones that fit beside the station."""
         return len(self.hosts) - 1
 
+    def contains(self, address: str) -> bool:
+        """Return whether a host on this LAN can have the address."""
+        return _number(address) in self.hosts
+
     def __str__(self) -> str:
         return f"{self.address}/{self.prefix}"
 
@@ -197,20 +201,27 @@ def check_open_ports(
         )
 
 
-def plan_pool(bench: BenchNetwork, size: object, variable: str = "dhcp_server_pool_size") -> tuple[AddressRange, ...]:
-    """Return the last ``size`` host addresses except the station's own, in ranges of at most MAX_POOL_SIZE."""
+def plan_pool(
+    bench: BenchNetwork, size: object, variable: str = "dhcp_server_pool_size", routers: Iterable[str] = ()
+) -> tuple[AddressRange, ...]:
+    """Return the last ``size`` host addresses except the station's own and *routers*, in ranges of at most MAX_POOL_SIZE."""
     count = whole_number(size, variable, 1, 2**24)
-    if count > bench.room:
+    taken = sorted({_number(bench.address), *map(_number, routers)}, reverse=True)
+    room = bench.room + 1 - len(taken)
+    if count > room:
+        others = "the station and its routers" if len(taken) > 1 else "the station"
         raise BenchError(
-            f"{variable} is {count}, but {bench.cidr} has room for {bench.room} phones beside the station;"
-            f" lower it to {bench.room} or give bench_address a shorter prefix than /{bench.prefix}"
+            f"{variable} is {count}, but {bench.cidr} has room for {room} phones beside {others};"
+            f" lower it to {room} or give bench_address a shorter prefix than /{bench.prefix}"
         )
-    station = _number(bench.address)
+    pieces: list[range] = []
     end = bench.hosts.stop
-    start = end - count
-    pieces = [range(start, end)]
-    if station >= start:
-        pieces = [range(start - 1, station), range(station + 1, end)]
+    for number in taken:
+        if number >= end - count:
+            pieces.insert(0, range(number + 1, end))
+            count -= end - number - 1
+            end = number
+    pieces.insert(0, range(end - count, end))
     return tuple(
         AddressRange(_text(chunk), _text(min(chunk + MAX_POOL_SIZE, piece.stop) - 1))
         for piece in pieces

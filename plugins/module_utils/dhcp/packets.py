@@ -3,7 +3,7 @@
 """DHCPv4 messages as carried in UDP: build and parse them, and show their options.
 
 Sources: RFC 2131 (message, broadcast flag), RFC 2132 (options, overload), RFC 3396 (long options in parts), RFC 5859 (option 150);
-phones' use of 159 and 160: provisioning guides of the multiplatform phones.
+phones' use of 159 and 160: provisioning guides of the multiplatform phones. For 132 see options.py.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class MessageType(IntEnum):
 BOOTP = "bootp"
 """What results and messages show for a message without a type."""
 
-PARAMETERS = (1, 3, 6, 12, 15, 42, 43, 60, 66, 67, 150, 159, 160)
+PARAMETERS = (1, 3, 6, 12, 15, 42, 43, 60, 66, 67, 125, 132, 150, 159, 160)
 """Options that phones are provisioned by; a DISCOVER asks for them."""
 
 _HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")
@@ -72,6 +72,7 @@ _TEXTS = frozenset({12, 14, 15, 17, 18, 40, 56, 60, 62, 64, 66, 67, 100, 101, 11
 _ADDRESSES = frozenset({1, 3, 4, 5, 6, 7, 28, 41, 42, 44, 45, 50, 54, 69, 70, 72, 150})
 _SINGLE_ADDRESSES = frozenset({1, 28, 50, 54})
 _NUMBERS = frozenset({2, 23, 26, 51, 52, 53, 57, 58, 59})
+_VLAN = 132
 
 
 class DhcpPacketError(ValueError):
@@ -248,8 +249,11 @@ def _parts(data: bytes, where: str) -> Iterator[tuple[int, bytes]]:
 
 def show_option(code: int, value: bytes) -> str | int | list[str]:
     """Return an option's value: text, a number, an address, a list of addresses, or hexadecimal digits for other options."""
-    if code in _TEXTS:
+    if code in _TEXTS or (code == _VLAN and value.isdigit()):
         return show_text(value)
+    # As a number, it is at most 4094, and begins with a byte that is no digit
+    if code == _VLAN and len(value) in (2, 4):
+        return int.from_bytes(value, "big")
     if code in _NUMBERS and len(value) in (1, 2, 4):
         # The time offset (2) is negative west of Greenwich
         return int.from_bytes(value, "big", signed=code == 2)

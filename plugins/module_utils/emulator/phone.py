@@ -170,6 +170,10 @@ class EmulatedPhone:
         self._parameters.update(parameters)
         self._customization.advance(CustomizationEvent.SET_UP)
 
+    def configure_user_agent(self, text: str) -> None:
+        """Set the User-Agent, with macros, that the phone sends until its profile sets another; empty for its family's."""
+        self._state.own_user_agent = text
+
     def report(self) -> PhoneReport:
         """Return what happened, without secrets."""
         return self._reporter.report(str(self.customization), self._schedule.get(TimerKind.RESYNC))

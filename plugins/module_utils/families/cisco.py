@@ -169,6 +169,7 @@ _MPP = dataclasses.replace(
     block_size=1428,
     vendor_classes=("CP-6", "CP-7", "CP-8"),
     user_agent="Cisco-{model}/{firmware} ({mac})",
+    user_agent_parameter="HTTP_User_Agent_Name",
     firmware="11.3.2",
     software_version="sip88xx.11-3-2MPP0001-609",
     settings={

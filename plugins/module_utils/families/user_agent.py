@@ -6,14 +6,19 @@ Sources: the vendor chapter's example of an ATA192-MPP and field captures of MPP
 wazo_cisco_spa/common/common.py). ATA19x and old SPA units send their serial number, MPP phones their MAC address, SPA5xx both. The
 names Sipura and PAP2T are known from SIP; that such phones send them by HTTP in the same form is inferred, and so is that 98xx
 phones do as MPP phones. An SPA8000 sends nothing in parentheses; that others can do so too is inferred.
+
+The chapter says that the User-Agent is configurable, without the parameter's name. MPP phones have HTTP_User_Agent_Name: exports of
+the 8811 to 8865 (FusionPBX) have ``$VERSION ($MA)`` in it, which is the usual User-Agent if $VERSION is all before its parentheses.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..common.mac import Mac, MacError, parse_mac
+from ..profiles.macros import expand
 from .model import Model
 
 # A request is not to be trusted: only visible ASCII
@@ -75,3 +80,12 @@ def format_user_agent(model: Model, mac: Mac, serial: str, firmware: str | None 
         MAC=mac.upper,
         serial=serial,
     )
+
+
+def configured_user_agent(text: str, usual: str, macros: Mapping[str, str]) -> str:
+    """Return the header that a phone sends if *text* is configured, with its *macros*; *usual*: what it sends otherwise.
+
+    Guess: what a header cannot hold becomes a question mark.
+    """
+    expanded = expand(text, {**macros, "VERSION": usual.partition(" (")[0]}).strip()
+    return re.sub("[^ -~]", "?", expanded) or usual

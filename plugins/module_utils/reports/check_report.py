@@ -71,7 +71,7 @@ _DISK_REMEDY = "find what fills it with 'df -h' and 'df -i', free some, and run 
 _KINDS = frozenset(EventKind)
 _NOT_ASKED = "the station was not asked"
 _HEADINGS = ("phone", "step", "result", "what")
-_SHOWN_OPTIONS = ("66", "160", "159", "150", "43", "60", "125", "6", "42")
+_SHOWN_OPTIONS = ("66", "160", "159", "150", "43", "60", "125", "132", "3", "6", "42")
 _STEP_OF_CODE: Mapping[str, CheckStep] = MappingProxyType(
     {
         FailureCode.NO_ROOT: CheckStep.CERTIFICATE,

@@ -138,10 +138,13 @@ class Packet:
 
 
 def record_filter(phone: Mac) -> str:
-    """Return a capture filter for a phone's packets, and for broadcast DHCP responses that contain its address."""
+    """Return a capture filter for a phone's packets, and for broadcast DHCP responses that contain its address.
+
+    A mirrored port may carry VLAN tags. What follows ``vlan`` in a filter sees tagged packets only (pcap-filter(7)), so it is last.
+    """
     digits = phone.plain
-    inside = f"udp[36:4] = 0x{digits[:8]} and udp[40:2] = 0x{digits[8:]}"
-    return f"ether host {phone.colon} or ((udp port 67 or udp port 68) and {inside})"
+    dhcp = f"(udp port 67 or udp port 68) and udp[36:4] = 0x{digits[:8]} and udp[40:2] = 0x{digits[8:]}"
+    return f"ether host {phone.colon} or ({dhcp}) or (vlan and {dhcp})"
 
 
 def phone_filter(phone: Mac, since: float | None = None) -> str:

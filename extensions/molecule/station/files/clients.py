@@ -102,6 +102,24 @@ def text_of(lease: dict[str, str], code: int, name: str) -> str:
     return lease.get(name) or bytes.fromhex(lease.get(f"opt{code}", "")).decode()
 
 
+def vlan_of(lease: dict[str, str]) -> bytes:
+    """Return option 132, which udhcpc passes as a number of two bytes if it knows it."""
+    return int(lease["vlanid"]).to_bytes(2, "big") if "vlanid" in lease else bytes.fromhex(lease.get("opt132", ""))
+
+
+def check_vendor_options(lease: dict[str, str]) -> None:
+    """Check the options of a family that has all of them."""
+    url = f"http://{NAME}/".encode()
+    check("udhcpc, options of a family: router", lease.get("router"), STATION)
+    check("udhcpc, options of a family: 7", addresses(lease.get("opt7", "")), [STATION])
+    check("udhcpc, options of a family: 43", bytes.fromhex(lease.get("opt43", "")), bytes([1, len(url)]) + url)
+    block = bytes([11, len(url)]) + url
+    check("udhcpc, options of a family: 125", bytes.fromhex(lease.get("opt125", "")), b"\0\0\x0d\xe9" + bytes([len(block)]) + block)
+    check("udhcpc, options of a family: 132", vlan_of(lease), b"30")
+    check("udhcpc, options of a family: 159", bytes.fromhex(lease.get("opt159", "")).decode(), f"http://{NAME}/y/")
+    check("udhcpc, options of a family: 224", bytes.fromhex(lease.get("opt224", "")), b"\0\5")
+
+
 def check_options(what: str, lease: dict[str, str], server: str, url: str) -> None:
     check(f"{what}: mask", lease.get("subnet"), "255.255.255.0")
     check(f"{what}: server", lease.get("serverid"), STATION)
@@ -128,6 +146,11 @@ def ask_for_addresses(folder: Path) -> None:
         other = udhcpc(folder, "CISCO ata192", "-x", "0x3d:01aabbccddeeff")
         check_options("udhcpc, another family, in capitals", other, name, urls)
         check("udhcpc, another client identifier: the same address", other.get("ip"), lease.get("ip"))
+        # udhcpc requests neither 132 nor 224
+        check("udhcpc, option 132 as a number", vlan_of(other), b"\0\x14")
+        check("udhcpc, option 132 as digits", vlan_of(lease), b"20")
+        check("udhcpc, a custom option", bytes.fromhex(lease.get("opt224", "")), b'VLAN-A="20";')
+        check_vendor_options(udhcpc(folder, "yealink", "-O", "159"))
 
         config, leases = folder / "dhclient.conf", folder / "leases"
         config.write_text(

@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 
 from ...common.redaction import HIDDEN, is_secret, redact_urls
-from ...families.user_agent import format_user_agent
+from ...families.user_agent import configured_user_agent, format_user_agent
 from ...firmware.loads import agent_version
 from ...phones.phone import Phone
 from ...profiles.macros import KNOWN, SECRET
@@ -31,6 +31,8 @@ class PhoneState:
     has_certificate: bool
     rng: random.Random = field(repr=False)
     habits: frozenset[Habit] = frozenset()
+    own_user_agent: str = ""
+    """User-Agent that was configured otherwise than by a parameter that is known, with macros; empty: the family's."""
     parameters: dict[str, str] = field(default_factory=dict, repr=False)
     roots: bytes = field(default=b"", repr=False)
     """All that the phone trusts, PEM."""
@@ -55,6 +57,7 @@ class PhoneState:
         """Restore factory settings; firmware stays."""
         self.add_roots(b"", "")
         self.keys |= self._secret_values()
+        self.own_user_agent = ""
         self.parameters.clear()
         self.parameters.update(dict.fromkeys(self.family.profile_rules[:1], self.family.factory_rule))
 
@@ -72,7 +75,9 @@ class PhoneState:
     def user_agent(self) -> str:
         """The value of the User-Agent header."""
         version = agent_version(self.version, self.family)
-        return format_user_agent(self.phone.model, self.phone.mac, self.phone.serial, version)
+        usual = format_user_agent(self.phone.model, self.phone.mac, self.phone.serial, version)
+        text = self.parameters.get(self.family.user_agent_parameter) or self.own_user_agent
+        return configured_user_agent(text, usual, self.macros())
 
     def get(self, setting: str, default: str = "") -> str:
         """Return the value of a typed setting such as ``resync.periodic``, or *default* where it is not set."""

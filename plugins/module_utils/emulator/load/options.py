@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from ...phones.reader import PhoneReader, read_phones
 from ..device.habits import Habit, HabitError, read_habits
 
 _ADDRESSES_OF_ONE_VENDOR = 1 << 24
+_HEADER = re.compile("[ -~]*")
 _MINIMA: Mapping[str, int] = {
     "count": 0,
     "power_cycles": 1,
@@ -48,6 +50,8 @@ class PhoneOptions:
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Parameters that the phone has when it is first switched on, besides factory settings."""
     habits: frozenset[Habit] = frozenset()
+    user_agent: str = ""
+    """User-Agent that it sends by HTTP unless a parameter sets another, with macros; empty: its family's."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def read_options(params: Mapping[str, Any]) -> LoadTestOptions:
 def _read_phone(given: Mapping[str, Any], common_habits: Iterable[str]) -> PhoneOptions:
     parameters = {str(name): str(value) for name, value in given.get("parameters", {}).items()}
     habits = _read_habits(f"phone {given['name']}: habits", [*given.get("habits", ()), *common_habits])
+    if not _HEADER.fullmatch(given.get("user_agent", "")):
+        raise LoadTestError(f"phone {given['name']}: user_agent is {given['user_agent']!r}; it must be printable ASCII")
     return PhoneOptions(**{**given, "parameters": parameters, "habits": habits})
 
 

@@ -25,10 +25,10 @@ from ...dhcp.discovery import receive
 from ...dhcp.frames import Datagram, build_frame
 from ...dhcp.packets import NO_ADDRESS, REPLY, DhcpPacket, DhcpPacketError, MessageType, build, discover_message, parse, show_option
 
-REQUESTED = (1, 3, 6, 15, 42, 43, 60, 66, 67, 125, 150, 159, 160)
+REQUESTED = (1, 3, 6, 15, 42, 43, 60, 66, 67, 125, 132, 150, 159, 160)
 """Options that a phone requests."""
 
-_SHOWN = (1, 3, 6, 15, 42, 51, 54, 60, 66, 67, 150, 159, 160)
+_SHOWN = (1, 3, 6, 15, 42, 43, 51, 54, 60, 66, 67, 125, 132, 150, 159, 160)
 _MESSAGE_TYPE, _PARAMETER_LIST, _REQUESTED_ADDRESS, _SERVER, _VENDOR_CLASS = 53, 55, 50, 54, 60
 _FIRST_WAIT = 4.0
 _MAX_WAIT = 64.0

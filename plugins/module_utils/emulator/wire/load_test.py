@@ -78,6 +78,7 @@ class LoadTest:
             checksums=self.options.checksums,
             habits=phone_options.habits,
         )
+        emulated.configure_user_agent(phone_options.user_agent)
         if phone_options.parameters:
             emulated.set_up_by_hand(phone_options.parameters)
         identity = PhoneIdentity(phone.mac, phone.model.family.block_size, certificate, phone_options.habits)

@@ -99,6 +99,7 @@ EXCLUDE = "vendor_class_nul and no_vendor_class exclude each other"
     ("values", "words"),
     [
         ({"phones": [option(habits=["vendor_class_nul"])], **NO_OPTION_60}, f"phone desk: habits: {EXCLUDE}"),
+        ({"phones": [option(user_agent="a\nb")]}, r"phone desk: user_agent is 'a\nb'; it must be printable ASCII"),
         ({**SYNTHETIC, "habits": ["vendor_class_nul", "no_vendor_class"]}, f"habits: {EXCLUDE}"),
         ({}, "no phones; list some in phones, or set count"),
         ({"count": -1}, "count is -1; it must be at least 0"),

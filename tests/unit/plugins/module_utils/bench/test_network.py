@@ -7,7 +7,7 @@ import ipaddress
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import (
@@ -100,12 +100,21 @@ def test_pool(address, size, ranges):
 
 
 @given(st.integers(8, 30), st.data())
-def test_pools_have_their_size_and_exclude_the_station(prefix, data):
+def test_pools_have_their_size_and_exclude_the_station_and_routers(prefix, data):
     network = ipaddress.ip_network((0x0A000000, prefix))
     station = network[data.draw(st.integers(1, network.num_addresses - 2))]
     bench = parse_bench_address(f"{station}/{prefix}")
-    size = data.draw(st.integers(1, min(bench.room, 5 * MAX_POOL_SIZE)))
-    parts = [(ipaddress.ip_address(part.first), ipaddress.ip_address(part.last)) for part in plan_pool(bench, size)]
+    hosts = st.integers(1, network.num_addresses - 2) | st.integers(max(1, network.num_addresses - 9), network.num_addresses - 2)
+    routers = [str(network[host]) for host in data.draw(st.lists(hosts, max_size=3))]
+    room = bench.room - len({*routers} - {str(station)})
+    assume(room > 0)
+    size = data.draw(st.integers(1, min(room, 5 * MAX_POOL_SIZE)))
+    pool = plan_pool(bench, size, routers=routers)
+    parts = [(ipaddress.ip_address(part.first), ipaddress.ip_address(part.last)) for part in pool]
+    assert not any(first <= ipaddress.ip_address(router) <= last for router in routers for first, last in parts)
+    # Of the last addresses, none is left out but these
+    left_out = {int(station), *(int(ipaddress.ip_address(router)) for router in routers)}
+    assert int(parts[0][0]) == int(network[-1]) - size - sum(number > int(parts[0][0]) for number in left_out)
     assert sum(int(last) - int(first) + 1 for first, last in parts) == size
     assert all(int(last) - int(first) < MAX_POOL_SIZE and first <= last for first, last in parts)
     assert all(network[0] < first and last < network[-1] and not first <= station <= last for first, last in parts)

@@ -78,7 +78,7 @@ def test_discover_requests_the_provisioning_options():
     assert len(data) == 300
     packet = parse(data)
     assert packet.message == "discover"
-    assert set(packet.options[55]) == {1, 3, 6, 12, 15, 42, 43, 60, 66, 67, 150, 159, 160}
+    assert set(packet.options[55]) == {1, 3, 6, 12, 15, 42, 43, 60, 66, 67, 125, 132, 150, 159, 160}
     assert packet.options[60] == b"CISCO ATA192-MPP"
     assert 60 not in discover_message(1, CLIENT).options
 
@@ -206,6 +206,12 @@ def test_reads_message_types(options, message, server):
         (51, b"\0\0\x0e\x10\0", "00000e1000"),
         (51, b"", ""),
         (2, b"\xff\xff\xf1\xf0", -3600),
+        (132, b"20", "20"),
+        (132, b"4094", "4094"),
+        (132, b"\0\x14", 20),
+        (132, b"\0\0\x0f\xfe", 4094),
+        (132, b"\0\0\x14", "000014"),
+        (132, b"", ""),
         (53, b"\2", 2),
         (224, b"abc", "616263"),
     ],

@@ -1,26 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DHCP options as they travel and as dhcpd.conf spells them; nothing that a user writes becomes configuration."""
+"""The plan of the bench's DHCP server: options for all phones and for families, which phone belongs to which, addresses."""
 
 from __future__ import annotations
 
-import json
-import re
-
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import BenchError
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import (
-    OptionError,
-    addresses_option,
-    name_option,
-    plan_classes,
-    plan_dhcp,
-    quote,
-    server_option,
-    vendor_class_condition,
-)
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.options import Option, OptionError, OptionType
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import plan_classes, plan_dhcp
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 
 SETTINGS = {
@@ -33,121 +20,20 @@ SETTINGS = {
     "domain": "",
     "option_66": "",
     "option_150": [],
+    "option_159": "",
     "option_160": "",
+    "option_3": [],
     "option_42": [],
     "option_6": [],
+    "option_43": [],
+    "option_125": [],
+    "option_132": 0,
+    "option_132_type": "text",
+    "custom_options": [],
     "reservations": [],
     "families": {},
 }
-
-
-def unquote(text: str) -> str:
-    """Read a string as dhcpd's lexer does: up to the first quote that no backslash precedes, and to its very end."""
-    body = re.fullmatch(r'"((?:[^"\\\n]|\\.)*)"', text)
-    assert body
-    return re.sub(r"\\(.)", r"\1", body[1])
-
-
-@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
-def test_quoted_text_reads_back(text):
-    assert unquote(quote(text)) == text
-
-
-@pytest.mark.parametrize("text", ["a\nb", "a\tb", "a\x00", "ä", "a\x7f"])
-def test_rejects_text_that_dhcpd_cannot_carry(text):
-    with pytest.raises(OptionError, match="characters other than printable ASCII"):
-        quote(text)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("192.0.2.1", '"192.0.2.1"'),
-        ("prov.example.net", '"prov.example.net"'),
-        ("tftp://192.0.2.1", '"tftp://192.0.2.1"'),
-        ("http://prov.example.net:8080/a/$PSN.xml?m=$MA", '"http://prov.example.net:8080/a/$PSN.xml?m=$MA"'),
-        ("HTTPS://prov.example.net/", '"HTTPS://prov.example.net/"'),
-        ("https://a.example.net/;http://192.0.2.2", '"https://a.example.net/;http://192.0.2.2"'),
-        ('http://prov.example.net/a"b\\c', '"http://prov.example.net/a\\"b\\\\c"'),
-        ("http://h/" + "x" * 246, '"http://h/' + "x" * 246 + '"'),
-    ],
-)
-def test_option_66(value, text):
-    option = server_option(66, value, "where")
-    assert (option.name, option.data, option.text) == ("tftp-server-name", value.encode(), text)
-
-
-@pytest.mark.parametrize(
-    ("value", "sentence"),
-    [
-        ("http://h/" + "x" * 247, "where is 256 bytes long, but a DHCP option can contain at most 255; shorten it"),
-        ("192.0.2.300", "where is '192.0.2.300', and '192.0.2.300' is not an IPv4 address, host name or URL; write it as"),
-        ("prov example", "where is 'prov example', and 'prov example' is not an IPv4 address, host name or URL"),
-        ("ftp://prov.example.net/", "where is 'ftp://prov.example.net/', and 'ftp://prov.example.net/' is no"),
-        ("http://prov.example.net/a b", "where is 'http://prov.example.net/a b', and "),
-        ("http://user@prov.example.net/", "where is 'http://user@prov.example.net/', and "),
-        ("http://prov.example.net:0/", "where is 'http://prov.example.net:0/', and "),
-        ("http://prov.example.net:65536/", "where is 'http://prov.example.net:65536/', and "),
-        ("http:///x", "where is 'http:///x', and "),
-        ("http://[2001:db8::1]/", "where is 'http://[2001:db8::1]/', and "),
-        ("prov.example.net/x", "where is 'prov.example.net/x', and "),
-        ("a;b;c", "where is 'a;b;c'; phones accept at most two servers, joined by ';'"),
-        ("a;", "where is 'a;', and '' is not an IPv4 address, host name or URL"),
-        ('a"; } host x { "', "where is 'a\"; } host x { \"', and 'a\"' is no"),
-        ("prov.example.net\n", "where is 'prov.example.net\\n'; phones accept printable ASCII without spaces around it"),
-        (" prov.example.net", "where is ' prov.example.net'; phones accept printable ASCII without spaces around it"),
-        ("prév.example.net", "where is 'prév.example.net'; phones accept printable ASCII"),
-        (66, "where is 66; phones accept printable ASCII"),
-    ],
-)
-def test_rejects_invalid_option_66(value, sentence):
-    with pytest.raises(OptionError) as raised:
-        server_option(66, value, "where")
-    assert str(raised.value).startswith(sentence)
-
-
-@pytest.mark.parametrize(
-    ("code", "values", "name", "data", "text"),
-    [
-        (6, ["192.0.2.1"], "domain-name-servers", "c0000201", "192.0.2.1"),
-        (42, ["192.0.2.1", "192.0.2.2"], "ntp-servers", "c0000201c0000202", "192.0.2.1, 192.0.2.2"),
-        (150, ("192.0.2.255",), "preprovision-tftp-servers", "c00002ff", "192.0.2.255"),
-    ],
-)
-def test_lists_of_addresses(code, values, name, data, text):
-    option = addresses_option(code, values, "where")
-    assert (option.name, option.data.hex(), option.text) == (name, data, text)
-
-
-@pytest.mark.parametrize(
-    ("values", "sentence"),
-    [
-        ("192.0.2.1", "where is '192.0.2.1'; it must be a list of IPv4 addresses"),
-        ([], "where is []; it must be a list of IPv4 addresses"),
-        (None, "where is None; it must be a list of IPv4 addresses"),
-        (["prov.example.net"], "where contains 'prov.example.net', which is not an IPv4 address"),
-        (["192.0.2.1; option x 1"], "where contains '192.0.2.1; option x 1', which is not an IPv4 address"),
-        (["192.0.2.1", "192.0.2.1"], "where contains 192.0.2.1 twice; keep one"),
-        ([f"192.0.2.{n}" for n in range(64)], "where has 64 addresses, but a DHCP option can contain at most 63; remove 1"),
-    ],
-)
-def test_rejects_invalid_lists_of_addresses(values, sentence):
-    with pytest.raises(OptionError) as raised:
-        addresses_option(150, values, "where")
-    assert str(raised.value).startswith(sentence)
-
-
-def test_domain():
-    assert name_option(15, "bench.example.net", "where").text == '"bench.example.net"'
-    with pytest.raises(OptionError, match=r"^where is 'bench lan', which is not a DNS name; write it as bench.example.net$"):
-        name_option(15, "bench lan", "where")
-
-
-def test_condition():
-    assert vendor_class_condition(["Cisco SPA", 'A"b']) == (
-        'lcase(substring(option vendor-class-identifier, 0, 9)) = "cisco spa"'
-        ' or lcase(substring(option vendor-class-identifier, 0, 3)) = "a\\"b"'
-    )
+STATION = bytes([192, 0, 2, 1])
 
 
 def test_known_families_are_classes_by_default():
@@ -163,7 +49,7 @@ def test_known_families_are_classes_by_default():
         "spa",
         "yealink",
     ]
-    assert all(family.condition and not family.options for family in classes)
+    assert all(family.prefixes and not family.options for family in classes)
 
 
 def test_families_with_their_own_options():
@@ -177,39 +63,10 @@ def test_families_with_their_own_options():
             }
         )
     }
-    assert [(option.code, option.text) for option in classes["spa"].options] == [(66, '"spa.example.net"')]
-    assert classes["spa"].condition == next(family.condition for family in plan_classes({}) if family.family == "spa")
-    assert classes["mpp"].condition == 'lcase(substring(option vendor-class-identifier, 0, 4)) = "cp-8"'
+    assert classes["spa"].options == (Option(66, OptionType.TEXT, b"spa.example.net"),)
+    assert classes["spa"].prefixes == next(family.prefixes for family in plan_classes({}) if family.family == "spa")
+    assert classes["mpp"].prefixes == ("CP-8",)
     assert [option.code for option in classes["acme"].options] == [6, 150]
-
-
-def _fits(condition, vendor_class):
-    """Evaluate a condition as dhcpd does."""
-    condition = re.sub(
-        r'lcase\(substring\(option vendor-class-identifier, 0, (\d+)\)\) = ("(?:[^"\\]|\\.)*")',
-        lambda match: str(vendor_class.lower()[: int(match[1])] == json.loads(match[2])),
-        condition,
-    )
-    assert re.fullmatch(r"(?:True|False|and|or|not|[() ])+", condition)
-    return eval(condition)  # noqa: S307 - nothing but these words
-
-
-@given(
-    st.dictionaries(st.sampled_from("abcd"), st.lists(st.text("xY1", min_size=1, max_size=4), min_size=1, max_size=4)),
-    st.text("xXyY1", max_size=6),
-)
-def test_the_longest_prefix_decides_the_family(families, client):
-    taken = [{prefix.lower() for prefix in prefixes} for prefixes in families.values()]
-    assume(sum(map(len, taken)) == len(set().union(*taken)))
-    classes = plan_classes({name: {"vendor_classes": prefixes} for name, prefixes in families.items()})
-    fitting = {
-        prefix.lower(): name
-        for name, prefixes in families.items()
-        for prefix in prefixes
-        if client.lower().startswith(prefix.lower())
-    }
-    expected = [fitting[max(fitting, key=len)]] if fitting else []
-    assert [plan.family for plan in classes if _fits(plan.condition, client)] == expected
 
 
 def test_families_of_the_catalogue():
@@ -226,9 +83,7 @@ def test_families_of_the_catalogue():
     names = [plan.family for plan in classes]
     # The prefix that spb shares with spa does not decide between them
     assert names == ["acme", "ata19x", "cp6", "grandstream", "mpp", "pap2t", "phoneos", "poly", "snom", "spa", "yealink"]
-    assert [(option.code, option.text) for option in classes[0].options] == [(66, '"acme.example.net"')]
-    for client, family in {"ACME VP 9": "acme", "CP-6841-3PCC": "cp6", "CP-8851-3PCC": "mpp", "Cisco SPA504G": "spa"}.items():
-        assert [plan.family for plan in classes if _fits(plan.condition, client)] == [family]
+    assert classes[0].options == (Option(66, OptionType.TEXT, b"acme.example.net"),)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +112,27 @@ def test_rejects_invalid_catalogue_families(families, sentence):
         ({"acme": {"vendor_classes": ["é"]}}, "families: acme: vendor_classes is ['é']; it must be a list of texts"),
         ({"acme": {"vendor_classes": ["A" * 256]}}, "families: acme: vendor_classes is ['AAA"),
         ({"spa": {"option_66": "a b"}}, "families: spa: option_66 is 'a b', and 'a b' is not an IPv4 address"),
+        (
+            {"spa": {"option_132": 4095}},
+            "families: spa: option_132 is 4095; it must be a whole number between 1 and 4094, such as 20",
+        ),
+        (
+            {"spa": {"option_132": 1, "option_132_type": "int"}},
+            "families: spa: option_132_type: unknown type 'int'; expected one of",
+        ),
+        (
+            {"spa": {"option_132_type": "uint16"}},
+            "families: spa: option_132_type is 'uint16', but there is no number of a VLAN; set",
+        ),
+        ({"spa": {"option_43": "01"}}, "families: spa: option_43 is text; it must be a list, such as [{code: 1, type: text,"),
+        (
+            {"spa": {"custom_options": [{"code": 66, "type": "text", "value": "x"}]}},
+            "families: spa: custom_options: option 66 has a setting of its own; set option_66 instead",
+        ),
+        (
+            {"spa": {"custom_options": [{"code": 15, "type": "text", "value": "x"}]}},
+            "families: spa: custom_options: option 15 has a setting of its own; set the domain of all families instead",
+        ),
         ({"spa": {"option_150": "x"}}, "families: spa: option_150 is 'x'; it must be a list of IPv4 addresses"),
         (
             {"a": {"vendor_classes": ["x"]}, "b": {"vendor_classes": ["X"]}},
@@ -276,11 +152,11 @@ def test_rejects_invalid_families(families, sentence):
 
 def test_empty_settings_default_to_the_station():
     plan = plan_dhcp(SETTINGS)
-    assert [(option.code, option.text) for option in plan.options] == [
-        (6, "192.0.2.1"),
-        (42, "192.0.2.1"),
-        (66, '"192.0.2.1"'),
-        (150, "192.0.2.1"),
+    assert [(option.code, option.data) for option in plan.options] == [
+        (6, STATION),
+        (42, STATION),
+        (66, b"192.0.2.1"),
+        (150, STATION),
     ]
 
 
@@ -292,21 +168,35 @@ def test_keeps_given_settings():
             "option_42": ["192.0.2.42"],
             "option_66": "prov.example.net",
             "option_150": ["192.0.2.15"],
+            "option_159": "http://prov.example.net/a",
             "option_160": "https://prov.example.net",
+            "option_3": ["192.0.2.254"],
+            "option_43": [{"code": 1, "type": "text", "value": "http"}],
+            "option_125": [{"enterprise": 3561, "options": [{"code": 11, "type": "text", "value": "x"}]}],
+            "option_132": "20",
+            "custom_options": [{"code": 2, "type": "int32", "value": -3600}],
             "domain": "bench.example.net",
             "lease_time": "600",
             "authoritative": True,
             "reservations": [{"name": "a", "mac": "00:00:5e:00:53:01", "address": "192.0.2.21"}],
         }
     )
-    assert [(option.code, option.text) for option in plan.options] == [
-        (6, "192.0.2.6"),
-        (15, '"bench.example.net"'),
-        (42, "192.0.2.42"),
-        (66, '"prov.example.net"'),
-        (150, "192.0.2.15"),
-        (160, '"https://prov.example.net"'),
+    assert [(option.code, option.data) for option in plan.options] == [
+        (2, bytes.fromhex("fffff1f0")),
+        (3, bytes([192, 0, 2, 254])),
+        (6, bytes([192, 0, 2, 6])),
+        (15, b"bench.example.net"),
+        (42, bytes([192, 0, 2, 42])),
+        (43, b"\1\4http"),
+        (66, b"prov.example.net"),
+        (125, b"\0\0\x0d\xe9\3\x0b\1x"),
+        (132, b"20"),
+        (150, bytes([192, 0, 2, 15])),
+        (159, b"http://prov.example.net/a"),
+        (160, b"https://prov.example.net"),
     ]
+    # What phones may read without a request
+    assert [option.code for option in plan.options if option.always] == [2, 43, 125, 132]
     assert (plan.lease_time, plan.unknown_lease_time) == (600, 300)
     assert (plan.authoritative, plan.reservations[0].address) == (True, "192.0.2.21")
 
@@ -328,7 +218,16 @@ def test_a_stranger_never_has_a_longer_lease_than_a_known_phone():
         ("domain", "a b"),
         ("option_66", "a b"),
         ("option_150", ["x"]),
+        ("option_159", "a b"),
         ("option_160", "a b"),
+        ("option_3", ["x"]),
+        ("option_3", ["198.51.100.1"]),
+        ("option_3", ["192.0.2.255"]),
+        ("option_43", ["x"]),
+        ("option_125", ["x"]),
+        ("option_132", 4095),
+        ("custom_options", ["x"]),
+        ("custom_options", [{"code": 51, "type": "uint32", "value": 1}]),
         ("option_42", ["x"]),
         ("option_6", ["x"]),
         ("reservations", [{"name": "a", "mac": "x"}]),
@@ -339,3 +238,53 @@ def test_errors_name_the_variable(key, value):
     with pytest.raises((BenchError, OptionError)) as raised:
         plan_dhcp(SETTINGS | {key: value})
     assert str(raised.value).startswith(f"dhcp_server_{key}")
+
+
+def test_a_family_may_read_the_vlan_in_another_form():
+    families = {
+        "snom": {"option_132_type": "uint16"},
+        "spa": {"option_132": 30},
+        "poly": {"option_132": 40, "option_132_type": "text"},
+    }
+    plan = plan_dhcp(SETTINGS | {"option_132": 20, "option_132_type": "uint32", "families": families})
+    found = {family.family: [option.data for option in family.options] for family in plan.classes if family.options}
+    assert found == {"snom": [b"\0\x14"], "spa": [b"\0\0\0\x1e"], "poly": [b"40"]}
+    assert [option.data for option in plan.options if option.code == 132] == [b"\0\0\0\x14"]
+
+
+def test_routers_of_a_family_are_on_the_bench():
+    with pytest.raises(
+        OptionError, match=r"^dhcp_server_families: spa: option_3 contains 198.51.100.1, which is not an address of"
+    ):
+        plan_dhcp(SETTINGS | {"families": {"spa": {"option_3": ["198.51.100.1"]}}})
+
+
+def test_a_custom_option_of_a_family_may_differ_from_that_of_all():
+    entry = {"code": 224, "type": "text", "value": "a"}
+    plan = plan_dhcp(SETTINGS | {"custom_options": [entry], "families": {"spa": {"custom_options": [entry | {"value": "b"}]}}})
+    assert [(option.code, option.data) for option in plan.all_options if option.code == 224] == [(224, b"a"), (224, b"b")]
+
+
+def test_settings_of_their_own_are_named():
+    for code, variable in {3: "option_3", 15: "domain", 132: "option_132", 160: "option_160"}.items():
+        with pytest.raises(OptionError) as raised:
+            plan_dhcp(SETTINGS | {"custom_options": [{"code": code, "type": "hex", "value": "00"}]})
+        sentence = f"dhcp_server_custom_options: option {code} has a setting of its own; set dhcp_server_{variable} instead"
+        assert str(raised.value) == sentence
+
+
+def test_no_phone_gets_a_routers_address():
+    settings = {"option_3": ["192.0.2.254"], "families": {"spa": {"option_3": ["192.0.2.252"]}}, "pool_size": 3}
+    assert [str(part) for part in plan_dhcp(SETTINGS | settings).pool] == [
+        "192.0.2.250 to 192.0.2.251",
+        "192.0.2.253 to 192.0.2.253",
+    ]
+    with pytest.raises(
+        BenchError, match=r"^dhcp_server_pool_size is 252, but 192.0.2.0/24 has room for 251 phones beside the station and"
+    ):
+        plan_dhcp(SETTINGS | settings | {"pool_size": 252})
+
+
+@pytest.mark.parametrize("nothing", [0, "0", ""])
+def test_no_vlan_by_default(nothing):
+    assert 132 not in [option.code for option in plan_dhcp(SETTINGS | {"option_132": nothing}).options]

@@ -29,6 +29,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone i
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.http import fetch
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.system_clock import SystemClock
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
+from ansible_collections.voip.preprovision.plugins.module_utils.families.user_agent import format_user_agent
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import build, read_parameters
 
@@ -308,6 +309,31 @@ def test_requests_have_the_phones_user_agent():
     with serving({"/a": (200, {}, GOOD)}) as (script, port):
         power_up(port)
     assert script.requests[0][2]["User-Agent"] == "Cisco/ATA192-MPP-11-1-0MPP-16 (FCH0000D001)"
+
+
+@pytest.mark.parametrize(
+    ("model", "own", "parameters", "sent"),
+    [
+        ("CP-8851-3PCC", "", {}, "Cisco-CP-8851-3PCC/11.3.2 (00005e005301)"),
+        ("CP-8851-3PCC", "", {"HTTP_User_Agent_Name": "$VERSION x"}, "Cisco-CP-8851-3PCC/11.3.2 x"),
+        ("CP-8851-3PCC", "Example $MA", {}, "Example 00005e005301"),
+        ("CP-8851-3PCC", "Example $MA", {"HTTP_User_Agent_Name": "Acme $GPP $A", "GPP_A": "a"}, "Acme $GPP a"),
+        ("CP-8851-3PCC", "Example $MA", {"HTTP_User_Agent_Name": ""}, "Example 00005e005301"),
+        # No source names its parameter
+        ("ATA192", "", {"HTTP_User_Agent_Name": "x"}, "Cisco/ATA192-MPP-11-1-0MPP-16 (FCH0000D001)"),
+        ("ATA192", "Example $VERSION", {}, "Example Cisco/ATA192-MPP-11-1-0MPP-16"),
+    ],
+)
+def test_the_user_agent_is_configurable(model, own, parameters, sent):
+    unit = EmulatedPhone(Phone("desk", Mac(MAC), BUILTIN.find_model(model), serial="FCH0000D001"))
+    unit.configure_user_agent(own)
+    with serving({"/a": (200, {}, GOOD)}) as (script, port):
+        file, rule = BUILTIN.find_model(model).factory_file, f"http://127.0.0.1:{port}/a"
+        unit.power_up(Loopback({file: profile(Profile_Rule_B=rule, **parameters)}), SystemClock())
+        unit.factory_reset()
+        unit.power_up(Loopback({file: profile(Profile_Rule_B=rule)}), SystemClock())
+    usual = format_user_agent(BUILTIN.find_model(model), Mac(MAC), "FCH0000D001")
+    assert [request[2]["User-Agent"] for request in script.requests] == [sent, usual]
 
 
 def test_posts_are_forms():

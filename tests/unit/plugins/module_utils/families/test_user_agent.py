@@ -11,6 +11,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.common.mac impor
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.user_agent import (
     UserAgent,
+    configured_user_agent,
     format_user_agent,
     parse_user_agent,
 )
@@ -107,3 +108,27 @@ def test_every_model_is_recognised(name, mac, serial, firmware):
 @given(st.text())
 def test_accepts_any_text(text):
     parse_user_agent(text)
+
+
+MACROS = {"MA": "00005e0053ab", "SN": "FCH2118DGQP"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("", "Cisco-CP-8851-3PCC/11.3.2 (00005e0053ab)"),
+        # What exports have
+        ("$VERSION ($MA)", "Cisco-CP-8851-3PCC/11.3.2 (00005e0053ab)"),
+        ("$VERSION", "Cisco-CP-8851-3PCC/11.3.2"),
+        ("Example $(MA:6) $SN", "Example 0053ab FCH2118DGQP"),
+        (" \t ", "Cisco-CP-8851-3PCC/11.3.2 (00005e0053ab)"),
+        ("a\r\nX-Header: b\u00e4", "a??X-Header: b?"),
+    ],
+)
+def test_a_configured_user_agent(text, sent):
+    usual = format_user_agent(BUILTIN.find_model("CP-8851-3PCC"), MAC, "FCH2118DGQP")
+    assert configured_user_agent(text, usual, MACROS) == sent
+
+
+def test_version_is_all_where_there_are_no_parentheses():
+    assert configured_user_agent("$VERSION x", "Acme 1.0", MACROS) == "Acme 1.0 x"

@@ -60,6 +60,12 @@ def results(one, facts):
     return {row.step: row.result for row in check_rows(one, facts)}
 
 
+def test_shows_the_options_that_lead_a_phone():
+    offered = {"3": "192.0.2.254", "6": "192.0.2.1", "43": "0101", "66": "192.0.2.1", "132": "20", "159": "http://h/", "51": "60"}
+    rows = {row.step: row.what for row in check_rows(report(BOOTSTRAP, dhcp_options=offered), seen())}
+    assert rows[CheckStep.OPTIONS] == "66: 192.0.2.1, 159: http://h/, 43: 0101, 132: 20, 3: 192.0.2.254, 6: 192.0.2.1"
+
+
 def test_a_good_phone_has_every_step():
     steps = check_rows(report(BOOTSTRAP, ROOT, OWN, SERVICE), seen())
     assert [row.step for row in steps] == list(CheckStep)

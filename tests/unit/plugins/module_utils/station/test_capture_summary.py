@@ -255,9 +255,8 @@ def test_lines_are_printable_whatever_strangers_send(packets):
 
 
 def test_filters():
-    assert record_filter(PHONE) == (
-        "ether host 00:00:5e:00:53:01 or ((udp port 67 or udp port 68) and udp[36:4] = 0x00005e00 and udp[40:2] = 0x5301)"
-    )
+    dhcp = "(udp port 67 or udp port 68) and udp[36:4] = 0x00005e00 and udp[40:2] = 0x5301"
+    assert record_filter(PHONE) == f"ether host 00:00:5e:00:53:01 or ({dhcp}) or (vlan and {dhcp})"
     assert phone_filter(PHONE) == "(eth.addr == 00:00:5e:00:53:01 or dhcp.hw.mac_addr == 00:00:5e:00:53:01)"
     assert phone_filter(PHONE, 12) == f"{phone_filter(PHONE)} and frame.time_epoch >= 12.000"
     assert SHOWN.count("(") == SHOWN.count(")")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.options import identified_vendor_option, vendor_option
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import Lease
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.server_discovery import (
     ServerDiscoveryError,
@@ -129,6 +130,15 @@ def test_uses_the_familys_order_without_the_parameter():
 )
 def test_options_that_name_a_server(options, raw, found):
     assert list(server_options(Lease("192.0.2.20", options, raw), option_order(MPP, {}))) == found
+
+
+@pytest.mark.parametrize("code", [1, 3, 254])
+def test_reads_the_vendors_options_that_our_server_sends(code):
+    entries = [{"code": 2, "type": "uint16", "value": 20}, {"code": code, "type": "text", "value": URL.decode()}]
+    vendors = [{"enterprise": 9, "options": entries[:1]}, {"enterprise": 3561, "options": entries}]
+    options = [vendor_option(43, entries, "43"), identified_vendor_option(125, vendors, "125")]
+    lease = Lease("192.0.2.20", {}, {option.code: option.data for option in options})
+    assert list(server_options(lease, (43, 125))) == [(43, "http://h/x"), (125, "http://h/x")]
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.text(max_size=40))

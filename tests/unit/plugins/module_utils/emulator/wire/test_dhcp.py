@@ -152,6 +152,20 @@ def test_the_vendor_class_may_end_with_a_zero_byte_or_be_missing(monkeypatch, ve
     assert [question.options.get(60) for _sender, question in received] == [sent] * 2
 
 
+def test_requests_and_shows_what_leads_phones(monkeypatch):
+    with clients(monkeypatch, good) as (opened, received):
+        opened.acquire(Mac("02005e100007"), "", time.monotonic() + 10)
+    assert all({3, 43, 66, 125, 132, 150, 159, 160} <= set(question.options[55]) for _sender, question in received)
+    sent = {3: b"\xc0\0\2\xfe", 43: b"\1\1x", 125: b"\0\0\0\t\0", 132: b"20", 159: b"http://h/"}
+    assert DhcpAck("192.0.2.9", "192.0.2.1", sent).texts == {
+        3: "192.0.2.254",
+        43: "010178",
+        125: "0000000900",
+        132: "20",
+        159: "http://h/",
+    }
+
+
 LEASED = DhcpAck("192.0.2.7", "192.0.2.1", {})
 
 

@@ -28,9 +28,10 @@ FACTORY = build(read_parameters({"Profile_Rule": "http://192.0.2.1/$MA.cfg"}))
 class Link:
     """One phone's network: the server has the factory file, and each phone's own unless it is *broken*."""
 
-    def __init__(self, mac, broken):
+    def __init__(self, mac, broken, requests):
         self._mac = mac
         self._broken = broken
+        self._requests = requests
 
     def lease(self, _vendor_class):
         return Lease(f"192.0.2.{int(self._mac.plain[-2:], 16)}", {66: "192.0.2.1"})
@@ -39,6 +40,7 @@ class Link:
         return (name,)
 
     def fetch(self, request):
+        self._requests.append(request)
         if request.target.path == "/ata192.cfg":
             return WireResponse(200, FACTORY)
         return WireResponse(404 if self._mac.plain in self._broken else 200, FACTORY)
@@ -50,12 +52,13 @@ class Link:
 class Lan:
     def __init__(self, broken=()):
         self.connected = []
+        self.requests = []
         self._broken = broken
 
     @contextmanager
     def connect(self, identity):
         self.connected.append(identity)
-        yield Link(identity.mac, self._broken)
+        yield Link(identity.mac, self._broken, self.requests)
 
 
 def options(count=3, certificates=None, **values):
@@ -118,15 +121,17 @@ def test_leaves_phones_on_for_their_lifetime():
     assert reports[0]["next_resync"]["timer"] == "Resync_Periodic"
 
 
-def test_phones_start_with_the_parameters_and_habits_of_their_options():
+def test_phones_start_with_what_their_options_say():
     chosen = options(count=1, power_cycles=1)
     habits = frozenset({Habit.NO_VENDOR_CLASS})
-    phone = replace(chosen.phones[0], parameters={"Profile_Rule": "http://198.51.100.9/$MA.cfg"}, habits=habits)
+    parameters = {"Profile_Rule": "http://198.51.100.9/$MA.cfg"}
+    phone = replace(chosen.phones[0], parameters=parameters, habits=habits, user_agent="Example $MA")
     lan = Lan(broken={"00005e005301"})
     (report,), _samples = run(lan, replace(chosen, phones=(phone,)))
     assert [request["url"] for request in report["requests"]] == ["http://198.51.100.9/00005e005301.cfg"]
     assert report["failure"]["code"] == "not_found"
     assert lan.connected[0].habits == habits
+    assert [request.headers["User-Agent"] for request in lan.requests] == ["Example 00005e005301"]
 
 
 def test_reads_the_roots_and_checks_that_certificates_can_be_read(tmp_path):
