@@ -58,6 +58,7 @@ SUBJECTS = {
     "expired": ([(SURNAME, OWN)], False),
     "not yet valid": ([(SURNAME, OWN)], False),
     "self-made": ([(SURNAME, OWN)], False),
+    "tampered": ([(SURNAME, OWN)], False),
     "server's": ([(SURNAME, OWN)], False),
     "unknown CA": ([(SURNAME, OWN)], False),
     "other CA": ([(SURNAME, OWN)], False),
@@ -75,7 +76,9 @@ REASONS = {
     "expired": VerifyFault.EXPIRED,
     "not yet valid": VerifyFault.NOT_YET_VALID,
     "self-made": VerifyFault.SELF_SIGNED,
-    "other CA": VerifyFault.WRONG_SIGNATURE,
+    # Its key is of another kind than that of the CA with the same name
+    "other CA": VerifyFault.UNKNOWN_ISSUER,
+    "tampered": VerifyFault.WRONG_SIGNATURE,
     "server's": VerifyFault.WRONG_PURPOSE,
     "unknown CA": VerifyFault.UNKNOWN_ISSUER,
     "SHA-1": VerifyFault.WEAK_DIGEST,
@@ -144,7 +147,11 @@ class Certificates:
         if kind == "server's":
             builder = builder.add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         path = self.folder / f"{number}.pem"
-        path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        content = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+        if kind == "tampered":
+            # The end of the signature
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        path.write_text(ssl.DER_cert_to_PEM_cert(content))
         return ["--cert", str(path), "--key", str(self.folder / "key.pem")]
 
     def _make_weak(self, number: int, digest: str, algorithm: str) -> list[str]:
