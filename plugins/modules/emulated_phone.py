@@ -380,6 +380,12 @@ phones:
         facts:
           description: Details, which depend on the code.
           type: dict
+    failures:
+      description: >-
+        All failures since the last power-up, in order, each as RV(phones[].failure), and at the end what else would keep the phone
+        from being preprovisioned.
+      type: list
+      elements: dict
     firmware:
       description: Its firmware version at the end.
       type: str

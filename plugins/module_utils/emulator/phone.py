@@ -111,8 +111,7 @@ class EmulatedPhone:
         """Get an address and follow the rules that are set now. A failure ends the resync and is kept in ``cause``."""
         self._clock = self._trace.clock = clock
         started = clock.now()
-        self._trace.power_up += 1
-        self._trace.failure = None
+        self._trace.begin_power_up()
         self._schedule.clear()
         self._start(network)
         self._trace.seconds += max(0.0, clock.now() - started)
