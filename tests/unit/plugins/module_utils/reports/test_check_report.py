@@ -186,6 +186,27 @@ def test_shows_what_the_station_answers():
     ]
 
 
+@pytest.mark.parametrize(
+    ("ports", "rows", "note"),
+    [
+        ({"enp2s0": "up", "enp3s0": "up"}, [("ports", "ok", "enp2s0, enp3s0: up")], ""),
+        ({"enp2s0": "no carrier"}, [("enp2s0", "warning", "enp2s0 has no carrier")], "station, enp2s0: enp2s0 has no carrier. "),
+        (
+            {},
+            [("bench0", "warning", "bench0 has no port, so only emulated phones can reach it")],
+            "station, bench0: bench0 has no port, so only emulated phones can reach it. For real phones, name the NIC",
+        ),
+    ],
+)
+def test_a_bench_that_no_real_phone_can_reach_is_named_and_does_not_fail(ports, rows, note):
+    bridge = {"name": "bench0", "ports": ports}
+    assert of_station(bridge=bridge) == rows
+    known = {"station": {"bridge": bridge}}
+    assert failures([], known) == []
+    notes = [line for line in format_check([], known).splitlines() if line.startswith("station, ")]
+    assert [line.startswith(note) for line in notes] == ([True] if note else [])
+
+
 def test_a_page_that_is_not_served_fails():
     pages = {"/board/login": "is not reached through the web server (404), whose files in /etc/nginx/conf.d were changed"}
     assert of_station(pages=pages) == [("/board/login", "failed", pages["/board/login"])]
