@@ -307,7 +307,9 @@ def _with_address(report: PhoneReport, row: FailureRow) -> FailureReport:
     failure: FailureReport = {**row}
     facts = failure.get("facts", {})
     server = facts.get("server", "")
-    found = [step["detail"] for step in report["steps"] if step["step"] == StepName.NAME and step["what"] == server]
+    # The detail of a step that failed is its error
+    named = [step for step in report["steps"] if step["step"] == StepName.NAME and step["outcome"] != Outcome.FAILED]
+    found = [step["detail"] for step in named if step["what"] == server]
     address = found[-1].partition(",")[0] if server and found else ""
     return {**failure, "facts": {"address": address, **facts}} if address else failure
 

@@ -118,7 +118,7 @@ def test_skips_the_log_of_a_family_that_logs_nothing():
 
 
 def test_names_the_resolved_address_in_the_cause():
-    step = {"step": "name", "what": "prov.example.net", "detail": "192.0.2.9", "power_up": 1}
+    step = {"step": "name", "what": "prov.example.net", "outcome": "ok", "detail": "192.0.2.9", "power_up": 1}
     one = report(BOOTSTRAP, failure=failed("timeout", server="prov.example.net"), steps=[step])
     facts = {**seen(), "station": {"bridge": {"state": "up", "address": "192.0.2.1"}}}
     assert "leads to 192.0.2.9, which is not this station" in failures([one], facts)[0]
