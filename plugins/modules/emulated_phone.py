@@ -124,7 +124,7 @@ options:
   power_cycles:
     description:
       - How many times each phone is switched on. V(1) is its trip to the bench. With V(2) it is switched on again, as at the
-        customer's site, and follows the rule it has by then.
+        customer's site, and follows the rule it has by then. It is not after a resync that failed.
     type: int
     default: 1
   lifetime:

@@ -98,6 +98,12 @@ class EmulatedPhone:
         return self._state.redactor()(self._trace.failure.what) if self._trace.failure else ""
 
     @property
+    def resync_failed(self) -> bool:
+        """Whether the last resync failed; a phone whose upgrade failed has applied its profile."""
+        failure = self._trace.failure
+        return failure is not None and failure.code is not FailureCode.UPGRADE
+
+    @property
     def _family(self) -> Family:
         return self._state.family
 

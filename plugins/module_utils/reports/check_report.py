@@ -13,6 +13,7 @@ from ..bench.network import BRIDGE
 from ..bench.ports import port_problems
 from ..common.services import ASKED, SERVICES
 from ..common.text_tables import align
+from ..emulator.device.habits import OTHER_FIRMWARE
 from ..emulator.device.trace import Behaviour, FailureRow, MessageRow, Outcome, RequestRow, StepName
 from ..emulator.phone_report import PhoneReport
 from ..events.causes import Clause, Diagnosis, diagnosis_of
@@ -84,8 +85,6 @@ _PAGE_REMEDY = "run the playbook site, which repairs the web server's files, and
 _DISK_REMEDY = "find what fills it with 'df -h' and 'df -i', free some, and run the playbook check again"
 _KINDS = frozenset(EventKind)
 _GOOD = (Result.OK, Result.SKIPPED, Result.NOT_HERE)
-_OTHER_FIRMWARE = "other firmware"
-"""Parameter of requests for files that nobody serves, see rule_runner.request_other_names()."""
 _NOT_ASKED = "the station was not asked"
 _HEADINGS = ("phone", "step", "result", "what")
 _SHOWN_OPTIONS = ("66", "160", "159", "150", "43", "60", "125", "6", "42")
@@ -360,7 +359,7 @@ class _Steps:
         self._first = followed[:end] if end else [request for request in followed if request["power_up"] == 1]
         self._later = followed[len(self._first) :]
         powered = max((step["power_up"] for step in report["steps"]), default=1)
-        self.is_at_customers = powered > 1 or bool(self._later)
+        self.is_at_customers = self.delivered and (powered > 1 or bool(self._later))
         """Whether the customer's trip has begun."""
 
     def _split_requests(self) -> tuple[list[RequestRow], list[RequestRow]]:
@@ -369,7 +368,7 @@ class _Steps:
         requests = self._report["requests"]
         rules = {request["parameter"] for request in requests if request["url"] in loads}
         upgrades = [request for request in requests if request["parameter"] in rules]
-        others = [request for request in requests if request["parameter"] not in (*rules, _OTHER_FIRMWARE)]
+        others = [request for request in requests if request["parameter"] not in (*rules, OTHER_FIRMWARE)]
         return upgrades, [request for request in others if not _is_root(request)]
 
     def _delivers(self, request: RequestRow) -> bool:

@@ -15,6 +15,7 @@ from ...profiles.macros import expand
 from ...profiles.rules.evaluate import evaluate
 from ...profiles.rules.model import Destination, Resolution, RuleError, Target
 from ...profiles.rules.urls import format_url, parse_url
+from ..device.habits import OTHER_FIRMWARE
 from ..device.ports import Network, WireResponse
 from ..device.state import PhoneState
 from ..device.trace import Outcome, ResyncError, StepName, Trace
@@ -85,7 +86,7 @@ class RuleRunner:
             for name in state.family.tried_in_vain if server else ():
                 target = Target("tftp", server, _TFTP_PORT, expand(name, state.macros()).replace("?", "0"))
                 with suppress(ResyncError):
-                    self._fetcher.get(target, FileRequest("other firmware", outcome_on_failure=Outcome.SKIPPED), network)
+                    self._fetcher.get(target, FileRequest(OTHER_FIRMWARE, outcome_on_failure=Outcome.SKIPPED), network)
 
     def _resolve(self, parameter: str, text: str) -> Resolution | None:
         """Return what the rule says now; None when no condition is true."""

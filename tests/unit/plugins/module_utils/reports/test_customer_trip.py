@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.ports import (
     Lease,
     WireFailure,
@@ -73,12 +74,14 @@ class Bench:
         return True
 
 
-def walk(files, model="ATA192", cycles=2, roots=b"", delivery="tftp", services=None, **more):
+def walk(files, model="ATA192", cycles=2, roots=b"", delivery="tftp", services=None, habits=(), **more):
     """Return the phone's rows by name, and the arguments of the report's functions. The station is prov.example.net."""
     bench = Bench(files, **more)
-    phone = EmulatedPhone(Phone("test", Mac(MAC), BUILTIN.find_model(model), serial="FCH0000D001"), roots=roots)
+    phone = EmulatedPhone(Phone("test", Mac(MAC), BUILTIN.find_model(model), serial="FCH0000D001"), roots=roots, habits=habits)
     for _number in range(cycles):
         phone.power_up(bench, SystemClock())
+        if phone.resync_failed:
+            break
     station = {"bridge": {"address": "192.0.2.1"}, "services": services or {}}
     facts = {"mac": MAC, "log": bench.logged, "database": {"phone": None, "events": [{"kind": "lease"}, {"kind": "resync"}]}}
     known = {"station": station, "phones": [facts]}
@@ -192,6 +195,13 @@ def test_messages_to_a_wrong_server_on_the_bench_are_missed():
     rows, known = walk(files)
     assert rows["syslog"].result == "failed"
     assert "It logs to 198.51.100.9, which is not this station" in failures(*known)[0]
+
+
+def test_files_of_another_firmware_are_no_delivery():
+    other = f"tftp://192.0.2.1/SEP{MAC.upper()}.cnf.xml"
+    rows, _known = walk({other: b"of another firmware"}, habits=[Habit.OTHER_NAMES])
+    assert results(rows, "failed") == {"profile": "failed"}
+    assert rows["name"].result == "-"
 
 
 # -- upgrades
