@@ -66,7 +66,7 @@ def _no_address(case: Case) -> Iterator[Clause]:
     yield from case.stopped("names")
     yield Clause(
         f"{name} has no address on the bench",
-        f"check that {name} is the provisioning_name of the inventory or among dns_server_records, and run the playbook site",
+        f"check that dns_server_records, by default provisioning_name only, has {name} with its address, and run the playbook site",
     )
 
 
