@@ -177,24 +177,28 @@ def _login(_case: Case) -> Iterator[Clause]:
 # -- certificates
 
 
-def _factory_roots(case: Case) -> Iterator[Clause]:
-    """Yield a clause if DHCP led a factory-new phone to HTTPS: no profile can have named another root before."""
+def _factory_roots(case: Case) -> tuple[Clause, ...]:
+    """Return a clause if DHCP led a factory-new phone to HTTPS: no profile can have named another root before."""
     option = case.facts.get("option")
     if not option or case.facts.get("factory_roots") is False:
-        return
-    variable = f"dhcp_server_option_{option}" if option in _OPTION_VARIABLES else f"DHCP option {option}"
-    yield Clause(
+        return ()
+    variable = f"dhcp_server_option_{option} " if option in _OPTION_VARIABLES else ""
+    clause = Clause(
         f"DHCP option {option} leads it to an https URL, and a factory-new unit trusts only the roots that its maker has built in",
-        f"set {variable} to the station's address or to a URL that begins with http:// or tftp://, and run the playbook site; or"
-        " set certificates_signed to a certificate for provisioning_name that the maker, or a CA that its units know, has signed",
+        f"leave {variable}(option_{option} in dhcp_server_families) empty, so that phones come by TFTP, and run the playbook site;"
+        " or deliver by certificate (phone_profiles_bench_delivery), and set certificates_signed to a certificate for"
+        " provisioning_name that the maker, or a CA that its units know, has signed",
     )
+    return (clause,)
 
 
 def _no_root(case: Case) -> Iterator[Clause]:
-    yield from _factory_roots(case)
-    yield Clause(
-        "it has no root certificate to verify the server with",
-        "set phone_profiles_ca_url, or Custom_CA_URL in its bootstrap profile, to the root that issued the server's certificate",
+    yield from _factory_roots(case) or (
+        Clause(
+            "it has no root certificate to verify the server with",
+            "set phone_profiles_ca_url, or Custom_CA_URL in its bootstrap profile, to the root that issued the server's"
+            " certificate",
+        ),
     )
 
 
@@ -210,10 +214,11 @@ def _chain(case: Case) -> Iterator[Clause]:
     if any(problem["code"] == "name_mismatch" for problem in case.certificate_problems):
         yield from _certificate_name(case)
     yield from _of_server(case)
-    yield from _factory_roots(case)
-    yield Clause(
-        "the server's certificate is not signed by the root that the phone trusts",
-        "set phone_profiles_ca_url to the root that issued the server's certificate, and run the playbook site",
+    yield from _factory_roots(case) or (
+        Clause(
+            "the server's certificate is not signed by the root that the phone trusts",
+            "set phone_profiles_ca_url to the root that issued the server's certificate, and run the playbook site",
+        ),
     )
 
 
