@@ -50,6 +50,8 @@ def bench_plan(
 ) -> dict[str, Any]:
     """Return the bridge's address, ports, MAC address and kernel settings, checked against the machine's facts.
 
+    *silent_ports* of the plan had no carrier, perhaps because they were switched off.
+
     *open_ports*: what the firewall leaves open besides the services; None without a firewall. *host* and *port*: where Ansible
     reaches the machine, if its facts do not say so, as with sudo.
     """
@@ -67,6 +69,7 @@ def bench_plan(
     return {
         "address": str(bench),
         "ports": list(checked),
+        "silent_ports": [name for name in checked if not facts.get(name.replace("-", "_"), {}).get("active")],
         "mac": interfaces[checked[0]].mac if checked else bench_network.VIRTUAL_MAC,
         "neighbours": bench_network.neighbour_limits(bench),
         "settings": bench_network.interface_settings(checked),

@@ -131,7 +131,7 @@ options:
   power_cycles:
     description:
       - How many times each phone is switched on. V(1) is its trip to the bench. With V(2) it is switched on again, as at the
-        customer's site, and follows the rule it has by then.
+        customer's site, and follows the rule it has by then. It is not after a resync that failed.
     type: int
     default: 1
   lifetime:
@@ -387,6 +387,12 @@ phones:
         facts:
           description: Details, which depend on the code.
           type: dict
+    failures:
+      description: >-
+        All failures since the last power-up, in order, each as RV(phones[].failure), and at the end what else would keep the phone
+        from being preprovisioned.
+      type: list
+      elements: dict
     firmware:
       description: Its firmware version at the end.
       type: str

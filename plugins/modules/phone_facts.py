@@ -51,6 +51,12 @@ options:
       - Name of the bench's bridge.
     type: str
     default: bench0
+  ports:
+    description:
+      - Interfaces that are to be ports of the bridge, as in C(bench_ports); an empty list for a virtual bench. Without this option
+        nothing is reported of them.
+    type: list
+    elements: str
   path:
     description:
       - Folder in which profiles are published.
@@ -132,7 +138,9 @@ station:
       type: list
       elements: dict
     bridge:
-      description: Name, state (V(up), V(down) or V(missing)) and address of the bench's bridge.
+      description: >-
+        Name, state (V(up), V(down) or V(missing)) and address of the bench's bridge, and the state of each of O(ports) (V(up),
+        V(no carrier), V(down), V(apart) or V(missing)).
       type: dict
     certificate:
       description: Names, issuer, validity and C(problems) of the server's certificate.
@@ -206,6 +214,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "since": {"type": "int", "default": 0},
     "controller_time": {"type": "int", "default": 0},
     "bridge": {"type": "str", "default": "bench0"},
+    "ports": {"type": "list", "elements": "str"},
     "path": {"type": "path", "default": "/srv/preprovision"},
     "certificates": {"type": "path", "default": "/etc/preprovision/certificates"},
     "logs": {"type": "path", "default": "/var/log/preprovision/phones"},

@@ -98,6 +98,12 @@ class EmulatedPhone:
         return self._state.redactor()(self._trace.failure.what) if self._trace.failure else ""
 
     @property
+    def resync_failed(self) -> bool:
+        """Whether the last resync failed; a phone whose upgrade failed has applied its profile."""
+        failure = self._trace.failure
+        return failure is not None and failure.code is not FailureCode.UPGRADE
+
+    @property
     def _family(self) -> Family:
         return self._state.family
 
@@ -111,8 +117,7 @@ class EmulatedPhone:
         """Get an address and follow the rules that are set now. A failure ends the resync and is kept in ``cause``."""
         self._clock = self._trace.clock = clock
         started = clock.now()
-        self._trace.power_up += 1
-        self._trace.failure = None
+        self._trace.begin_power_up()
         self._schedule.clear()
         self._start(network)
         self._trace.seconds += max(0.0, clock.now() - started)

@@ -15,7 +15,7 @@ from ..profiles.rules.parser import parse_rule
 from ..profiles.rules.urls import format_url, parse_url
 from .device.ports import Lease
 from .device.state import PhoneState
-from .device.trace import FailureRow, MessageRow, RequestRow, StepName, StepRow, Trace, failure_to_dict
+from .device.trace import Behaviour, FailureRow, MessageRow, RequestRow, StepName, StepRow, Trace, failure_to_dict
 from .resync.timers import Timer
 
 _MAX_RULES = 32
@@ -42,6 +42,8 @@ class PhoneReport(TypedDict):
     state: str
     cause: str
     failure: FailureRow
+    failures: list[FailureRow]
+    """All since the last power-up, in order, and at the end what else would keep the phone from being preprovisioned."""
     profile_rule: str
     parameters: int
     firmware: str
@@ -74,7 +76,9 @@ class Reporter:
         """Return the report, with *next_resync* as the timer of the next resync."""
         state, trace = self._state, self._trace
         redact = state.redactor()
-        failure = failure_to_dict(trace.failure, redact) if trace.failure else self._shortcoming(redact)
+        shortcoming = self._shortcoming(redact)
+        failure = failure_to_dict(trace.failure, redact) if trace.failure else shortcoming
+        failures = [*(failure_to_dict(one, redact) for one in trace.failures), *([shortcoming] if shortcoming["code"] else [])]
         return {
             "name": state.phone.name,
             "mac": state.phone.mac.colon,
@@ -85,6 +89,7 @@ class Reporter:
             "state": "failed" if failure["what"] else "preprovisioned",
             "cause": failure["what"],
             "failure": failure,
+            "failures": failures,
             "profile_rule": self._shown_rule(redact),
             "parameters": len(state.parameters),
             "firmware": state.version,
@@ -141,9 +146,11 @@ class Reporter:
 
     def _has_requested(self, url: str) -> bool:
         try:
-            return format_url(parse_url(url)) in {request.url for request in self._trace.requests}
+            found = format_url(parse_url(url))
         except RuleError:
             return False
+        # A file that was not there leads nowhere
+        return any(request.url == found and request.behaviour is Behaviour.SUCCESS for request in self._trace.requests)
 
 
 def _urls(rule: str) -> list[str]:

@@ -243,6 +243,6 @@ def diagnosis_of(clause: Clause) -> Diagnosis:
 
 def _sentence(clause: str) -> str:
     first = clause.partition(" ")[0]
-    # A name or a URL stays as it is
-    begins = clause if any(sign in first for sign in ".:/_") else f"{clause[:1].upper()}{clause[1:]}"
+    # A name or a URL stays as it is, and so does an interface
+    begins = clause if any(sign in ".:/_" or sign.isdigit() for sign in first) else f"{clause[:1].upper()}{clause[1:]}"
     return f"{begins}."

@@ -20,6 +20,8 @@ from .refusals import Refusal
 _SERVERS = MappingProxyType({"tftp": "tftp", "http": "web", "https": "web"})
 _NEAR = 0.75
 _PUBLISH = "run the playbook profiles"
+_OPTION_VARIABLES = (66, 160)
+"""DHCP options that can hold a URL and have a variable of their own."""
 
 
 # -- DHCP and names
@@ -64,7 +66,7 @@ def _no_address(case: Case) -> Iterator[Clause]:
     yield from case.stopped("names")
     yield Clause(
         f"{name} has no address on the bench",
-        f"check that {name} is the provisioning_name of the inventory or among dns_server_names, and run the playbook site",
+        f"check that dns_server_records, by default provisioning_name only, has {name} with its address, and run the playbook site",
     )
 
 
@@ -175,10 +177,28 @@ def _login(_case: Case) -> Iterator[Clause]:
 # -- certificates
 
 
-def _no_root(_case: Case) -> Iterator[Clause]:
-    yield Clause(
-        "it has no root certificate to verify the server with",
-        "set phone_profiles_ca_url, or Custom_CA_URL in its bootstrap profile, to the root that issued the server's certificate",
+def _factory_roots(case: Case) -> tuple[Clause, ...]:
+    """Return a clause if DHCP led a factory-new phone to HTTPS: no profile can have named another root before."""
+    option = case.facts.get("option")
+    if not option or case.facts.get("factory_roots") is False:
+        return ()
+    variable = f"dhcp_server_option_{option} " if option in _OPTION_VARIABLES else ""
+    clause = Clause(
+        f"DHCP option {option} leads it to an https URL, and a factory-new unit trusts only the roots that its maker has built in",
+        f"leave {variable}(option_{option} in dhcp_server_families) empty, so that phones come by TFTP, and run the playbook site;"
+        " or deliver by certificate (phone_profiles_bench_delivery), and set certificates_signed to a certificate for"
+        " provisioning_name that the maker, or a CA that its units know, has signed",
+    )
+    return (clause,)
+
+
+def _no_root(case: Case) -> Iterator[Clause]:
+    yield from _factory_roots(case) or (
+        Clause(
+            "it has no root certificate to verify the server with",
+            "set phone_profiles_ca_url, or Custom_CA_URL in its bootstrap profile, to the root that issued the server's"
+            " certificate",
+        ),
     )
 
 
@@ -194,9 +214,11 @@ def _chain(case: Case) -> Iterator[Clause]:
     if any(problem["code"] == "name_mismatch" for problem in case.certificate_problems):
         yield from _certificate_name(case)
     yield from _of_server(case)
-    yield Clause(
-        "the server's certificate is not signed by the root that the phone trusts",
-        "set phone_profiles_ca_url to the root that issued the server's certificate, and run the playbook site",
+    yield from _factory_roots(case) or (
+        Clause(
+            "the server's certificate is not signed by the root that the phone trusts",
+            "set phone_profiles_ca_url to the root that issued the server's certificate, and run the playbook site",
+        ),
     )
 
 
@@ -214,7 +236,7 @@ def _certificate_address(case: Case) -> Iterator[Clause]:
     address = case.text("address") or "the address that answered"
     yield Clause(
         f"the server's name does not lead to {address}, which presented its certificate",
-        "add the address to the DNS server (dns_server_names), or use the server's name in the URL",
+        "add the address to the name's list in dns_server_records, or use the server's name in the URL",
     )
 
 

@@ -18,6 +18,8 @@ class BridgeFacts(TypedDict, total=False):
     state: str
     """``up``, ``down`` or ``missing``."""
     address: str
+    ports: dict[str, str]
+    """The interfaces in bench_ports -> bench.ports.PortState; missing if nobody has said which they are."""
 
 
 class CertificateProblem(TypedDict):

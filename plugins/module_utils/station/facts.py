@@ -32,6 +32,7 @@ from ..events.known_facts import (
     StationFacts,
 )
 from ..events.log_lines import Event, EventKind, clean, mac_inside, mac_of
+from .bench_ports import read_ports
 from .commands import MAX_SECONDS, run_command
 from .dhcp_facts import read_offered, read_reservation, reserved_phones
 from .log_facts import any_spelling, parse_phone_log, read_journal, read_phone_log
@@ -45,6 +46,7 @@ class FactOptions(TypedDict):
     """Options of the module phone_facts."""
 
     name: str
+    ports: list[str] | None
     since: int
     controller_time: int
     bridge: str
@@ -205,6 +207,8 @@ def read_station(options: FactOptions) -> StationFacts:
     now = time.time()
     given = options["controller_time"]
     bridge = read_bridge(options["bridge"])
+    if options["ports"] is not None:
+        bridge["ports"] = read_ports(options["bridge"], options["ports"])
     return {
         "time": int(now),
         "clock_off": round(now - given) if given else None,

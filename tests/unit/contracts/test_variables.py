@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from parsed_files import parse_yaml, read_yaml
+from parsed_files import parse_yaml, read_python, read_yaml
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.variables import kind_faults
 from ansible_collections.voip.preprovision.plugins.plugin_utils.variable_specs import variable_specs
@@ -141,6 +142,28 @@ def test_playbooks_read_their_variables_with_the_documented_defaults(playbook, n
 def test_paths_are_relative_to_where_the_user_stands(playbook, name):
     read = re.findall(rf"\b{name}\b[^}}]*?\| (?:expanduser \| realpath)", text_of(playbook))
     assert read, "Ansible looks for relative paths below the playbook"
+
+
+ADVISING = sorted(ROOT.glob("plugins/module_utils/events/*.py")) + sorted(ROOT.glob("plugins/module_utils/reports/*.py"))
+
+
+def words_of(path: Path) -> set[str]:
+    """Return the words in a module's sentences that begin as variables do; a docstring is no sentence for operators."""
+    tree = read_python(path)
+    sentences = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    documents = {node.value.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    begins = "|".join(ROLES)
+    return {word for text in sentences - documents if " " in text for word in re.findall(rf"\b(?:{begins}|check)_\w+\b", text)}
+
+
+def test_finds_advice():
+    words = {word for path in ADVISING for word in words_of(path)}
+    assert {"dns_server_records", "dhcp_server_option_66", "certificates_signed", "check_phones"} <= words
+
+
+@pytest.mark.parametrize("path", ADVISING, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_advice_names_variables_that_exist(path):
+    assert words_of(path) - DOCUMENTED == set()
 
 
 def rows() -> dict[str, tuple[str, str]]:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
+OTHER_FIRMWARE = "other firmware"
+"""What stands in a report for the parameter that named a file, where a habit made the unit request it."""
+
 
 class HabitError(ValueError):
     """Habits that do not exist or exclude each other; the message says which."""

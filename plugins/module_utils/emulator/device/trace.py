@@ -189,6 +189,14 @@ class Trace:
     messages: deque[MessageRecord] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
     steps: deque[StepRecord] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
     failure: Failure | None = None
+    failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
+    """All failures since power-up, in order, with those that followed from another one."""
+
+    def begin_power_up(self) -> None:
+        """Count a power-up; earlier failures are forgotten."""
+        self.power_up += 1
+        self.failure = None
+        self.failures.clear()
 
     @contextmanager
     def step(self, step: StepName, what: str, outcome_on_failure: Outcome = Outcome.FAILED) -> Iterator[OpenStep]:
@@ -221,9 +229,10 @@ class Trace:
         self.requests.append(replace(last, behaviour=Behaviour.NOT_FOUND))
 
     def record_failure(self, code: FailureCode, step: StepName, why: str, facts: Mapping[str, object]) -> None:
-        """Record what ended this resync; later failures follow from it and are ignored."""
-        if self.failure is None:
-            self.failure = Failure(code, step, f"power-up {self.power_up}: {why}", facts)
+        """Record what ended this resync; a later failure may follow from it, and does not replace it."""
+        found = Failure(code, step, f"power-up {self.power_up}: {why}", facts)
+        self.failures.append(found)
+        self.failure = self.failure or found
 
     def record_error(self, error: ResyncError, default_step: StepName, prefix: str = "") -> None:
         """Record a ResyncError as the failure; *default_step* where the error knows no step."""

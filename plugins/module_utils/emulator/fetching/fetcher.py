@@ -80,6 +80,8 @@ class FileRequest:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_bytes: int = MAX_PROFILE_SIZE
+    option: int | None = None
+    """The DHCP option that names the server; None if a rule names it."""
     outcome_on_failure: Outcome = Outcome.FAILED
     """Outcome of the step when the file is not there."""
 
@@ -162,6 +164,8 @@ class Fetcher:
     def _failed(code: FailureCode, reason: str, exchange: _Exchange, response: WireResponse, **more: object) -> ResyncError:
         url, target = format_url(exchange.target), exchange.target
         facts = {"url": url, "server": str(target.server), "path": target.path, "scheme": target.scheme, "status": response.status}
+        if exchange.request.option is not None:
+            more["option"] = exchange.request.option
         return ResyncError(code, f"{url}: {reason}", parameter=exchange.request.parameter, **facts, **more)
 
     def _authenticate(self, exchange: _Exchange, response: WireResponse) -> None:
@@ -195,7 +199,7 @@ class Fetcher:
 
     def _send(self, exchange: _Exchange, network: Network) -> WireResponse:
         """Send a request to each address in turn, until a server responds."""
-        roots = self._trusted_roots(exchange.request.parameter, exchange.target, network)
+        roots = self._trusted_roots(exchange, network)
         tried: list[str] = []
         response = WireResponse(0)
         for address in self._addresses(exchange, network):
@@ -264,12 +268,14 @@ class Fetcher:
             code = FailureCode.CERTIFICATE_TIME if late else verifier.code or _CODES[response.failure]
             self._record_request(exchange, response, Behaviour.FAILURE)
             reason = late or response.error or "the certificate was refused"
-            raise self._failed(code, reason, exchange, response, names=verifier.found)
+            is_new = not self.state.roots_url
+            raise self._failed(code, reason, exchange, response, names=verifier.found, factory_roots=is_new)
 
     # -- root certificates
 
-    def _trusted_roots(self, parameter: str, target: Target, network: Network) -> bytes:
-        """Return the roots to verify *target* with: the factory's, and those that a parameter names, fetched when first needed."""
+    def _trusted_roots(self, exchange: _Exchange, network: Network) -> bytes:
+        """Return the roots to verify a server with: the factory's, and those that a parameter names, fetched when first needed."""
+        parameter, target = exchange.request.parameter, exchange.target
         if target.scheme != "https":
             return b""
         state = self.state
@@ -280,7 +286,8 @@ class Fetcher:
         if not state.roots:
             hint = f"; {name} names none" if name else ""
             message = f"{format_url(target)}: the phone has no root certificate to verify the server with{hint}"
-            raise ResyncError(FailureCode.NO_ROOT, message, parameter=name or "", url=format_url(target))
+            option = exchange.request.option
+            raise ResyncError(FailureCode.NO_ROOT, message, parameter=name or "", url=format_url(target), option=option)
         return state.roots
 
     def _fetch_roots(self, name: str, url: str, network: Network) -> bytes:

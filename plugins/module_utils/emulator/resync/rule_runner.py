@@ -15,6 +15,7 @@ from ...profiles.macros import expand
 from ...profiles.rules.evaluate import evaluate
 from ...profiles.rules.model import Destination, Resolution, RuleError, Target
 from ...profiles.rules.urls import format_url, parse_url
+from ..device.habits import OTHER_FIRMWARE
 from ..device.ports import Network, WireResponse
 from ..device.state import PhoneState
 from ..device.trace import Outcome, ResyncError, StepName, Trace
@@ -70,7 +71,8 @@ class RuleRunner:
         for what, path in (("the model's file", family.factory_rule), ("the phone's file", family.own_file)):
             if path:
                 destination = Destination(parse_url(expand(path, self._state.macros())))
-                reached, response = self._fetch_first(FileRequest(what), self._targets(destination), network)
+                request = FileRequest(what, option=self._option_for(destination))
+                reached, response = self._fetch_first(request, self._targets(destination), network)
                 if path == family.own_file:
                     self._apply(what, destination, reached, response)
         self.server_came_from_dhcp = True
@@ -78,14 +80,13 @@ class RuleRunner:
     def request_other_names(self, network: Network) -> None:
         """Request by TFTP what the family's units try in vain; neither the absence of these files nor their content matters."""
         state = self._state
-        codes = option_order(state.family, state.parameters)
-        _code, value = next(server_options(state.lease, codes), (0, "")) if state.lease else (0, "")
+        _code, value = self._server_option()
         with suppress(RuleError):
             server = server_name(value)
             for name in state.family.tried_in_vain if server else ():
                 target = Target("tftp", server, _TFTP_PORT, expand(name, state.macros()).replace("?", "0"))
                 with suppress(ResyncError):
-                    self._fetcher.get(target, FileRequest("other firmware", outcome_on_failure=Outcome.SKIPPED), network)
+                    self._fetcher.get(target, FileRequest(OTHER_FIRMWARE, outcome_on_failure=Outcome.SKIPPED), network)
 
     def _resolve(self, parameter: str, text: str) -> Resolution | None:
         """Return what the rule says now; None when no condition is true."""
@@ -113,11 +114,11 @@ class RuleRunner:
             self._trace.record_skipped(StepName.NAME, str(target.server), why)
         if target.server:
             return [target]
-        family, lease = self._state.family, self._state.lease
-        codes = option_order(family, self._state.parameters)
+        family = self._state.family
         with self._trace.step(StepName.OPTIONS, "DHCP") as entry:
-            code, value = next(server_options(lease, codes), (0, "")) if lease else (0, "")
+            code, value = self._server_option()
             if not value:
+                codes = option_order(family, self._state.parameters)
                 wanted = " or ".join(map(str, codes))
                 message = f"{target.path} names no server, and neither does DHCP (option {wanted})"
                 raise ResyncError(FailureCode.NO_OPTION, message, options=list(codes), path=target.path)
@@ -127,11 +128,21 @@ class RuleRunner:
             except ServerDiscoveryError as error:
                 raise ResyncError(FailureCode.NO_OPTION, str(error), option=code, value=value, path=target.path) from error
 
+    def _server_option(self) -> tuple[int, str]:
+        """Return number and value of the DHCP option that names the server; 0 and empty if none does."""
+        lease = self._state.lease
+        codes = option_order(self._state.family, self._state.parameters)
+        return next(server_options(lease, codes), (0, "")) if lease else (0, "")
+
+    def _option_for(self, destination: Destination) -> int | None:
+        """Return the DHCP option that names the server of *destination*; None if the rule names it."""
+        return None if destination.target.server else self._server_option()[0]
+
     # -- the file
 
     def _fetch_and_apply(self, parameter: str, destination: Destination, targets: list[Target], network: Network) -> Target:
         options = destination.options
-        request = FileRequest(parameter)
+        request = FileRequest(parameter, option=self._option_for(destination))
         if "uid" in options:
             request = replace(request, credentials=Credentials(options["uid"], options.get("pwd", "")))
         if "post" in options:

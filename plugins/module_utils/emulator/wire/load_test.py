@@ -68,7 +68,7 @@ class LoadTest:
             threading.stack_size(previous)
 
     def _run_phone(self, phone: Phone, phone_options: PhoneOptions, delay: float) -> PhoneReport:
-        """Switch one phone on as often as the options demand, until it fails, and report."""
+        """Switch one phone on as often as the options demand, until a resync fails, and report."""
         certificate = _client_certificate(phone_options)
         emulated = EmulatedPhone(
             phone,
@@ -87,7 +87,7 @@ class LoadTest:
             if number:
                 random_pause(self.options.think_time, self._clock)
             self._power_up(emulated, identity, is_last=number == self.options.power_cycles - 1)
-            if emulated.cause:
+            if emulated.resync_failed:
                 break
         return emulated.report()
 

@@ -17,7 +17,7 @@ FACTS = {
     "env": {"SSH_CONNECTION": "203.0.113.99 50000 203.0.113.4 22"},
     "lo": {"ipv4": {"address": "127.0.0.1", "netmask": "255.0.0.0", "prefix": "8"}},
     "eth0": {"macaddress": "00:00:5e:00:53:10", "ipv4": {"address": "198.51.100.7", "netmask": "255.255.255.0"}},
-    "usb_nic.1": {"macaddress": "00:00:5e:00:53:11"},
+    "usb_nic.1": {"macaddress": "00:00:5e:00:53:11", "active": True},
     "eth2": {
         "macaddress": "00:00:5e:00:53:12",
         "ipv4": {"address": "10.9.9.9", "netmask": "255.255.0.0", "prefix": "16"},
@@ -26,19 +26,23 @@ FACTS = {
     "bench0": {"macaddress": "00:00:5e:00:53:11", "ipv4": {"address": "192.0.2.1", "netmask": "255.255.255.0", "prefix": "24"}},
 }
 
+UNPLUGGED = {"macaddress": "00:00:5e:00:53:11", "active": False}
+
 
 @pytest.mark.parametrize(
-    ("ports", "facts", "mac"),
+    ("ports", "facts", "mac", "silent"),
     [
-        (["usb-nic.1"], FACTS, "00:00:5e:00:53:11"),
-        ([], FACTS, "02:00:00:00:00:01"),
-        ([], {"interfaces": ["lo"]}, "02:00:00:00:00:01"),
+        (["usb-nic.1"], FACTS, "00:00:5e:00:53:11", []),
+        (["usb-nic.1"], {**FACTS, "usb_nic.1": UNPLUGGED}, "00:00:5e:00:53:11", ["usb-nic.1"]),
+        ([], FACTS, "02:00:00:00:00:01", []),
+        ([], {"interfaces": ["lo"]}, "02:00:00:00:00:01", []),
     ],
 )
-def test_returns_the_bench_plan(ports, facts, mac):
+def test_returns_the_bench_plan(ports, facts, mac, silent):
     assert FILTERS["bench_plan"]("192.0.2.1/24", ports, facts) == {
         "address": "192.0.2.1/24",
         "ports": ports,
+        "silent_ports": silent,
         "mac": mac,
         "neighbours": {"gc_thresh1": 254, "gc_thresh2": 512, "gc_thresh3": 1024},
         "settings": interface_settings(ports),

@@ -1180,3 +1180,32 @@ def test_survives_whatever_a_network_does(data, model, options, service, paramet
     assert report["next_resync"]["seconds"] is None or 0 <= report["next_resync"]["seconds"] <= 86400 * 2
     shown = json.dumps(report)
     assert [secret for secret in SECRETS if secret in shown] == []
+
+
+# -- failures
+
+
+def test_reports_all_failures_since_power_up_and_what_else_is_wrong():
+    bench = Bench({FACTORY: profile(Profile_Rule="http://h/all.cfg", Upgrade_Rule="http://h/ATA19X.12-0-1.img")})
+    phone = unit()
+    assert [one["code"] for one in power_up(bench, phone)["failures"]] == ["upgrade", "no_own_file"]
+    # Its rule leads nowhere now, and the upgrade fails again
+    report = power_up(bench, phone)
+    assert [one["code"] for one in report["failures"]] == ["not_found", "upgrade", "no_own_file"]
+    assert report["failure"] == report["failures"][0]
+    assert all(one["what"].startswith("power-up 2: ") for one in report["failures"][:2])
+
+
+def test_a_phone_without_failures_lists_none():
+    report = power_up(Bench({FACTORY: profile(Profile_Rule=RULE), OWN: profile()}), cycles=2)
+    assert (report["failure"]["code"], report["failures"]) == ("", [])
+
+
+@pytest.mark.parametrize(("option", "named_by_dhcp"), [("https://h", True), ("192.0.2.1", False)])
+def test_tells_whether_dhcp_has_named_the_server_that_is_refused(option, named_by_dhcp):
+    refused = WireResponse(0, failure=WireFailure.CHAIN, error="unknown CA")
+    files = {"tftp://192.0.2.1/8851-3PCC.xml": profile(Profile_Rule=f"https://h/{MAC}.cfg")}
+    bench = Bench(files | {f"https://h/{name}": refused for name in ("", "8851-3PCC.xml", f"{MAC}.cfg")}, {66: option})
+    facts = power_up(bench, unit("CP-8851-3PCC", roots=b"roots"), cycles=1 if named_by_dhcp else 2)["failure"]["facts"]
+    assert facts["factory_roots"] is True
+    assert facts.get("option") == (66 if named_by_dhcp else None)

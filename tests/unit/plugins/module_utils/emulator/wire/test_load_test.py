@@ -109,6 +109,14 @@ def test_does_not_switch_a_failed_phone_on_again():
     assert sum(not sample.answered for sample in samples if sample.kind is SampleKind.TRIP) == 1
 
 
+def test_switches_a_phone_on_again_whose_upgrade_failed():
+    lan = Lan()
+    chosen = options(count=1)
+    phone = replace(chosen.phones[0], parameters={"Upgrade_Rule": "ftp://192.0.2.1/ATA19X.12-0-1.img"})
+    (report,), _samples = run(lan, replace(chosen, phones=(phone,)))
+    assert (report["failure"]["code"], len(lan.connected), len(report["requests"])) == ("upgrade", 2, 2)
+
+
 def test_switches_phones_on_within_the_ramp():
     _reports, samples = run(Lan(), options(power_cycles=1, parallel=3, ramp=0.3))
     starts = sorted(sample.power_on for sample in samples if sample.kind is SampleKind.TRIP)
