@@ -195,6 +195,8 @@ def main(known: str, newcomer: str) -> int:
         run("ip", "link", "set", "strangers0", "master", "bench0", "up")
         run("ip", "-n", "strangers", "address", "add", f"{STATIC}/24", "dev", "eth0")
         run("ip", "-n", "strangers", "link", "set", "eth0", "up")
+        # Leases that other plays left would end meanwhile
+        run("sh", "-c", FREE)
         for name, right in cases(known, newcomer):
             print("right" if right else "WRONG", name, flush=True)
             wrong += [] if right else [name]
