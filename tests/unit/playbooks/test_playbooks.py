@@ -116,20 +116,19 @@ def test_makers_certificates_are_found_beside_the_inventory_and_where_the_user_s
 
 
 @pytest.mark.parametrize(
-    ("options", "operators", "said"),
+    ("options", "said"),
     [
-        ((), {"anna": "long enough"}, "station: the board is at https://192.0.2.1/board/, on the bench.\nNext: "),
-        ((), {}, "on the bench, but nobody can log in: profile_service_operators names no one.\nNext: "),
-        (("--check",), {}, "station is unchanged: this was check mode."),
+        ((), "station: the board is at https://192.0.2.1/board/, on the bench.\nNext: "),
+        (("--check",), "station is unchanged: this was check mode."),
     ],
-    ids=["set up", "without operators", "check mode"],
+    ids=["set up", "check mode"],
 )
-def test_site_says_what_to_do_next(repository, options, operators, said):
+def test_site_says_what_to_do_next(repository, options, said):
     (station,) = yaml.safe_load((ROOT / "playbooks/station.yml").read_text())
     last = {"hosts": "stations", "gather_facts": False, "tasks": station["post_tasks"][-1:]}
     (repository / "last.yml").write_text(yaml.safe_dump([last]))
-    variables = json.dumps({"bench_address": "192.0.2.1/24", "profile_service_operators": operators})
-    done = play(repository, "-i", "inventory", "last.yml", "-e", variables, *options, config=ROOT / "ansible.cfg")
+    variables = ("-e", "bench_address=192.0.2.1/24")
+    done = play(repository, "-i", "inventory", "last.yml", *variables, *options, config=ROOT / "ansible.cfg")
     assert said in done.stdout
     commands = re.findall(r"ansible-playbook voip\.preprovision\.(\w+)", done.stdout)
     assert set(commands) <= set(PLAYBOOKS)
