@@ -92,7 +92,7 @@ class CallbackModule(CallbackBase):
         if wanted == (self._redaction is not None):
             return
         if wanted:
-            self._quote, self._original = SourceContext.from_value, vars(SourceContext)["from_value"]
+            self._original = vars(SourceContext)["from_value"]
             self._redaction = RedactAnnotatedSourceContext()
             self._redaction.__enter__()
             SourceContext.from_value = self._locate
@@ -102,6 +102,6 @@ class CallbackModule(CallbackBase):
             redaction.__exit__(None, None, None)
 
     def _locate(self, value: Any) -> Any:
-        """Return the place of *value*; redaction without this would hide the place too."""
+        """Return the place of *value* alone, or None; redaction without this would print a note in place of lines each time."""
         origin = value if isinstance(value, Origin) else Origin.get_tag(value)
-        return SourceContext.from_origin(origin) if origin else self._quote(value)
+        return SourceContext.error(None, origin) if origin else None

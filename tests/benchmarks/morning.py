@@ -51,6 +51,7 @@ ROLE = """
 def play(playbook: str, settings: Path) -> subprocess.CompletedProcess[str]:
     """Run a playbook on the machine; return the process with its output."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["ANSIBLE_STDOUT_CALLBACK"] = "ansible.builtin.default"
     program = str(Path(sys.executable).parent / "ansible-playbook")
     command = [program, "-i", "inventories/demo", "-e", json.dumps(SETTINGS), "-e", f"@{settings}", playbook]
     return subprocess.run(command, cwd=PROJECT, env=environment, check=False, stdout=subprocess.PIPE, text=True)

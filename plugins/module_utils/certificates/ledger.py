@@ -22,6 +22,8 @@ LEDGER = "ledger"
 """Name of the ledger's file."""
 BEFORE = 86400
 """Seconds before it is made from which a certificate is valid (role certificates)."""
+MAX_ROWS = 40
+"""Certificates in a report; those of phones come last, and a station may have thousands."""
 SENT = "server.sent"
 """Name of the copy of the server's signing request that was sent to a CA."""
 
@@ -143,9 +145,11 @@ def waiting(rows: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def format_report(rows: Sequence[Mapping[str, str]], now: datetime.datetime, days_left: int, more: Iterable[str] = ()) -> str:
-    """Return a table with one row per certificate, followed by what has to be done and the sentences *more*."""
-    notes = [*waiting(rows), *ending(rows, now, days_left), *more]
-    lines = [tuple(_shown(column, row[column]) for column in _COLUMNS) for row in rows]
+    """Return a table of up to MAX_ROWS certificates, followed by what has to be done and the sentences *more*."""
+    others = len(rows) - MAX_ROWS
+    rest = [f"and {others} more certificates of phones; the ledger on the station lists all"] if others > 0 else []
+    notes = [*rest, *waiting(rows), *ending(rows, now, days_left), *more]
+    lines = [tuple(_shown(column, row[column]) for column in _COLUMNS) for row in rows[:MAX_ROWS]]
     return "\n".join([*align(_COLUMNS, lines), *([""] if notes else []), *notes])
 
 

@@ -197,6 +197,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/systemd/system/nginx.service.d/preprovision-service.conf",
             "/etc/preprovision-events.conf",
             "/etc/preprovision-service.json",
+            "/run/preprovision-reports",
             "/run/preprovision-service.sock",
             "/usr/local/lib/preprovision-service",
             "/var/lib/preprovision-arming",

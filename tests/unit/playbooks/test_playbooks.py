@@ -129,3 +129,23 @@ def test_makers_certificates_are_found_beside_the_inventory_and_where_the_user_s
     play_it = ("-i", "inventory/hosts.yml", "voip.preprovision.profiles", "--check", "-e", json.dumps(variables))
     done = play(repository, *play_it, config=ROOT / "ansible.cfg")
     assert f"certificates_device_roots: {repository / folder}/makers/root.pem" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "station: the board is at https://192.0.2.1/board/, on the bench.\nNext: "),
+        (("--check",), "station is unchanged: this was check mode."),
+    ],
+    ids=["set up", "check mode"],
+)
+def test_site_says_what_to_do_next(repository, options, said):
+    (station,) = yaml.safe_load((ROOT / "playbooks/station.yml").read_text())
+    last = {"hosts": "stations", "gather_facts": False, "tasks": station["post_tasks"][-1:]}
+    (repository / "last.yml").write_text(yaml.safe_dump([last]))
+    variables = ("-e", "bench_address=192.0.2.1/24")
+    done = play(repository, "-i", "inventory", "last.yml", *variables, *options, config=ROOT / "ansible.cfg")
+    assert said in done.stdout
+    commands = re.findall(r"ansible-playbook voip\.preprovision\.(\w+)", done.stdout)
+    assert set(commands) <= set(PLAYBOOKS)
+    assert bool(commands) != bool(options)

@@ -23,7 +23,7 @@ from .plan import ManagedFile, WholeCheck
 
 MAX_SECONDS = 60
 UNITS = "/etc/systemd/system"
-_HIDDEN = "(hidden)\n"
+_HIDDEN, _HIDDEN_TOO = "(hidden)\n", "(hidden, and different)\n"
 
 
 class ManagedFileError(ValueError):
@@ -51,12 +51,17 @@ class Change(NamedTuple):
         """Return the difference as Ansible shows it."""
         path = self.file.path
         before, after = _describe_found(self.found), _describe_wanted(self.file)
-        if before != after:
-            return {"before_header": path, "after_header": path, "before": before, "after": after}
-        if self.file.secret:
-            return {"before_header": path, "after_header": path, "before": _HIDDEN, "after": "(hidden, and different)\n"}
-        was = self.found.content.decode("utf-8", "replace")
-        return {"before_header": path, "after_header": path, "before": was, "after": self.file.content}
+        if before == after:
+            before = after = ""
+        was, now = self._contents()
+        return {"before_header": path, "after_header": path, "before": before + was, "after": after + now}
+
+    def _contents(self) -> tuple[str, str]:
+        """Return the contents before and after, as far as a diff may show them; nothing if they are the same, or a file goes."""
+        was, now = self.found.content.decode("utf-8", "replace"), self.file.content
+        if was == now or self.file.state != "file":
+            return "", ""
+        return (_HIDDEN if was else "", _HIDDEN_TOO if now else "") if self.file.secret else (was, now)
 
 
 def staged_path(path: str) -> str:

@@ -99,6 +99,8 @@ class Controller:
             "ANSIBLE_CALLBACK_PLUGINS": str(self.folder / "callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "recorder",
             "ANSIBLE_NOCOLOR": "1",
+            # It prints every task, whose output the tests read
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
             "RECORDED": str(recorded),
         }
         program = str(Path(sys.executable).parent / "ansible-playbook")

@@ -8,7 +8,7 @@ import io
 import json
 
 import pytest
-from preprovision_service.cli.report import COLUMNS, FORMATS, report
+from preprovision_service.cli.report import COLUMNS, FORMATS, MAX_ROWS, report
 from preprovision_service.store.tables import Customer, Phone
 
 ROWS = [
@@ -34,9 +34,35 @@ def test_table(session):
     assert lines[0] == "2 phones: 1 expected, 1 resynced"
     assert lines[2].split() == ["name", "model", "mac", "state", "for", "address", "firmware", "what", "to", "do"]
     assert [line.split()[:4] for line in lines[4:]] == [
-        ["=two", "SPA504G", "00:00:5e:00:53:02", "expected"],
         ["one", "ATA192", "00:00:5e:00:53:01", "resynced"],
+        ["=two", "SPA504G", "00:00:5e:00:53:02", "expected"],
     ]
+
+
+def sync_many(session, number):
+    """Store *number* phones: one stuck, one failed, and the others expected."""
+    for index in range(number):
+        mac, customer = f"00005e00{index:04x}", f"customer {index:04}"
+        session.add(Phone(mac=mac, name=f"desk-{index}", model="ATA192", family="ata19x", customer=customer, since=index))
+    session.flush()
+    session.get(Phone, "00005e000005").state = "leased"
+    session.get(Phone, "00005e000003").state = "failed"
+    session.commit()
+
+
+def test_a_table_of_many_phones_begins_with_those_that_need_attention_and_ends_soon(session):
+    sync_many(session, MAX_ROWS + 10)
+    lines = report(session, "table").splitlines()
+    assert lines[0] == f"{MAX_ROWS + 10} phones: {MAX_ROWS + 8} expected, 1 leased, 1 failed, 1 stuck"
+    newest = [f"desk-{index}" for index in range(MAX_ROWS + 9, 11, -1)]
+    assert [line.split()[0] for line in lines[4:-2]] == ["desk-3", "desk-5", *newest]
+    assert lines[-1] == "and 10 more; -e report_all=true shows all, -e report_file=phones.csv writes all to a file"
+
+
+def test_a_table_of_all_phones_has_all(session):
+    sync_many(session, MAX_ROWS + 10)
+    lines = report(session, "all").splitlines()
+    assert [line.split()[0] for line in lines[4:]] == [f"desk-{index}" for index in range(MAX_ROWS + 10)]
 
 
 def test_json_and_csv_contain_the_same(session):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far each phone is, without a browser: ``python3 -m preprovision_service.cli.report table|csv|json|customization``.
+"""How far each phone is, without a browser: ``python3 -m preprovision_service.cli.report table|all|csv|json|customization``.
 
+``table`` has up to MAX_ROWS phones, those that need attention first, and the other forms have all.
 ``customization`` lists the phones whose customers have a provisioning URL, for the maker's remote customization service. No public
 source documents the format of that service: the columns are those that its pages ask for.
 """
@@ -22,7 +23,7 @@ from ..settings import read_settings
 from ..station import read_station
 from ..store.faults import explained
 from ..store.filters import Filter
-from ..store.queries import Counts, PhoneView, all_phones, count_phones
+from ..store.queries import Counts, PhoneView, all_phones, count_phones, urgent_phones
 from ..store.recent import read_recent
 from ..store.tables import Customer, Phone, engine_of, open_database
 
@@ -49,12 +50,20 @@ COLUMNS = (
 _SHOWN = ("name", "model", "mac", "state", "for", "address", "firmware", "what to do")
 
 
+MAX_ROWS = 40
+"""Phones in a table that is not asked for as a whole."""
+
+
 def table(counts: Counts, phones: Sequence[PhoneView]) -> str:
-    """Return a line with the counts, and one row for each phone."""
+    """Return a line with the counts, one row for each of *phones*, and how to see the others that were counted."""
     if not phones:
         return "no phones yet"
     named = ", ".join(f"{count} {state}" for state, count in counts.to_dict().items() if count and state != "total")
-    return "\n".join([f"{counts.total} phones: {named}", "", *align(_SHOWN, [tuple(_cells(phone)) for phone in phones])])
+    lines = [f"{counts.total} phones: {named}", "", *align(_SHOWN, [tuple(_cells(phone)) for phone in phones])]
+    if counts.total > len(phones):
+        others = counts.total - len(phones)
+        lines += ["", f"and {others} more; -e report_all=true shows all, -e report_file=phones.csv writes all to a file"]
+    return "\n".join(lines)
 
 
 def _cells(phone: PhoneView) -> Iterator[str]:
@@ -79,7 +88,7 @@ def _record(phone: PhoneView) -> dict[str, object]:
 
 
 _FORMATS: Mapping[str, Callable[[Counts, Sequence[PhoneView]], str]] = MappingProxyType(
-    {"table": table, "csv": as_csv, "json": as_json}
+    {"table": table, "all": table, "csv": as_csv, "json": as_json}
 )
 FORMATS = (*_FORMATS, "customization")
 
@@ -99,8 +108,9 @@ def report(session: Session, form: str) -> str:
     """Return the report in one of FORMATS."""
     if form == "customization":
         return customization(session)
-    text = _FORMATS[form](count_phones(session, Filter()), all_phones(session))
-    alerts = read_station(read_recent(session)).alerts if form == "table" else ()
+    phones = urgent_phones(session, MAX_ROWS) if form == "table" else all_phones(session)
+    text = _FORMATS[form](count_phones(session, Filter()), phones)
+    alerts = read_station(read_recent(session)).alerts if form in ("table", "all") else ()
     return "\n".join([*(f"Station: {alert}" for alert in alerts), *([""] if alerts else []), text])
 
 

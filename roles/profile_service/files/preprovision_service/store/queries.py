@@ -161,6 +161,13 @@ def all_phones(database: Session) -> list[PhoneView]:
     return [describe(row) for row in database.execute(select(*COLUMNS).order_by(Phone.customer, Phone.name))]
 
 
+def urgent_phones(database: Session, limit: int) -> list[PhoneView]:
+    """Return up to *limit* phones: failed ones first, then stuck ones, then the others, in each part the latest change first."""
+    urgency = case((Phone.state == State.FAILED, 0), (is_stuck(now()), 1), else_=2)
+    query = select(*COLUMNS).order_by(urgency, Phone.since.desc(), Phone.customer, Phone.name).limit(limit)
+    return [describe(row) for row in database.execute(query)]
+
+
 def find_row(database: Session, mac: str) -> Any:
     """Return the COLUMNS of one phone, or None."""
     return database.execute(select(*COLUMNS).where(Phone.mac == mac)).first()

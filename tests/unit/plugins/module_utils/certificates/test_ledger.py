@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.ledger import (
     LEDGER,
+    MAX_ROWS,
     SENT,
     ending,
     format_ledger,
@@ -149,6 +150,12 @@ def test_report():
         "-----------  ----------------  ----------  ----------  ----------  ----------  ----------  --------------",
         "server       prov.example.net  1970-01-01  1970-01-04  2026-01-01  1970-01-01  2026-12-31  CN=Phones Inc.",
     ]
+
+
+def test_a_report_of_many_certificates_ends_soon():
+    lines = format_report(rows([GIVEN], sent()) * (MAX_ROWS + 7), NOW, 30).splitlines()
+    assert len(lines) == 2 + MAX_ROWS + 2
+    assert lines[-1] == "and 7 more certificates of phones; the ledger on the station lists all"
 
 
 def test_reports_a_request_without_answer():

@@ -162,6 +162,37 @@ def test_an_owner_who_does_not_exist_is_named(tmp_path):
         stage(find_changes([ManagedFile(f"{tmp_path}/a", content="new", owner="no-such-user")]))
 
 
+def test_a_diff_of_a_new_file_shows_all_of_it(tmp_path):
+    (change,) = find_changes([ManagedFile(f"{tmp_path}/a", content="one\ntwo\n", mode=0o640)])
+    assert change.to_diff() == {
+        "before_header": f"{tmp_path}/a",
+        "after_header": f"{tmp_path}/a",
+        "before": "absent\n",
+        "after": "file of root:root, mode 0640\none\ntwo\n",
+    }
+
+
+def test_a_diff_of_a_mode_shows_the_mode_alone(tmp_path):
+    (tmp_path / "a").write_text("same\n")
+    (tmp_path / "a").chmod(0o600)
+    difference = find_changes([ManagedFile(f"{tmp_path}/a", content="same\n", mode=0o644, **ME)])[0].to_diff()
+    assert (difference["before"].count("\n"), difference["after"].count("\n")) == (1, 1)
+    assert "mode 0600" in difference["before"]
+    assert "mode 0644" in difference["after"]
+
+
+def test_a_diff_shows_nothing_of_what_is_removed(tmp_path):
+    (tmp_path / "a").write_text("hunter2")
+    assert "hunter2" not in str(find_changes([ManagedFile(f"{tmp_path}/a", "absent")])[0].to_diff())
+
+
+def test_a_diff_shows_no_secret_of_a_new_file(tmp_path):
+    secret = ManagedFile(f"{tmp_path}/a", content="hunter2", secret=True)
+    difference = find_changes([secret])[0].to_diff()
+    assert "hunter2" not in str(difference)
+    assert difference["after"] == "file of root:root, mode 0644\n(hidden, and different)\n"
+
+
 def test_a_diff_shows_no_secret(tmp_path):
     (tmp_path / "a").write_text("hunter2")
     (tmp_path / "a").chmod(0o600)
