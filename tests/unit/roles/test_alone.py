@@ -61,7 +61,16 @@ MADE_BY_OTHERS = {
 }
 """Role -> what it says with its documented variables on a machine and a controller that have nothing else."""
 GUIDE = (ROOT / "docs/guides/own_repository.md").read_text()
-PROVIDERS = {"dhcp_server": "bench", "profile_service": "web_server", "tftp_server": "bench", "web_server": "certificates"}
+PROVIDERS = {
+    "dhcp_server": "bench",
+    "log_server": "bench",
+    "profile_service": "web_server",
+    "tftp_server": "bench",
+    "time_server": "bench",
+    "web_server": "certificates",
+}
+LISTENING = ["log_server", "stun_server", "time_server"]
+"""Roles that need the address that they serve, besides web_server, which asks for a certificate first."""
 
 
 class Run(NamedTuple):
@@ -117,7 +126,8 @@ def without_variables(tmp_path_factory) -> Run:
 
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory) -> Run:
-    return run(tmp_path_factory.mktemp("documented"), each(MADE_BY_OTHERS), DOCUMENTED)
+    variables = {**DOCUMENTED, "stun_server_enabled": True}
+    return run(tmp_path_factory.mktemp("documented"), each([*LISTENING, *MADE_BY_OTHERS]), variables)
 
 
 def documented_variables() -> dict[str, list[str]]:
@@ -146,6 +156,13 @@ def test_names_the_variables_that_are_missing(without_variables, role):
 @pytest.mark.parametrize("role", MADE_BY_OTHERS)
 def test_names_the_role_or_collection_that_is_missing(documented, role):
     assert documented.said.get(role, "") == MADE_BY_OTHERS[role]
+
+
+@pytest.mark.parametrize("role", LISTENING)
+def test_names_the_address_that_the_machine_lacks(documented, role):
+    said = documented.said.get(role, "")
+    assert said.startswith(f"{role}_address: station does not have 198.51.100.1, only ")
+    assert said.endswith("; run the role bench on it first, which brings up bench_address, or name an address that it has.")
 
 
 @pytest.mark.parametrize("found", ["without_variables", "documented"])
