@@ -52,6 +52,8 @@ CRYPTO = (
 MADE_BY_OTHERS = {
     "dhcp_server": "dhcp_server_interface is bench0, which is no network interface of station; run the role bench on it first,"
     " which makes bench0, or name another one.",
+    "phone_profiles": "phone_profiles_bench_delivery is tftp, but station has no group preprovision-tftp, which alone may read"
+    " phones' own files; run the role tftp_server on it first.",
     "tftp_server": "tftp_server_interface is bench0, which is no bridge of station; run the role bench on it first, which makes"
     " bench0, or name another bridge.",
     "web_server": "station has no server certificate and device roots (/etc/preprovision/certificates/device-roots.pem is missing);"
@@ -64,6 +66,7 @@ GUIDE = (ROOT / "docs/guides/own_repository.md").read_text()
 PROVIDERS = {
     "dhcp_server": "bench",
     "log_server": "bench",
+    "phone_profiles": "tftp_server",
     "profile_service": "web_server",
     "tftp_server": "bench",
     "time_server": "bench",
