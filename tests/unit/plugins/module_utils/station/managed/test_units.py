@@ -50,9 +50,8 @@ def test_what_fails_is_said_in_the_units_own_words(systemctl, errors, tries):
 
 
 def test_a_host_without_systemd_is_named(monkeypatch):
-    refusal = subprocess.CompletedProcess(
-        [], 1, "", "System has not been booted with systemd as init system (PID 1). Can't operate.\n"
-    )
+    said = "System has not been booted with systemd as init system (PID 1). Can't operate."
+    refusal = subprocess.CompletedProcess([], 1, "", f"{said}\n")
     monkeypatch.setattr(units.subprocess, "run", lambda _command, **_options: refusal)
     with pytest.raises(ManagedFileError, match=f"^systemctl show: {re.escape(said)}$"):
         read_states([Unit("a.service")])
