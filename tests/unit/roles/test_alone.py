@@ -52,8 +52,8 @@ CRYPTO = (
 MADE_BY_OTHERS = {
     "dhcp_server": "dhcp_server_interface is bench0, which is no network interface of station; run the role bench on it first,"
     " which makes bench0, or name another one.",
-    "phone_profiles": "phone_profiles_bench_delivery is tftp, but station has no group preprovision-tftp, which alone may read"
-    " phones' own files; run the role tftp_server on it first.",
+    "phone_profiles": "Phones get their own files by TFTP, but station has no group preprovision-tftp, which alone may read them;"
+    " run the role tftp_server on it first.",
     "tftp_server": "tftp_server_interface is bench0, which is no bridge of station; run the role bench on it first, which makes"
     " bench0, or name another bridge.",
     "web_server": "station has no server certificate and device roots (/etc/preprovision/certificates/device-roots.pem is missing);"
