@@ -150,9 +150,13 @@ molecule: $(READY) ## converge, test and tear down stations on Debian 12 and 13,
 	$(MACHINE) run molecule test --scenario-name station --no-command-borders
 	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
 	$(MACHINE) run molecule test --scenario-name real_bench --no-command-borders
+	$(MACHINE) run molecule test --scenario-name roles --no-command-borders
 
-proof: $(READY) ## damage each managed file in every way, let each role die at each step of a repair, hang each daemon
+proof: $(READY) ## damage each managed file in every way, let roles die at each step of a repair, hang daemons, run each role alone
 	$(MACHINE) prepare
+	for release in bookworm trixie; do for core in 2.19 2.21; do \
+	    ROLES=all ROLES_RELEASE=$$release ROLES_CORE=$$core $(MACHINE) run molecule test --scenario-name roles --no-command-borders; \
+	done; done
 	$(MACHINE) run molecule converge --scenario-name station --no-command-borders
 	for number in 0 1 2 3; do $(PROVE)/drift.yml -e drift_number=$$number; done
 	$(PROVE)/lost_restarts.yml -e '{"lost_restarts_roles": [$(PROOF_ROLES)], "lost_restarts_calls": [1, 2, 3, 4, 5]}'

@@ -14,7 +14,8 @@ from ..plugin_utils.options import read_options
 from ..plugin_utils.review_variables import VariableReview
 from ..plugin_utils.target_module import failing
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"playbook": {"type": "str", "required": True}}
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"playbook": {"type": "str"}, "role": {"type": "str"}}
+RULES: dict[str, Any] = {"mutually_exclusive": [("playbook", "role")], "required_one_of": [("playbook", "role")]}
 
 
 class ActionModule(ActionBase):
@@ -26,10 +27,10 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check the variables of one host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        given = read_options("check_variables", ARGUMENT_SPEC, self._task.args)
+        given = read_options("check_variables", ARGUMENT_SPEC, self._task.args, **RULES)
         review = VariableReview(self._task.get_variable_manager(), self._loader, self._templar, task_vars or {})
         with failing(VariableError):
-            found = review.check(given["playbook"])
+            found = review.check(given["playbook"]) if given["playbook"] else review.check_role(given["role"])
             for sentence in found.warnings:
                 Display().warning(sentence)
             if found.errors:

@@ -8,12 +8,15 @@ DOCUMENTATION = r"""
 module: check_variables
 short_description: Check the names and kinds of the variables that a host has for a playbook
 description:
-  - "Internal: every playbook runs it first. Add it to playbooks of your own that run the roles."
+  - "Internal: every playbook and every role runs it first. Add it to playbooks of your own that run several roles, so that nothing
+    changes if the variables of the last one are wrong."
   - Refuses a variable that begins with the name of a role but is none of its variables, such as C(bench_port) for C(bench_ports),
     text where a role needs a list or a mapping, a variable that uses an undefined C(vault_...) variable, and a missing variable
     that the playbook needs.
   - Warns of a variable that is spelt almost like one of this collection, of one that begins with C(phone_), C(firmware_) or
     C(certificates_) and may be your own, and of a station without an operator of its board.
+  - For a role, checks only the names that begin with the role's, the kinds of its lists and mappings, and whether the variables are
+    set that its defaults are derived from, such as C(bench_address).
   - Variables with a leading underscore, registered results, facts, and variables of Ansible itself are not looked at. Phones'
     variables are checked when their profiles are.
 version_added: 0.1.0
@@ -23,8 +26,13 @@ options:
   playbook:
     description:
       - Name of the playbook whose variables are needed. C(site) is the one for a playbook of your own that sets up a station.
+      - Either this or O(role) is required.
     type: str
-    required: true
+  role:
+    description:
+      - Name of the role whose variables are needed, without that of the collection.
+    type: str
+    version_added: 0.1.0
 attributes:
   action:
     support: full

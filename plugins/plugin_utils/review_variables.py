@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
 from ..module_utils.common.suggest import unknown
+from ..module_utils.common.validate import ValidationError, read_flag
 from ..module_utils.common.variables import NameFault, VariableError, kind_faults
 from .origins import ELSEWHERE, variable_origins
 from .variable_specs import Options, variable_specs
@@ -19,6 +20,8 @@ _VAULTED = re.compile(r"\bvault_\w+")
 _NOT_OURS = ("_", "ansible_")
 _STRUCTURED = ("list", "dict")
 _OPERATORS = "profile_service_operators"
+_DERIVED = r"\b{name} \| default\(''\)"
+"""What defaults of roles contain that are derived from the variable *name*."""
 
 
 class Review(NamedTuple):
@@ -52,6 +55,33 @@ class VariableReview:
             warnings.append(f"{self._host}: nobody can log in to the board; name an operator in {_OPERATORS}")
         return Review(errors, warnings)
 
+    def check_role(self, role: str) -> Review:
+        """Return what is wrong with the variables of one role; raise VariableError for an unknown role."""
+        if role not in self._specs.roles:
+            raise VariableError(f"check_variables: {unknown('role', role, self._specs.roles)}")
+        named = (name for name in _written(self._manager, self._variables) if name.startswith(f"{role}_"))
+        faults = (self._specs.names.fault(name) for name in named)
+        # Ansible's own validation and the role's tasks check all other kinds
+        structured = {name: option for name, option in self._specs.roles[role].items() if option["type"] in _STRUCTURED}
+        errors = [fault.sentence for fault in faults if fault and fault.is_error]
+        return Review([*errors, *self._values.faults(structured), *self._underived(role)], [])
+
+    def _underived(self, role: str) -> Iterator[str]:
+        """Yield a sentence on each variable that is not set and from which defaults of the role are derived."""
+        if not self._values.flag(f"{role}_enabled", True):
+            return
+        needed = {name: option for options in self._specs.playbooks.values() for name, option in options.items()}
+        for name in self._specs.roles[role]:
+            if name not in needed or self._variables.get(name) not in (None, ""):
+                continue
+            derived = re.compile(_DERIVED.format(name=name))
+            lacking = [
+                option for option in self._specs.roles[role] if any(map(derived.search, _texts(self._variables.get(option))))
+            ]
+            if lacking:
+                what, instead = _what_for(needed[name]), _enumerated(lacking)
+                yield f"{name} is missing; set it in the inventory ({what}), or set {instead}"
+
     def _misnamed(self) -> Iterator[tuple[str, NameFault]]:
         for name in _written(self._manager, self._variables):
             fault = self._specs.names.fault(name)
@@ -68,19 +98,19 @@ class VariableReview:
     def _missing(self, playbook: str) -> Iterator[str]:
         for name, option in self._specs.playbooks[playbook].items():
             if option.get("required") and self._variables.get(name) in (None, ""):
-                what = option["description"].split(". ")[0].rstrip(".")
-                what = f"{what[:1].lower()}{what[1:]}"
+                what = _what_for(option)
                 yield f"{name} is missing; set it in the inventory, such as in group_vars/all/main.yml: {what}"
 
 
-def role_faults(role: str, variables: Mapping[str, Any], templar: Any) -> list[str]:
-    """Return a sentence on each mistake in the variables of one *role*; they are not templated yet."""
-    specs = variable_specs()
-    named = (name for name in _written(variables["hostvars"]._variable_manager, variables) if name.startswith(f"{role}_"))
-    faults = [fault for name in named if (fault := specs.names.fault(name))]
-    # Ansible's own validation and the role's tasks check all other kinds
-    structured = {name: option for name, option in specs.roles[role].items() if option["type"] in _STRUCTURED}
-    return [*(fault.sentence for fault in faults if fault.is_error), *_Values(variables, templar).faults(structured)]
+def _what_for(option: Mapping[str, Any]) -> str:
+    """Return the first sentence of an option's description, to go on with after a colon or in brackets."""
+    what = str(option["description"]).split(". ")[0].rstrip(".")
+    return f"{what[:1].lower()}{what[1:]}"
+
+
+def _enumerated(names: list[str]) -> str:
+    """Return ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 class _Values:
@@ -109,6 +139,13 @@ class _Values:
                     # It may need facts that are not gathered yet
                     continue
             yield from kind_faults(name, value, option, name in command_line)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return the value of a variable that is true or false; *default* if it is not set or is neither."""
+        try:
+            return read_flag(self._templar.template(self._variables.get(name, default)))
+        except (AnsibleError, ValidationError):
+            return default
 
     def _missing_in_vault(self, value: object) -> list[str]:
         """Return the names of variables of a vault that *value* uses and that are not defined, unless it has a default for them."""

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir() and path.name not in ELSEWHERE)
 UNITS = (".service", ".socket", ".timer", ".path")
 # Exists on every machine
-EVERYWHERE = ("/run/NetworkManager", "/usr/sbin/nologin", "/run/systemd")
+EVERYWHERE = ("/usr/sbin/nologin", "/run/systemd")
 
 
 def mappings(value: Any) -> Iterator[dict[str, Any]]:
@@ -81,7 +81,9 @@ def task_paths(role: str) -> set[str]:
         resolved(arguments[key], known)
         for mapping in documents(f"roles/{role}")
         for module, arguments in mapping.items()
-        if isinstance(arguments, dict) and module.startswith(("ansible.builtin.", "community.", "voip."))
+        if isinstance(arguments, dict)
+        and module.startswith(("ansible.builtin.", "community.", "voip."))
+        and module != "ansible.builtin.stat"
         for key in keys
         if key in arguments
     }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,21 @@ def test_every_role_is_used_by_a_playbook(role):
     playbooks = (ROOT / "playbooks" / f"{name}.yml" for name in ("station", "bench_clients"))
     plays = [play for playbook in playbooks for play in read_yaml(playbook)]
     assert f"voip.preprovision.{role}" in [entry["role"] for play in plays for entry in play.get("roles", [])]
+
+
+def test_scenario_runs_every_role_by_itself():
+    groups = read_yaml(ROOT / "extensions/molecule/roles/inventory/machines.yml")["machines"]["children"]
+    tried = {name: {role for host in group["hosts"].values() for role in host["roles_in_order"]} for name, group in groups.items()}
+    assert tried["named"] | tried["others"] == set(ROLES)
+    # Those that failed most
+    assert {"tftp_server", "log_server", "web_server", "profile_service", "certificates", "phone_profiles"} <= tried["named"]
+
+
+def test_proof_runs_them_with_the_oldest_and_the_newest_ansible_core():
+    (line,) = re.findall(r"for core in ([0-9. ]+);", (ROOT / "Makefile").read_text())
+    releases = [path.stem for path in (ROOT / "tests/cores").glob("2.*.txt")]
+    newest = max(releases, key=lambda release: int(release.split(".")[1]))
+    assert line.split() == [read_yaml(ROOT / "meta/runtime.yml")["requires_ansible"].removeprefix(">=").removesuffix(".0"), newest]
 
 
 @pytest.mark.parametrize("path", TEMPLATES)

@@ -25,7 +25,7 @@ SHARED = {cells[0].strip("`"): cells[1].strip("`") for cells in ROWS}
 
 CONDITIONS = {"when", "that", "until", "failed_when", "changed_when"}
 MAGIC = {
-    *("ansible_check_mode", "ansible_facts", "ansible_host", "ansible_play_hosts_all", "ansible_port"),
+    *("ansible_check_mode", "ansible_facts", "ansible_host", "ansible_play_hosts_all", "ansible_play_role_names", "ansible_port"),
     *("groups", "hostvars", "inventory_hostname", "role_path"),
     *("item", "lookup", "now", "omit", "q", "query"),
 }
@@ -136,8 +136,8 @@ def default_filters() -> list[tuple[str, str]]:
     return sorted({(name, default) for name, default in found if name in SHARED})
 
 
-# On hosts without the role that provides them, both mean: no database, no firmware
-ELSEWHERE = {("profile_service_database", "''"), ("firmware_images", "[]")}
+# On hosts without the role that provides them: no database, no firmware, and an address that check_variables asks for
+ELSEWHERE = {("profile_service_database", "''"), ("firmware_images", "[]"), ("bench_address", "''")}
 
 
 def test_default_filters_use_the_documented_defaults():

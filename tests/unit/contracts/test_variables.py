@@ -72,14 +72,13 @@ def test_defaults_are_of_the_specified_kind(name):
     assert not option.get("default") or list(kind_faults(name, option["default"], option)) == []
 
 
-# The module that it consists of converts what it gets, and its variables may be the user's own
-CHECKED_ELSEWHERE = {"firmware"}
-
-
-@pytest.mark.parametrize("role", sorted({*ROLES} - CHECKED_ELSEWHERE))
-def test_every_role_checks_its_variables_first(role):
-    (first, *_others) = read_yaml(ROOT / "roles" / role / "tasks/check.yml")
-    assert f"query('voip.preprovision.check_role', '{role}')" in json.dumps(first)
+@pytest.mark.parametrize("entry", ["main", "check"])
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_checks_its_variables_first(role, entry):
+    (first, *_others) = read_yaml(ROOT / f"roles/{role}/tasks/{entry}.yml")
+    while imported := first.get("ansible.builtin.import_tasks"):
+        (first, *_others) = read_yaml(ROOT / f"roles/{role}/tasks/{imported}")
+    assert first["voip.preprovision.check_variables"] == {"role": role}
 
 
 TEMPLATED = sorted(path for kind in ("tasks/*.yml", "vars/*.yml", "templates/**/*.j2") for path in ROOT.glob(f"roles/*/{kind}"))

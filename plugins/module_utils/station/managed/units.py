@@ -59,12 +59,14 @@ class Step(NamedTuple):
 
 
 def read_states(units: Iterable[Unit]) -> dict[str, dict[str, str]]:
-    """Return systemd's properties of each unit by its name."""
+    """Return systemd's properties of each unit by its name; raise ManagedFileError if it does not answer."""
     names = [unit.name for unit in units]
     if not names:
         return {}
-    shown = _systemctl(["show", f"--property={','.join(_PROPERTIES)}", *names]).stdout
-    paragraphs = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in shown.strip().split("\n\n")]
+    done = _systemctl(["show", f"--property={','.join(_PROPERTIES)}", *names])
+    _check(done, "systemctl show")
+    blocks = done.stdout.strip().split("\n\n")
+    paragraphs = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
     return dict(zip(names, paragraphs, strict=True))
 
 

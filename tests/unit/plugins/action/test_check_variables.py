@@ -77,6 +77,7 @@ def step(name, playbook="site", **variables):
     return {**task, "vars": {**GOOD, **variables}}
 
 
+ADDRESS = "(address of the station on the bench, with the length of the network's prefix, such as 192.0.2.1/24)"
 ROLE_CASES = {
     "role: name": ({"bench_port": ["enp2s0"]}, "unknown variable 'bench_port'; did you mean 'bench_ports'?"),
     "role: list": ({"bench_ports": "enp2s0"}, "bench_ports is a list: write [enp2s0]"),
@@ -84,10 +85,27 @@ ROLE_CASES = {
     "role: of others": ({"dhcp_server_wacht": 1, "dhcp_server_option_6": "192.0.2.1"}, None),
     "role: internal": ({"__bench_result": 1}, None),
 }
+TWO = {"stun_server_address": "{{ bench_address | default('') }}", "stun_server_clients": ["{{ bench_address | default('') }}"]}
+THREE = {**TWO, "stun_server_alternate_address": "{{ bench_address | default('') }}"}
+DERIVED_CASES = {
+    "derived: one": (
+        {"stun_server_clients": ["{{ bench_address | default('') }}"], "stun_server_enabled": "{{ 1 == 1 }}"},
+        f"bench_address is missing; set it in the inventory {ADDRESS}, or set stun_server_clients",
+    ),
+    "derived: three, source empty": (
+        {**THREE, "bench_address": ""},
+        f"bench_address is missing; set it in the inventory {ADDRESS}, or set stun_server_address,"
+        " stun_server_alternate_address and stun_server_clients",
+    ),
+    "derived: source set": ({**TWO, "bench_address": "192.0.2.1/24"}, None),
+    "derived: other values": ({"stun_server_address": "192.0.2.1", "stun_server_clients": ["192.0.2.0/24"]}, None),
+    "derived: of another role": ({"tftp_server_address": "{{ bench_address | default('') }}"}, None),
+    "derived: off": ({**TWO, "stun_server_enabled": "{{ 1 == 2 }}"}, None),
+}
 
 
-def role_step(name, **variables):
-    task = {"name": name, "ansible.builtin.assert": {"that": "query('voip.preprovision.check_role', 'bench') == []"}}
+def role_step(name, role="bench", **variables):
+    task = {"name": name, "voip.preprovision.check_variables": {"role": role}}
     return {**task, "ignore_errors": True, "vars": {**GOOD, **variables}}
 
 
@@ -107,6 +125,10 @@ def run(controller):
             *(step(name, **variables) for name, (variables, _sentence) in (MISTAKES | WARNINGS).items()),
             step("playbook", "sites"),
             *(role_step(name, **variables) for name, (variables, _sentence) in ROLE_CASES.items()),
+            *(role_step(name, "stun_server", **variables) for name, (variables, _sentence) in DERIVED_CASES.items()),
+            role_step("role", "stun_sever"),
+            {**step("neither"), "voip.preprovision.check_variables": {}},
+            {**step("both"), "voip.preprovision.check_variables": {"playbook": "site", "role": "bench"}},
             step("backup", "backup", backup_passphrase="{{ vault_backup_passphrase }}"),
         ]
     )
@@ -138,17 +160,23 @@ def test_warns_of_what_may_be_a_mistake(run, name):
     assert f"[WARNING]: {WARNINGS[name][1]}" in " ".join(run.shown(name).split())
 
 
-@pytest.mark.parametrize("name", ROLE_CASES)
+@pytest.mark.parametrize("name", ROLE_CASES | DERIVED_CASES)
 def test_roles_check_their_own_variables(run, name):
-    sentence = ROLE_CASES[name][1]
+    sentence = (ROLE_CASES | DERIVED_CASES)[name][1]
     if sentence:
-        assert run.failed[name].endswith(f"The lookup plugin 'voip.preprovision.check_role' failed: {sentence}")
+        assert run.failed[name] == sentence
     else:
         assert name in run.done
 
 
-def test_knows_its_playbooks(run):
+def test_knows_its_playbooks_and_roles(run):
     assert run.failed["playbook"] == "check_variables: unknown playbook 'sites'; did you mean 'site'?"
+    assert run.failed["role"] == "check_variables: unknown role 'stun_sever'; did you mean 'stun_server'?"
+
+
+def test_checks_the_variables_of_either_a_playbook_or_a_role(run):
+    assert run.failed["neither"] == "check_variables: one of the following is required: playbook, role"
+    assert run.failed["both"] == "check_variables: parameters are mutually exclusive: playbook|role"
 
 
 def test_checks_what_a_playbook_needs(run):

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.station.managed import units
-from ansible_collections.voip.preprovision.plugins.module_utils.station.managed.units import Step, StepError, run_step
+from ansible_collections.voip.preprovision.plugins.module_utils.station.managed.files import ManagedFileError
+from ansible_collections.voip.preprovision.plugins.module_utils.station.managed.plan import Unit
+from ansible_collections.voip.preprovision.plugins.module_utils.station.managed.units import Step, StepError, read_states, run_step
 
 CANCELED = "Job for isc-dhcp-server.service canceled."
 
@@ -44,3 +47,11 @@ def test_what_fails_is_said_in_the_units_own_words(systemctl, errors, tries):
     with pytest.raises(StepError, match=f"systemctl restart a.service: {errors[0]}\nits last words"):
         run_step(Step("restart", "a.service", ""))
     assert calls.count(["systemctl", "restart"]) == tries
+
+
+def test_a_host_without_systemd_is_named(monkeypatch):
+    said = "System has not been booted with systemd as init system (PID 1). Can't operate."
+    refusal = subprocess.CompletedProcess([], 1, "", f"{said}\n")
+    monkeypatch.setattr(units.subprocess, "run", lambda _command, **_options: refusal)
+    with pytest.raises(ManagedFileError, match=f"^systemctl show: {re.escape(said)}$"):
+        read_states([Unit("a.service")])
