@@ -13,7 +13,12 @@ description:
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
-options: {}
+options:
+  only_clock:
+    description:
+      - Whether to return RV(clock_can_be_set) alone.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - voip.preprovision.attributes
 """
@@ -55,14 +60,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.station.host_state import read_host_state
+from ..module_utils.station.host_state import can_set_clock, read_host_state
 
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {}
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"only_clock": {"type": "bool", "default": False}}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    if module.params["only_clock"]:
+        module.exit_json(changed=False, clock_can_be_set=can_set_clock())
     try:
         state = read_host_state()
     except FileNotFoundError as error:

@@ -44,7 +44,7 @@ def read_host_state() -> HostState:
         parse_units(_run(_UNITS)),
         find_retired(),
         is_interrupted(packages, os.listdir(_UPDATES)),
-        can_set_clock(Path("/proc/1")),
+        can_set_clock(),
     )
 
 
@@ -70,7 +70,7 @@ def parse_units(shown: str) -> list[str]:
     return sorted(found)
 
 
-def can_set_clock(process: Path) -> bool:
+def can_set_clock(process: Path = Path("/proc/1")) -> bool:
     """Return whether what this process (a folder in /proc) starts may set the clock, of which a kernel has only one."""
     (bounding_set,) = re.findall(r"^CapBnd:\s*([0-9a-f]+)$", (process / "status").read_text(), re.MULTILINE)
     # Elsewhere the capability is one over the user namespace, which does not count

@@ -73,7 +73,7 @@ def test_reads_all_that_roles_ask_about(monkeypatch, tmp_path):
     monkeypatch.setattr(subject, "_run", answer)
     monkeypatch.setattr(subject, "_UPDATES", str(tmp_path))
     monkeypatch.setattr(subject, "find_retired", lambda: ["/etc/old"])
-    assert read_host_state() == (["bash", "nginx"], ["nginx.service"], ["/etc/old"], False, can_set_clock(Path("/proc/1")))
+    assert read_host_state() == (["bash", "nginx"], ["nginx.service"], ["/etc/old"], False, can_set_clock())
     assert commands["systemctl"][-2:] == ("*.service", "*.path")
 
 
