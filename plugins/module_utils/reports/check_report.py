@@ -254,7 +254,8 @@ def format_check(reports: Iterable[PhoneReport], known: Known, left: Sequence[st
             if row.result is Result.NOT_HERE:
                 elsewhere.update({(one, row.step): None for one in row.diagnoses})
                 continue
-            told.update(row.diagnoses)
+            # Of the other causes nobody knows whether they are
+            told.update(row.diagnoses[:1])
             for rank, (cause, remedy) in enumerate(row.diagnoses):
                 notes.append(f"{f'{name}, {row.step}:' if rank == 0 else '  or:'} {cause} {remedy}")
         if len(reports) > MAX_FULL_TABLES and all(row.result in _GOOD for row in rows):

@@ -234,6 +234,17 @@ def test_what_a_phone_has_failed_for_is_told_once():
     assert [line.partition(":")[0] for line in failures([one], facts)] == ["test-ATA192, bootstrap", "station, names"]
 
 
+def test_what_may_be_the_cause_of_a_phones_failure_is_told_of_the_station_too():
+    known = seen()
+    known["phones"][0]["database"] = {"phone": {}, "events": []}
+    known["station"] = {"services": {"events": "active", "service": "hung"}}
+    lines = format_check([report(BOOTSTRAP)], known).splitlines()
+    assert [line.partition(":")[0] for line in lines if "profile service runs, but does not answer" in line] == [
+        "  or",
+        "station, service",
+    ]
+
+
 def test_complaints_are_shown_and_fail_only_if_the_station_is_at_fault():
     harmless = {"service": "tftp", "priority": 3, "text": "file x not found"}
     full = {"service": "dhcp", "priority": 3, "text": "write_lease: No space left on device"}
