@@ -104,7 +104,7 @@ class VariableReview:
 
 def _what_for(option: Mapping[str, Any]) -> str:
     """Return the first sentence of an option's description, to go on with after a colon or in brackets."""
-    what = str(option["description"]).split(". ")[0].rstrip(".")
+    what = str(option["description"]).split(". ", maxsplit=1)[0].rstrip(".")
     return f"{what[:1].lower()}{what[1:]}"
 
 

@@ -104,7 +104,7 @@ def fetch(scheme: str, name: str) -> tuple[int, int, bytes]:
     # As phones do, with a slash at the beginning of the name
     slash = "/" if scheme == "tftp" else ""
     done = inside("curl", "--silent", "--max-time", "20", "--write-out", "\n%{http_code}", f"{scheme}://{STATION}{slash}{name}")
-    body, _, status = done.stdout.rpartition(b"\n")
+    body, status = done.stdout.rsplit(b"\n", 1)
     return done.returncode, int(status), body
 
 
@@ -124,12 +124,12 @@ def request_all(unit: Unit) -> None:
             check(f"tftp {spelling}", fetch("tftp", spelling)[0], NOT_FOUND)
             check(f"http {spelling}", fetch("http", spelling)[1], 404)
     for name in written((*unit.shared, *unit.own)):
-        code, _, right = fetch("tftp", name)
+        code, _status, right = fetch("tftp", name)
         check(f"tftp {name}: status, and whether there is content", (code, len(right) > 0), (0, True))
         for spelling in spellings(name)[1:]:
             check(f"tftp {spelling}", fetch("tftp", spelling), (0, 0, right))
     for name in written(unit.shared):
-        _, status, right = fetch("http", name)
+        _code, status, right = fetch("http", name)
         check(f"http {name}: status, and whether there is content", (status, len(right) > 0), (200, True))
         check(f"http {name.lower()}", fetch("http", name.lower()), (0, 200, right))
     for name in written(unit.own):
