@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -23,6 +24,8 @@ PARTS = {
 
 def make(folder: Path) -> None:
     """Make images and packages; print the catalogue entries and the digests of the files to be served."""
+    # A run that was killed has left one
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     files = {
         # More blocks of 512 bytes than TFTP can number
