@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from sample_scans import read
 
@@ -17,3 +20,10 @@ def test_reads_synonyms_of_columns(kind, word):
         row = [values.get(column, "own") for column in columns]
         (phone,) = read(f"{','.join(columns.values())}\n{','.join(row)}").phones
         assert {"name": phone.name, **phone.variables}[kind] == values.get(kind, "own")
+
+
+def test_the_guide_lists_every_synonym():
+    guide = (Path(__file__).parents[5] / "docs/guides/scanning.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", guide, re.MULTILINE)
+    listed = {heading: {heading, *names.lower().split(", ")} for heading, names in rows}
+    assert listed == {names[0]: {*names} for names in SYNONYMS.values()}
