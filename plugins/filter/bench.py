@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench import network as bench_network
+from ansible_collections.voip.preprovision.plugins.module_utils.bench import public_firewall as bench_public_firewall
 from ansible_collections.voip.preprovision.plugins.module_utils.bench import tftp_guard
 
 _NO_NEIGHBOUR_LIMITS = (
@@ -118,12 +119,26 @@ def time_plan(address: str, upstream: Sequence[str], local_stratum: int) -> dict
     return {"address": bench.address, "network": bench.cidr, "upstream": list(followed), "local_stratum": stratum}
 
 
+def public_firewall(
+    addresses: Sequence[str], admin_networks: Sequence[str], facts: Mapping[str, Any], host: str = "", port: int = 22
+) -> dict[str, Any]:
+    """Return what the rules of a provisioning server's firewall need.
+
+    *host* and *port*: where Ansible reaches the machine, if its facts do not say so, as with sudo.
+    """
+    client, _port, server, ssh_port = ([*str(facts.get("env", {}).get("SSH_CONNECTION", "")).split(), "", "", "", ""])[:4]
+    session = bench_public_firewall.Session(server or host, client, int(ssh_port or port))
+    with _translated():
+        return bench_public_firewall.plan_public_firewall(addresses, admin_networks, session)._asdict()
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "bench_plan": bench_plan,
             "dns_plan": dns_plan,
             "neighbour_settings": neighbour_settings,
+            "public_firewall": public_firewall,
             "tftp_guard_plan": tftp_guard_plan,
             "time_plan": time_plan,
         }

@@ -15,6 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.bench.network im
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.client_identity import (
     OWNER_PATTERN,
     WebAccessError,
+    owner_pattern,
     password_lines,
     tls_settings,
 )
@@ -33,13 +34,21 @@ def _translated() -> Iterator[None]:
         raise AnsibleFilterError(str(error)) from error
 
 
-def service_addresses(addresses: object, variable: str) -> list[str]:
+def service_addresses(addresses: object, variable: str, ipv6: bool = False, may_be_empty: bool = False) -> list[str]:
     """Return the addresses on which a service listens, checked."""
     with _translated():
-        checked = check_addresses(addresses, variable)
-    if not checked:
-        raise AnsibleFilterError(f"{variable} is empty; name at least one IPv4 address to listen on")
+        checked = check_addresses(addresses, variable, ipv6)
+    if not checked and not may_be_empty:
+        raise AnsibleFilterError(f"{variable} is empty; name at least one {'' if ipv6 else 'IPv4 '}address to listen on")
+    repeated = [address for number, address in enumerate(checked) if address in checked[:number]]
+    if repeated:
+        raise AnsibleFilterError(f"{variable} contains {repeated[0]} twice; name each address once")
     return list(checked)
+
+
+def web_owner_pattern(path: str) -> str:
+    """Return the regular expression that finds the owner of a file at *path*, a path with macros, in a certificate."""
+    return owner_pattern(path)
 
 
 def model_families(
@@ -77,5 +86,6 @@ class FilterModule:
             "service_addresses": service_addresses,
             "model_families": model_families,
             "web_access_plan": web_access_plan,
+            "web_owner_pattern": web_owner_pattern,
             "web_password_file": web_password_file,
         }

@@ -22,6 +22,8 @@ _STRUCTURED = ("list", "dict")
 _OPERATORS = "profile_service_operators"
 _DERIVED = r"\b{name} \| default\(''\)"
 """What defaults of roles contain that are derived from the variable *name*."""
+_PUBLIC = "provisioning_server_addresses"
+"""Where it is set, defaults that mention it need no address of a bench."""
 
 
 class Review(NamedTuple):
@@ -75,12 +77,15 @@ class VariableReview:
             if name not in needed or self._variables.get(name) not in (None, ""):
                 continue
             derived = re.compile(_DERIVED.format(name=name))
-            lacking = [
-                option for option in self._specs.roles[role] if any(map(derived.search, _texts(self._variables.get(option))))
-            ]
+            lacking = [option for option in self._specs.roles[role] if self._is_derived(option, derived)]
             if lacking:
                 what, instead = _what_for(needed[name]), _enumerated(lacking)
                 yield f"{name} is missing; set it in the inventory ({what}), or set {instead}"
+
+    def _is_derived(self, option: str, derived: re.Pattern[str]) -> bool:
+        texts = list(_texts(self._variables.get(option)))
+        is_elsewhere = bool(self._variables.get(_PUBLIC)) and any(f"{_PUBLIC} | default([])" in text for text in texts)
+        return not is_elsewhere and any(map(derived.search, texts))
 
     def _misnamed(self) -> Iterator[tuple[str, NameFault]]:
         for name in _written(self._manager, self._variables):

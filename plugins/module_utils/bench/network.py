@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common.mac import Mac, MacError, parse_mac
-from ..common.validate import ValidationError, is_host, is_host_name, is_ipv4, read_number
+from ..common.validate import ValidationError, is_host, is_host_name, is_ipv4, is_ipv6, read_number
 
 try:
     import netaddr
@@ -363,11 +363,16 @@ def plan_records(records: Mapping[Any, Any], variable: str = "dns_server_records
     return tuple(planned.items())
 
 
-def check_addresses(values: object, variable: str) -> tuple[str, ...]:
-    """Return a list of IPv4 addresses, which may be empty; raise BenchError."""
+def check_addresses(values: object, variable: str, ipv6: bool = False) -> tuple[str, ...]:
+    """Return a list of IPv4 addresses, with *ipv6* also of IPv6 addresses, which may be empty; raise BenchError."""
     listed = values if isinstance(values, (list, tuple)) else [values]
     for value in listed:
-        if not is_ipv4(value):
+        if ipv6 and not (is_ipv4(value) or is_ipv6(value)):
+            raise BenchError(
+                f"{variable} contains {value!r}, which is neither an IPv4 address nor an IPv6 address in its shortest form;"
+                " write it as [192.0.2.53, '2001:db8::53']"
+            )
+        if not ipv6 and not is_ipv4(value):
             raise BenchError(f"{variable} contains {value!r}, which is not an IPv4 address; write it as [192.0.2.53]")
     return tuple(listed)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -46,15 +47,31 @@ _AFTER = f"(?!{_DIGIT})(?![-:.](?:{_DIGIT}{{2}}){{1,2}}(?!{_DIGIT}))"
 # In an attribute other than a serial number; a comma or plus sign inside a value has a backslash before it
 _ELSEWHERE = r"(?:.*[,+])?(?!(?:L|serialNumber)=)[a-z0-9.]+=(?:\x5c.|[^,+\x5c])*?"
 
-OWNER_PATTERN = (
-    rf"^SUCCESS:/device/{_PAIRS}\.cfg:(?!.*\x5c[01]{_DIGIT})"
+_OWN_SUBJECT = (
+    rf"(?!.*\x5c[01]{_DIGIT})"
     rf"(?!{_ELSEWHERE}{_BEFORE}(?!{_SAME}(?!{_DIGIT})){_ANY}{_AFTER})(?=.*{_BEFORE}{_SAME}{_AFTER})"
 )
+OWNER_PATTERN = rf"^SUCCESS:/device/{_PAIRS}\.cfg:{_OWN_SUBJECT}"
 """Case-insensitive regular expression for ``<$ssl_client_verify>:<$uri>:<$ssl_client_s_dn>``.
 
 It matches when the certificate is verified and its subject contains the path's MAC address, in any attribute and spelling, and no
 other. A subject with two MAC addresses opens nothing, nor does one with control characters.
 """
+
+
+_MACROS = re.compile(r"(\$MAU?(?![A-Z])|\{key_id\})")
+
+
+def owner_pattern(path: str) -> str:
+    """Return OWNER_PATTERN for a path with one ``$MA`` or ``$MAU`` and perhaps ``{key_id}``, such as ``/live/$MA-{key_id}.cfg``.
+
+    A path that ends with the suffix of RFC 8188 has the same owner.
+    """
+    parts = [
+        re.escape(part) if not number % 2 else f"{_DIGIT}{{8}}" if part.startswith("{") else _PAIRS
+        for number, part in enumerate(_MACROS.split(path))
+    ]
+    return rf"^SUCCESS:{''.join(parts)}(?:\.aes128gcm)?:{_OWN_SUBJECT}"
 
 
 class WebAccessError(ValueError):

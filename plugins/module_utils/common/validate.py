@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of single values that users write: text, numbers, flags, IPv4 addresses and host names.
+"""Checks of single values that users write: text, numbers, flags, IP addresses and host names.
 
 A message of ValidationError continues a sentence that begins with what holds the value: ``must be a list, not text``.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from types import NoneType
 from typing import Any
 
@@ -97,6 +97,16 @@ def is_ipv4(value: object) -> bool:
     except AddressValueError:
         return False
     return True
+
+
+def is_ipv6(value: object) -> bool:
+    """Tell whether *value* is the text of an IPv6 address in its shortest form (RFC 5952), without a zone or brackets."""
+    if not isinstance(value, str):
+        return False
+    try:
+        return str(IPv6Address(value)) == value and "%" not in value
+    except AddressValueError:
+        return False
 
 
 def is_host_name(value: object) -> bool:

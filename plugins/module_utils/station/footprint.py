@@ -152,6 +152,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         paths=(
             "/etc/logrotate.d/preprovision-web",
             "/etc/nginx/conf.d/preprovision.conf",
+            "/etc/nginx/conf.d/preprovision.limits",
             "/etc/nginx/preprovision.passwords",
             "/etc/systemd/system/nginx.service.d/preprovision.conf",
             "/etc/tmpfiles.d/preprovision-web.conf",
@@ -192,7 +193,10 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/nginx/conf.d/preprovision-service.conf",
             "/etc/nginx/conf.d/preprovision-service.locations",
             "/etc/nginx/conf.d/preprovision-service.methods",
+            "/etc/nginx/conf.d/preprovision-service.private",
+            "/etc/nginx/conf.d/preprovision-service.proved",
             "/etc/nginx/conf.d/preprovision-service.proxy",
+            "/etc/nginx/conf.d/preprovision-service.public",
             "/etc/nginx/conf.d/preprovision-service.unverified",
             "/etc/systemd/system/nginx.service.d/preprovision-service.conf",
             "/etc/preprovision-events.conf",
@@ -225,6 +229,17 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     "firmware": Footprint(
         paths=("/srv/preprovision",),
         not_backed_up={"/srv/preprovision": INVENTORY},
+    ),
+    "provisioning_server": Footprint(
+        packages=("nftables",),
+        units=("preprovision-public-firewall.service",),
+        services=("nftables.service",),
+        paths=(
+            "/etc/preprovision-drain.nft",
+            "/etc/preprovision-public.nft",
+            "/etc/systemd/system/nftables.service.d/preprovision-public.conf",
+            "/etc/tmpfiles.d/preprovision-drain.conf",
+        ),
     ),
     "stun_server": Footprint(
         optional_packages=("coturn",),

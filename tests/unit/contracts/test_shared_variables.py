@@ -142,7 +142,7 @@ ELSEWHERE = {("profile_service_database", "''"), ("firmware_images", "[]"), ("be
 
 def test_default_filters_use_the_documented_defaults():
     pairs = [pair for pair in default_filters() if pair not in ELSEWHERE and SHARED[pair[0]]]
-    assert {("phone_families", "{}"), ("preprovision_no_log", "true"), ("web_server_connections", "256")} <= set(pairs)
+    assert {("phone_families", "{}"), ("preprovision_no_log", "true"), ("certificates_key_bits", "2048")} <= set(pairs)
     assert [(name, written) for name, written in pairs if as_json(written) != as_json(SHARED[name])] == []
 
 

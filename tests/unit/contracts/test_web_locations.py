@@ -27,8 +27,13 @@ LOCATIONS = {
     "^~ {{ folder }}": True,
     "= {{ profile_service_customization_path }}": False,
     "= /health": False,
+    "= /.health": False,
     "~ ^/(board|api)(/|$)": False,
+    "@preprovision_published": False,
     "@preprovision_busy": False,
+    "@preprovision_well": False,
+    "@preprovision_unwell": False,
+    "@drained": False,
 }
 
 
@@ -42,7 +47,7 @@ def test_every_location_says_whether_it_is_about_phones():
 
 def test_the_log_has_what_the_collector_reads():
     text = (ROLES / "web_server/templates/etc/nginx/conf.d/preprovision.conf.j2").read_text()
-    assert '"file":"$preprovision_file","upstream":"$upstream_status"}' in text
+    assert '"file":"$preprovision_file","upstream":"$preprovision_upstream"}' in text
     # A default would be set again in an internal redirect, and so hide where the request had been
     assert "uninitialized_variable_warn off;" in text
     assert not re.search(r"set \$preprovision_file (?!\$uri;)", text)

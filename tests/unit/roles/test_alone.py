@@ -37,6 +37,7 @@ WITHOUT_VARIABLES = {
     " phone_profiles_ca_url, phone_profiles_firmware_url and phone_profiles_remote_firmware_url",
     "profile_service": "station has no web server for the service (/etc/nginx/conf.d/preprovision.conf is missing); run the role"
     " web_server on it first.",
+    "provisioning_server": "provisioning_server_addresses is empty; name the addresses on which phones reach this server",
     "service_health": f"{ADDRESS}service_health_address",
     "stun_server": "",
     "tftp_server": f"{ADDRESS}tftp_server_address and tftp_server_clients",
@@ -144,6 +145,7 @@ def test_guide_lists_the_variables_of_each_role():
     asked_for["bench_clients"] = WITHOUT_VARIABLES["bench_clients"].split(": ")[1].split(", ")
     # Off by default
     asked_for["stun_server"] = ["bench_address"]
+    asked_for["provisioning_server"] = ["provisioning_server_addresses"]
     assert documented_variables() == {**asked_for, "bench": []}
 
 
