@@ -17,6 +17,7 @@ import pytest
 from parsed_files import parse_yaml, read_yaml
 
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import read_phones
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.rows import PhoneRows
 
 # Every test runs ansible-inventory
 pytestmark = pytest.mark.ansible
@@ -58,7 +59,7 @@ def hosts(listed: dict[str, Any], group: str) -> dict[str, dict[str, Any]]:
 
 
 def test_finds_inventories():
-    assert {"demo", "bench", "scans"} <= set(INVENTORIES)
+    assert {"demo", "bench", "scans", "fleet"} <= set(INVENTORIES)
     assert "bench" in DEFAULTS
 
 
@@ -71,7 +72,13 @@ def test_inventory_loads_without_a_warning(name):
 
 @pytest.mark.parametrize("name", INVENTORIES)
 def test_phones_are_valid(name):
-    phones = read_phones(hosts(inventory(name)[0], "phones").items())
+    listed = inventory(name)[0]
+    found = list(hosts(listed, "phones").items())
+    station = next(iter(hosts(listed, "stations").values()))
+    if rows := station.get("phone_profiles_rows"):
+        path = str(ROOT / "inventories" / name / rows)
+        found += [(row.name, row.variables) for row in PhoneRows(path, "", station["phone_profiles_groups"])]
+    phones = read_phones(found)
     assert phones
     # RFC 7042: reserved for documentation
     assert all(phone.mac.plain.startswith("00005e0053") for phone in phones)
