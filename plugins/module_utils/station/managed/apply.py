@@ -19,6 +19,7 @@ from .trees import install, is_in_use
 from .units import (
     StepError,
     check_notes,
+    check_runs,
     daemon_reload,
     mark_stale,
     needs_daemon_reload,
@@ -129,19 +130,26 @@ class Host:
             self.report.changes += [] if self.report.changes else ["let systemd read the units on disk"]
         for _look in range(2):
             for unit in self._plan.units:
-                self._move(unit, read_settled(unit))
+                with self._blaming(unit):
+                    self._move(unit, read_settled(unit))
+        for unit in self._plan.units:
+            with self._blaming(unit):
+                check_runs(unit)
 
     def _move(self, unit: Unit, state: Mapping[str, str]) -> None:
         for step in plan_steps(unit, state):
-            try:
-                run_step(step)
-            except StepError as error:
-                if not self._is_of_another(str(error)):
-                    raise
-                self.report.warnings.append(
-                    f"{unit.name} does not accept another role's file, which that role has to repair: {error}"
-                )
-                return
+            run_step(step)
             self.report.changes.append(step.describe())
             if step.verb in ("start", "restart", "reload"):
                 check_notes(unit)
+
+    @contextlib.contextmanager
+    def _blaming(self, unit: Unit) -> Iterator[None]:
+        """Turn a StepError that another role's file has caused into a warning."""
+        try:
+            yield
+        except StepError as error:
+            if not self._is_of_another(str(error)):
+                raise
+            warning = f"{unit.name} does not accept another role's file, which that role has to repair: {error}"
+            self.report.warnings += [] if warning in self.report.warnings else [warning]

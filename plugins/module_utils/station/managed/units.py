@@ -23,10 +23,12 @@ from .plan import Unit
 STALE = f"{FOLDER}/units-changed"
 """Exists from before a unit's file changes until systemd has read it."""
 
-_PROPERTIES = ("Id", "LoadState", "ActiveState", "UnitFileState", "NeedDaemonReload", "Job")
+_PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState", "NeedDaemonReload", "Job")
 _LOOKS, _SECONDS = 600, 0.1
 _ATTEMPTS = 5
 _RUNS = ("active", "activating", "reloading")
+# Since systemd 254 the second one, while the first is only passed through
+_RETRIES = ("auto-restart", "auto-restart-queued")
 _DISABLED = ("", "disabled", "enabled-runtime", "linked", "linked-runtime", "masked", "masked-runtime")
 
 
@@ -112,11 +114,19 @@ def plan_steps(unit: Unit, state: Mapping[str, str], changing: Collection[str] =
         if runs:
             yield Step("stop", unit.name, "")
         return
-    if not runs:
+    crash = _crash(state)
+    if crash or not runs:
         if unit.state == "started":
-            yield Step("start", unit.name, "")
+            yield Step("start", unit.name, crash)
         return
     yield from _renewals(unit, changing)
+
+
+def _crash(state: Mapping[str, str]) -> str:
+    """Return how a unit ended that systemd is about to start again, or an empty text."""
+    if state.get("SubState") not in _RETRIES:
+        return ""
+    return f"it had ended by itself ({state.get('Result', 'no result')}) and waited for its next attempt"
 
 
 def _renewals(unit: Unit, changing: Collection[str]) -> Iterator[Step]:
@@ -144,13 +154,21 @@ def run_step(step: Step) -> None:
             break
         time.sleep(1)
     if done.returncode:
-        said = subprocess.run(
-            ["journalctl", "--unit", step.unit, "--lines=5", "--output=cat", "--no-pager"],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.strip()
-        raise StepError(f"systemctl {step.verb} {step.unit}: {done.stderr.strip()}{chr(10) if said else ''}{said}")
+        raise StepError(f"systemctl {step.verb} {step.unit}: {done.stderr.strip()}{_last_words(step.unit)}")
+
+
+def check_runs(unit: Unit) -> None:
+    """Raise StepError if *unit* must run and has ended again since it was started."""
+    state = read_settled(unit)
+    if unit.state == "started" and (_crash(state) or state["ActiveState"] == "failed"):
+        raise StepError(f"{unit.name} does not stay up ({state.get('Result', 'no result')}){_last_words(unit.name)}")
+
+
+def _last_words(unit: str) -> str:
+    """Return what a unit logged last, after a line feed, or an empty text."""
+    command = ["journalctl", "--unit", unit, "--lines=5", "--output=cat", "--no-pager"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return f"\n{said}" if said else ""
 
 
 def stop_units(units: Iterable[Unit]) -> None:
