@@ -3,26 +3,25 @@
 
     .venv/bin/python tests/benchmarks/fleet_simulation.py [--cost 0.0015] [--cores 2] ...
 
-A phone resyncs after a random part of Resync_Random_Delay, then by Resync_At or Resync_Periodic, after a failure by
-Resync_Error_Retry_Delay. It asks the addresses of the name in random order: the next one if nothing answers in time, none after a 503.
-Phones ignore Retry-After. A server handles requests in the order in which they came, each with the CPU time that home.py measures, and
-refuses those beyond its limit. A request whose phone has given up still costs CPU time.
+A phone resyncs after a random part of Resync_Random_Delay, then by Resync_At or Resync_Periodic, and after a failure by
+Resync_Error_Retry_Delay. It asks the addresses of the name in random order: the next one if nothing answers in time, none after a
+503. Phones ignore Retry-After. A server handles requests in the order in which they came, each with the CPU time that home.py
+measures, and refuses those beyond its limit. A request whose phone has given up still costs CPU time.
 
-There are two models of the same. simulate_phones() follows each phone with a heap of events and a seeded generator, for up to some 10^5
-phones; simulate_counts() moves expected numbers of phones from time step to time step, and takes as long for 10^7 phones as for 10^3. A
-test compares them. All servers of a fleet are alike, so the second one follows one of them.
+There are two models of the same. simulate_phones() follows each phone with a heap of events and a seeded generator, for up to some
+10^5 phones; simulate_counts() moves expected numbers of phones from time step to time step, and takes as long for 10^7 phones as
+for 10^3. A test compares them. All servers of a fleet are alike, so the second one follows one of them.
 """
 
 from __future__ import annotations
 
-import argparse
 import heapq
 import math
 import random
 import sys
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
