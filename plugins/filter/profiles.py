@@ -22,13 +22,14 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import decompress, is_compressed
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.openssl_enc import seal, unseal
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.resync_timers import ResyncTimersError, propose_timers
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (FamilyError, ProfileError, ProfileKeyError, SealingError) as error:
+    except (FamilyError, ProfileError, ProfileKeyError, ResyncTimersError, SealingError) as error:
         # Not "from error": Ansible would append the library's message
         raise AnsibleFilterError(str(error)) from None
 
@@ -91,6 +92,13 @@ def profile_key(mac: object, master: str) -> str:
         return derive_key(master, parsed)
 
 
+def resync_timers(phones: object, servers: object = 1, resyncs_per_second: object = 300) -> dict[str, int | str]:
+    """Return the timers of a fleet of phones as parameters; none without phones."""
+    with _translated():
+        proposed = propose_timers(phones, servers, resyncs_per_second).parameters()
+    return proposed if int(str(phones)) else {}
+
+
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise AnsibleFilterError(f"the {what} must be text, not {kind_of(value)}")
@@ -109,4 +117,5 @@ class FilterModule:
             "seal_profile": seal_profile,
             "unseal_profile": unseal_profile,
             "profile_key": profile_key,
+            "resync_timers": resync_timers,
         }

@@ -76,7 +76,8 @@ class ProfileParameters:
         logs: Parameters = {}
         if family.profile_rules and settings.syslog_server and bench_delivery_of(phone, settings) is BenchDelivery.TFTP:
             logs = dict.fromkeys(family.paths("syslog.server"), Setting(settings.remote_syslog_server))
-        return {**self.leading(phone), **logs, **upgrade, **self._own(phone, ProfileKind.SERVICE)}
+        shared = settings.service_parameters if family.profile_rules else {}
+        return {**shared, **self.leading(phone), **logs, **upgrade, **self._own(phone, ProfileKind.SERVICE)}
 
     def logs_on_bench(self, phone: Phone) -> bool:
         """Return whether the phone logs to the bench's server that it has applied its preprovision profile."""
@@ -105,6 +106,7 @@ class ProfileParameters:
         kinds = (
             (ProfileKind.BOOTSTRAP, settings.bootstrap_parameters),
             (ProfileKind.PREPROVISION, settings.preprovision_parameters),
+            (ProfileKind.SERVICE, settings.service_parameters),
         )
         for kind, given in kinds:
             if kind in settings.kinds and given and family.profile_rules:

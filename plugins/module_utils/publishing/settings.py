@@ -145,6 +145,13 @@ class Settings:
             "Parameters of all preprovision profiles of families with profile rules; a phone's own parameters win over them."
         ),
     )
+    service_parameters: Parameters = field(
+        default_factory=dict,
+        metadata=_means(
+            "Parameters of all service profiles of families with profile rules, such as timers; a phone's own parameters win over"
+            " them."
+        ),
+    )
     kinds: tuple[str, ...] = field(
         default=KINDS,
         metadata=_means("Kinds of profile to publish; files of other kinds stay as they are.", choices=KINDS),
