@@ -26,7 +26,7 @@ from ..common.mac import MacError, parse_mac
 from ..common.redaction import redact
 from ..common.text_tables import printable
 from ..families.user_agent import parse_user_agent
-from .evidence import Evidence
+from .evidence import CLAIMS, Evidence, Place
 from .refusals import add_verify_error
 from .syslog_messages import recognise
 
@@ -90,6 +90,9 @@ _MAX_DETAILS = 16
 # A MAC address inside a path or a subject, in any spelling
 _MAC_INSIDE = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{2}[-:.]?){5}[0-9a-f]{2}(?![0-9a-f])", re.IGNORECASE)
 _JOINT = re.compile(r"[-:.]")
+# ID of a key in the name of a file, see profiles.keys.key_id(); that of no key is all zeros
+_KEY_ID = re.compile(r"(?<![0-9a-z])(?!0{8})[0-9a-f]{8}(?![0-9a-z])")
+_DELIVERED = (200, 206, 304)
 _ADDRESS = re.compile(r"[0-9a-f.:]{2,45}", re.IGNORECASE)
 # Attributes of a certificate's subject; a comma or plus sign inside a value has a backslash before it
 _ATTRIBUTE = re.compile(r"(?:^|[,+])([^=,+]{1,64})=((?:\\.|[^\\,+])*)")
@@ -151,7 +154,9 @@ class Event:
     detail: Mapping[str, str | int] = field(default_factory=dict)
     """Strangers' texts, truncated, redacted and escaped."""
     evidence: Evidence = Evidence.NONE
-    """What proves *mac*."""
+    """What proves *mac*; of an event without, NAME if *claim* was named by its key ID too."""
+    place: Place = Place.BENCH
+    """Where the server stands that logged it."""
 
 
 def decode(data: bytes) -> str:
@@ -299,8 +304,15 @@ def _parse_web(line: Line) -> Event | None:
     if unit:
         detail["firmware"] = clean(unit.firmware)
     claim = (mac_inside(file) or (unit.mac.plain if unit and unit.mac else "")) if file else ""
-    evidence = Evidence.CERTIFICATE if mac else Evidence.NONE
+    evidence = Evidence.CERTIFICATE if mac else _evidence_by_name(file, detail)
     return Event(line.key, line.time, EventKind.HTTP, mac, address, claim, _filled(detail), evidence)
+
+
+def _evidence_by_name(path: str, detail: Mapping[str, object]) -> Evidence:
+    """Return NAME for a request that was answered with a file named after a phone and its key; no phone sends HEAD."""
+    name = path.rpartition("/")[2]
+    fetched = detail.get("status") in _DELIVERED and detail.get("method") != "HEAD"
+    return Evidence.NAME if fetched and mac_inside(name) and _KEY_ID.search(name) else Evidence.NONE
 
 
 def _web_answer(file: str, upstream: object) -> str:
@@ -347,7 +359,10 @@ def _parse_service(line: Line) -> Event | None:
         evidence = Evidence.CERTIFICATE
     elif kind == EventKind.REPORT and detail.get("sealed") is True and str(detail.get("status")).startswith("2"):
         evidence = Evidence.KEY
-    return Event(line.key, line.time, EventKind(kind), mac if evidence else "", address, mac, _filled(detail), evidence)
+    elif kind == EventKind.PROFILE:
+        evidence = _evidence_by_name(str(detail.get("path", "")), detail)
+    proven = evidence and evidence not in CLAIMS
+    return Event(line.key, line.time, EventKind(kind), mac if proven else "", address, mac, _filled(detail), evidence)
 
 
 _PARSERS: Mapping[Writer, Callable[[Line], Event | None]] = MappingProxyType(

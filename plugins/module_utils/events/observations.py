@@ -3,7 +3,7 @@
 """What has been observed of a phone: the latest observation of each kind, whatever the order in which events become known.
 
 What anybody could have sent, such as a request whose path names a phone, is only a claim. Claims are kept apart from what is
-certain.
+certain, and what is observed at home from what is observed on the bench.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
 from ..families.catalogue import BUILTIN
 from ..families.requested_names import in_vain_pattern
 from .customization_states import CustomizationState
-from .evidence import PROOFS, Evidence
+from .evidence import PROOFS, Evidence, Place
 from .log_lines import Event, EventKind, WebAnswer, mac_inside, mac_of_subject, split_unit_folder
 from .progress_table import MAX_IMAGE_FETCHES, ObservationKind
 from .refusals import Refusal
@@ -30,7 +30,7 @@ _IMAGES = (".loads", ".img", ".bin")
 _FIRMWARE = "/firmware/"
 _PROFILES = (".cfg", ".xml", ".boot", ".htm", ".txt")
 # A phone is no longer on the bench this long after it was last certain that it was, and its requests come from an unknown address
-_AWAY = 24 * 3600 * 1000
+AWAY = 24 * 3600 * 1000
 _URL = re.compile(r"\S+://\S+")
 _TRIED_IN_VAIN = in_vain_pattern(BUILTIN.families.values())
 
@@ -40,6 +40,8 @@ _STRAY_BYTES = re.compile(r"(?:\\x[0-9a-f]{2})+$")
 # Names in the stored form
 _RESET = "begun"
 _CLAIMED = "claimed "
+_HOME = "home "
+_CLAIMED_HOME = "home claimed "
 
 
 class Observation(NamedTuple):
@@ -75,6 +77,9 @@ class Observations:
 
     certain: Sightings = Sightings()
     claimed: Sightings = Sightings()
+    home: Sightings = Sightings()
+    """What is certain at home, from the provisioning servers."""
+    home_claimed: Sightings = Sightings()
     reset: int = 0
     """Events before this moment do not count, whenever they become known; milliseconds since 1970."""
 
@@ -89,7 +94,7 @@ def before_clock_change(observations: Observations, moment: int, first: int) -> 
 
     They became known earlier, so they are from a clock that was ahead, as far as it was: they keep the times between them.
     """
-    sightings = (observations.certain, observations.claimed)
+    sightings = _parts(observations)
     seen = [one.time for part in sightings for one in (*part.latest.values(), *part.images)]
     ahead = max([*seen, observations.reset, 0]) - first + 1
     if ahead + first - 1 <= moment:
@@ -102,7 +107,11 @@ def before_clock_change(observations: Observations, moment: int, first: int) -> 
         latest = {kind: one._replace(time=moved(one.time)) for kind, one in part.latest.items()}
         return Sightings(latest, tuple(one._replace(time=moved(one.time)) for one in part.images))
 
-    return Observations(all_moved(observations.certain), all_moved(observations.claimed), moved(observations.reset))
+    return Observations(*map(all_moved, sightings), moved(observations.reset))
+
+
+def _parts(observations: Observations) -> tuple[Sightings, ...]:
+    return observations.certain, observations.claimed, observations.home, observations.home_claimed
 
 
 def read_observations(text: str) -> Observations:
@@ -115,20 +124,21 @@ def read_observations(text: str) -> Observations:
         }
     except (AttributeError, TypeError, ValueError):
         return Observations()
-    claimed = {name.removeprefix(_CLAIMED): seen for name, seen in stored.items() if name.startswith(_CLAIMED)}
-    return Observations(_read_sightings(stored), _read_sightings(claimed), stored.get(_RESET, NEVER).time)
+    return Observations(*(_read_sightings(stored, prefix) for prefix in _PREFIXES), stored.get(_RESET, NEVER).time)
 
 
-def _read_sightings(stored: Mapping[str, Observation]) -> Sightings:
+def _read_sightings(everything: Mapping[str, Observation], prefix: str) -> Sightings:
+    stored = {name.removeprefix(prefix): seen for name, seen in everything.items() if name.startswith(prefix)}
     images = tuple(stored[name] for name in _IMAGE_NAMES if name in stored)
     return Sightings({kind: stored[kind] for kind in _SINGLE_KINDS if kind in stored}, images)
 
 
 def write_observations(observations: Observations) -> str:
-    """Return *observations* as a JSON object: an array of time, key, text and evidence by kind, or by ``claimed`` and kind."""
+    """Return *observations* as a JSON object: an array of time, key, text and evidence by kind, after one of _PREFIXES."""
     stored = {
-        **_write_sightings(observations.certain),
-        **{f"{_CLAIMED}{name}": seen for name, seen in _write_sightings(observations.claimed).items()},
+        f"{prefix}{name}": seen
+        for prefix, part in zip(_PREFIXES, _parts(observations), strict=True)
+        for name, seen in _write_sightings(part).items()
     }
     if observations.reset:
         stored[_RESET] = Observation(observations.reset, "")
@@ -143,6 +153,7 @@ def _write_sightings(sightings: Sightings) -> dict[str, Observation]:
     }
 
 
+_PREFIXES = ("", _CLAIMED, _HOME, _CLAIMED_HOME)
 _SINGLE_KINDS = tuple(kind for kind in ObservationKind if kind is not ObservationKind.IMAGE_FETCHED)
 _IMAGE_NAMES = ("image", *(f"image {number}" for number in range(2, MAX_IMAGE_FETCHES + 1)))
 
@@ -150,22 +161,29 @@ _IMAGE_NAMES = ("image", *(f"image {number}" for number in range(2, MAX_IMAGE_FE
 def apply_events(observations: Observations, events: Iterable[Event], mac: str, serial: str = "") -> Observations:
     """Return *observations* with those added that *events*, all of them this phone's, bring."""
     names = names_of(mac, serial)
-    certain, claimed = dict(observations.certain.latest), dict(observations.claimed.latest)
-    images, claimed_images = observations.certain.images, observations.claimed.images
+    counted = [event for event in events if event.time >= observations.reset]
+    parts = [
+        _with_events(before, [event for event in counted if event.place is place and bool(event.mac) is certain], names)
+        for before, (place, certain) in zip(_parts(observations), _KINDS_OF_PARTS, strict=True)
+    ]
+    return Observations(*parts, observations.reset)
+
+
+_KINDS_OF_PARTS = ((Place.BENCH, True), (Place.BENCH, False), (Place.HOME, True), (Place.HOME, False))
+
+
+def _with_events(before: Sightings, events: Iterable[Event], names: tuple[str, ...]) -> Sightings:
+    latest, images = dict(before.latest), before.images
     for event in events:
-        if event.time < observations.reset:
-            continue
-        is_claim = not event.mac
-        latest = claimed if is_claim else certain
-        for kind, text in observe(event, names):
-            seen = Observation(event.time, event.key, text, "" if is_claim else event.evidence.value)
-            if kind is not ObservationKind.IMAGE_FETCHED:
-                latest[kind] = max(seen, latest.get(kind, NEVER))
-            elif is_claim:
-                claimed_images = _with_image(claimed_images, seen)
-            else:
+        # That of a claim on the bench says nothing more
+        evidence = event.evidence.value if event.mac or event.place is Place.HOME else ""
+        for kind, text in observe(event, names) if event.place is Place.BENCH else observe_at_home(event, names):
+            seen = Observation(event.time, event.key, text, evidence)
+            if kind is ObservationKind.IMAGE_FETCHED:
                 images = _with_image(images, seen)
-    return replace(observations, certain=Sightings(certain, images), claimed=Sightings(claimed, claimed_images))
+            else:
+                latest[kind] = max(seen, latest.get(kind, NEVER))
+    return Sightings(latest, images)
 
 
 def without_model_files(events: Iterable[Event], mac: str, serial: str = "") -> list[Event]:
@@ -191,14 +209,20 @@ def resolve_claims(observations: Observations) -> Sightings:
     certain, claimed = observations.certain, observations.claimed
     if not claimed.latest and not claimed.images:
         return certain
-    known = max((seen.time for kind, seen in certain.latest.items() if kind is ObservationKind.LEASED or seen.evidence), default=0)
-    away = known + _AWAY if known else 0
+    away = away_since(observations)
     believed = {kind: seen for kind, seen in claimed.latest.items() if seen.time >= away and seen > certain.get(kind)}
     images = certain.images
     for place, seen in enumerate(claimed.images):
         if seen.time >= away and seen > (images[place] if place < len(images) else NEVER):
             images = (*images[:place], seen, *images[place + 1 :])
     return Sightings({**certain.latest, **believed}, images)
+
+
+def away_since(observations: Observations) -> int:
+    """Return from when on the phone may be elsewhere: AWAY after it was certainly on the bench; 0 if it never was."""
+    latest = observations.certain.latest.items()
+    known = max((seen.time for kind, seen in latest if kind is ObservationKind.LEASED or seen.evidence), default=0)
+    return known + AWAY if known else 0
 
 
 def profile_evidence(observations: Observations) -> str:
@@ -224,6 +248,36 @@ def observe(event: Event, names: tuple[str, ...]) -> Iterator[tuple[ObservationK
     if detail.get("subject") and mac_of_subject(str(detail["subject"])) in names:
         yield ObservationKind.SUBJECT, str(detail["subject"])
     yield from _OBSERVERS[event.kind](event, names)
+
+
+_AT_HOME = frozenset(ObservationKind) - {
+    # Only the bench has these
+    ObservationKind.LEASED,
+    ObservationKind.LEASE_TROUBLE,
+    ObservationKind.BOOTSTRAP_FETCHED,
+    ObservationKind.BOOTSTRAP_APPLIED,
+    ObservationKind.UNIT_FILE_FETCHED,
+    # See CALLED_HOME
+    ObservationKind.ADDRESS,
+}
+_CALLS = (EventKind.PROFILE, EventKind.REPORT, EventKind.REDIRECT)
+
+
+def observe_at_home(event: Event, names: tuple[str, ...]) -> Iterator[tuple[ObservationKind, str]]:
+    """Yield the kinds of what *event*, logged by a provisioning server, says of the phone with these *names*, with texts."""
+    detail = event.detail
+    is_file = event.kind is EventKind.HTTP and detail.get("what") in list(WebAnswer)
+    # Scan-out asks with HEAD whether a provisioning server knows a phone, and no phone does
+    if (is_file or event.kind in _CALLS) and detail.get("method") != "HEAD":
+        yield ObservationKind.CALLED_HOME, event.address
+        if event.evidence is Evidence.NAME:
+            yield ObservationKind.ASKED_BY_KEY_ID, event.address
+    yield from ((kind, text) for kind, text in observe(event, names) if kind in _AT_HOME)
+    # Not certain, but the likely cause if nothing certain is ever heard
+    status = int(detail.get("status", 0) or 0)
+    if not event.mac and (is_file or event.kind in _CALLS) and (status in (403, 429) or status >= 500):
+        reason = str(detail.get("refused") or detail.get("reason") or "")
+        yield ObservationKind.REFUSED, str(Refusal(status, str(detail.get("path", "")), reason))
 
 
 def _observe_lease(event: Event, _names: tuple[str, ...]) -> Iterator[tuple[ObservationKind, str]]:

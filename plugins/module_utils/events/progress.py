@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from .causes import CLAUSES, Cause, cause_of_phone_error, cause_of_refusal
 from .customization_states import CustomizationState
+from .evidence import Place
 from .log_lines import Event
-from .observations import NEVER, Observation, Observations, Sightings, observe, resolve_claims
+from .observations import NEVER, Observation, Observations, Sightings, away_since, observe, resolve_claims
 from .progress_table import (
     ADVANCES,
     MAX_IMAGE_FETCHES,
@@ -81,25 +82,30 @@ class Position(NamedTuple):
 def position_of(observations: Observations, packed: int = 0, logs: bool = True) -> Position:
     """Return how far the phone is.
 
-    *packed*: when it was scanned out (milliseconds), or 0. *logs*: whether it logs its resyncs on the bench; if not, its own file
-    is the last that is heard of it.
+    *packed*: when it was scanned out last (milliseconds), or 0. *logs*: whether it logs its resyncs on the bench; if not, its own
+    file is the last that is heard of it.
     """
-    certain, seen = observations.certain, resolve_claims(observations)
+    certain, seen, home = observations.certain, resolve_claims(observations), observations.home
     possible = ADVANCES if logs else SILENT_ADVANCES
     state, since, failure = _state(seen, possible)
     claimed = seen is not certain and state is not _state(certain, possible)[0]
-    if packed and certain.get(ObservationKind.BOOTSTRAP_FETCHED).time <= packed:
-        # A phone that starts over after it was scanned out is not packed any more; a claim is not enough
+    # A phone that starts over after it was scanned out is not packed any more; a claim is not enough
+    start = certain.get(ObservationKind.BOOTSTRAP_FETCHED).time
+    in_box = bool(packed) and start <= packed
+    if in_box:
         state, since, failure, claimed = State.PACKED, packed, None, False
+    called = home.get(ObservationKind.CALLED_HOME)
+    if called.time > (packed if in_box else max(start, away_since(observations))):
+        state, since, failure, claimed = State.DEPLOYED, called.time, None, False
     return Position(
         state=state,
         since=since,
         reason=failure.reason if failure else "",
         address=max(certain.get(ObservationKind.LEASED), certain.get(ObservationKind.ADDRESS)).text,
-        firmware=certain.get(ObservationKind.FIRMWARE).text,
-        profile_hash=seen.get(ObservationKind.PROFILE_HASH).text,
-        subject=certain.get(ObservationKind.SUBJECT).text,
-        customization=_customization(seen),
+        firmware=max(certain.get(ObservationKind.FIRMWARE), home.get(ObservationKind.FIRMWARE)).text,
+        profile_hash=max(seen.get(ObservationKind.PROFILE_HASH), home.get(ObservationKind.PROFILE_HASH)).text,
+        subject=max(certain.get(ObservationKind.SUBJECT), home.get(ObservationKind.SUBJECT)).text,
+        customization=_customization(seen, home),
         claimed=claimed,
     )
 
@@ -134,7 +140,10 @@ def first_reached(
     late = [
         event
         for event in events
-        if event.mac and event.time >= observations.reset and not all(0 < time <= event.time for time in times.values())
+        if event.mac
+        and event.place is Place.BENCH
+        and event.time >= observations.reset
+        and not all(0 < time <= event.time for time in times.values())
     ]
     found = [(event.time, kind) for event in late for kind, _text in observe(event, names)]
     reached = [(_MILESTONES[kind], time) for time, kind in found if kind in _MILESTONES]
@@ -238,9 +247,11 @@ FAILURE_RULES: Mapping[ObservationKind, Callable[[Sightings, int, int], Found | 
 """Whether an observation still means a failure, given when the phone started over and when it last advanced."""
 
 
-def _customization(seen: Sightings) -> str:
-    asked, leased = seen.get(ObservationKind.CUSTOMIZATION), seen.get(ObservationKind.LEASED)
-    bootstrap, profile = seen.get(ObservationKind.BOOTSTRAP_FETCHED), seen.get(ObservationKind.PROFILE_FETCHED)
+def _customization(seen: Sightings, home: Sightings) -> str:
+    asked, profile = (
+        max(seen.get(kind), home.get(kind)) for kind in (ObservationKind.CUSTOMIZATION, ObservationKind.PROFILE_FETCHED)
+    )
+    leased, bootstrap = seen.get(ObservationKind.LEASED), seen.get(ObservationKind.BOOTSTRAP_FETCHED)
     if asked.time and asked > bootstrap:
         acquired = asked.text == CustomizationState.CUSTOM_PENDING and profile > asked
         return CustomizationState.ACQUIRED.value if acquired else asked.text

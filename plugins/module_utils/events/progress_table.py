@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """How a phone makes progress: its states, what is observed of it, and which observation leads from which state to which.
 
+Bench and home are kept apart: what is observed at home leads to the state deployed and to no other.
+
 progress.py follows this table, and docs/contributors/phone_states.md is drawn from it.
 
 Sources: "Remote customization" and "HTTP status code handling on resync" of the ATA 191/192 provisioning guide; the MPP migration
@@ -26,6 +28,7 @@ class State(StrEnum):
     RESYNCED = "resynced"
     REPORTED = "reported"
     PACKED = "packed"
+    DEPLOYED = "deployed"
     FAILED = "failed"
 
 
@@ -41,6 +44,7 @@ STATE_DESCRIPTIONS: Mapping[State, str] = MappingProxyType(
         State.RESYNCED: "it has applied its profile",
         State.REPORTED: "it has applied its profile and reported",
         State.PACKED: "it is in its box",
+        State.DEPLOYED: "it has called home from where it was shipped to",
         State.FAILED: "its resync failed",
     }
 )
@@ -92,6 +96,12 @@ class ObservationKind(StrEnum):
     UPGRADED = "upgraded"
     UPGRADE_FAILED = "upgrade failed"
 
+    # Web server and profile service of a provisioning server
+    CALLED_HOME = "called home"
+    """A request or a report; the text is the address that it came from."""
+    ASKED_BY_KEY_ID = "asked by key id"
+    """A file was fetched by a name that contains the ID of the phone's key, without proof."""
+
     # What any of them says by the way; these lead to no other state
     ADDRESS = "address"
     FIRMWARE = "firmware"
@@ -121,6 +131,8 @@ class Transition(NamedTuple):
     note: str = ""
     silent: bool = False
     """Counts only for a phone that does not log its resyncs on the bench."""
+    away: bool = False
+    """Counts only a day after it was last certain that the phone was on the bench."""
 
 
 _AT_WORK = (State.EXPECTED, State.LEASED, State.BOOTSTRAP, State.PROFILE, State.RESYNCED, State.REPORTED)
@@ -178,6 +190,19 @@ TRANSITIONS = (
         (State.RESYNCED, State.REPORTED),
         State.PACKED,
         note="with evidence that it has fetched its profile, or an operator's reason for packing it without",
+    ),
+    Transition(
+        ObservationKind.CALLED_HOME,
+        (State.EXPECTED, State.PACKED),
+        State.DEPLOYED,
+        note="with its own certificate, or with a report that is sealed with its key",
+    ),
+    Transition(
+        ObservationKind.CALLED_HOME,
+        (*_AT_WORK[1:], State.FAILED),
+        State.DEPLOYED,
+        note="likewise, and it was last on the bench more than a day before: it was not scanned out",
+        away=True,
     ),
     Transition(Action.SCANNED_IN, STATES, State.EXPECTED, note="nothing observed before counts"),
     Transition(Action.REARMED, STATES, State.EXPECTED, note="nothing observed before counts"),

@@ -19,7 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..clock import MINUTE, now
-from ..domain.events.evidence import Evidence, evidence_of
+from ..domain.events.evidence import CLAIMS, Evidence, Place, evidence_of
+from ..domain.events.home_contact import last_asked_by_key_id, last_contact
 from ..domain.events.log_lines import Event, EventKind, parse, read_line
 from ..domain.events.observations import (
     Observations,
@@ -56,9 +57,12 @@ _OF_PHONES = tuple(kind for kind in _KINDS if kind != EventKind.ARMING)
 _OF_LOGS = (EventKind.RESYNC, EventKind.UPGRADE)
 _DONE = (State.RESYNCED, State.REPORTED)
 _PROGRESS = ("state", "since", "reason", "address", "firmware", "profile_hash", "subject", "customization", "claimed", "facts")
+_HOME = ("contact", "contact_address", "asked_by_key_id")
 _FIRST = tuple(f"first_{name}" for name in MILESTONES)
-_PHONE_COLUMNS = tuple(getattr(Phone, name) for name in ("mac", "serial", "unit_file", "logs", "done", *_PROGRESS, *_FIRST))
-_EVENT_COLUMNS = tuple(getattr(StoredEvent, name) for name in ("id", "key", "time", "mac", "address", "kind", "detail"))
+_PHONE_COLUMNS = tuple(
+    getattr(Phone, name) for name in ("mac", "serial", "unit_file", "logs", "done", "packed", *_PROGRESS, *_HOME, *_FIRST)
+)
+_EVENT_COLUMNS = tuple(getattr(StoredEvent, name) for name in ("id", "key", "time", "mac", "address", "kind", "place", "detail"))
 _MAX_LENGTHS = {column.name: column.type.length for column in Phone.__table__.columns if getattr(column.type, "length", None)}
 
 
@@ -78,9 +82,15 @@ class ChangedLease(NamedTuple):
 
 
 class Collector:
-    """Stores events. *sessions*: from open_database(); *keep*: number of events to keep, the newest; *markers*: if it makes any."""
+    """Stores events. *sessions*: from open_database(); *keep*: number of events to keep, the newest; *markers*: if it makes any.
 
-    def __init__(self, sessions: sessionmaker[Session], keep: int = KEEP, markers: Markers | None = None) -> None:
+    *place*: where the server stands whose lines it gets. At home, no address says who somebody is.
+    """
+
+    def __init__(
+        self, sessions: sessionmaker[Session], keep: int = KEEP, markers: Markers | None = None, place: Place = Place.BENCH
+    ) -> None:
+        self._place = place
         self._engine: Engine = engine_of(sessions)
         self._keep = keep
         self._markers = markers
@@ -99,7 +109,7 @@ class Collector:
 
         A line that causes any other error is skipped, so that it does not block those after it.
         """
-        found = [event for event in map(_read, lines) if event]
+        found = [replace(event, place=self._place) for event in map(_read, lines) if event]
         self._check_file()
         try:
             self._store(found)
@@ -267,9 +277,11 @@ def _update_leases(connection: Connection, events: Sequence[Event]) -> tuple[Lea
 
 
 def _owner(one: Event, leases: Leases) -> Owned:
-    """Return an event with its phone: proof counts first, then the address, then what it claims."""
+    """Return an event with its phone: proof counts first, then the address on the bench, then what it claims."""
     if one.mac:
         return Owned(one.mac, one)
+    if one.place is Place.HOME:
+        return Owned(one.claim, replace(one, evidence=one.evidence or Evidence.CLAIM))
     holder = leases.holder(one.address, one.time)
     if one.kind in _OF_LOGS and holder != one.claim:
         # A phone's own messages name it
@@ -286,7 +298,9 @@ def _late_owners(connection: Connection, changed: Sequence[ChangedLease]) -> Ite
     for part in _parts(given):
         # By address, and few are that late
         since = min(given[address].since for address in part) - _LATE_LEASE
-        stored = select(*_EVENT_COLUMNS).where(StoredEvent.address.in_(part), StoredEvent.time >= since)
+        stored = select(*_EVENT_COLUMNS).where(
+            StoredEvent.address.in_(part), StoredEvent.time >= since, StoredEvent.place == Place.BENCH
+        )
         owned = [event for row in connection.execute(stored) if (event := _late(row, given[row.address]))]
         if owned:
             assign = update(StoredEvent.__table__).where(StoredEvent.key == bindparam("of"))
@@ -313,9 +327,9 @@ def _past_events(connection: Connection, macs: Sequence[str]) -> dict[str, list[
     for row in connection.execute(of_phones):
         detail = json.loads(row.detail)
         evidence = evidence_of(detail)
-        proved = "" if evidence is Evidence.CLAIM else row.mac
-        event = Event(row.key, row.time, EventKind(row.kind), proved, row.address, "", _without_evidence(detail), evidence)
-        past[row.mac].append(event)
+        proved = "" if evidence in CLAIMS else row.mac
+        kind, detail, place = EventKind(row.kind), _without_evidence(detail), Place(row.place)
+        past[row.mac].append(Event(row.key, row.time, kind, proved, row.address, row.mac, detail, evidence, place))
     return past
 
 
@@ -338,16 +352,20 @@ def _before_clock_change(row: Any, events: Sequence[Event]) -> tuple[Any, Observ
     """Return a phone's row and observations such that *events*, which have just become known, are later, whatever the clock was."""
     observations, moment = read_observations(row.facts), now() + MINUTE
     first = min((one.time for one in events), default=moment)
-    values = {name: first - 1 for name in ("since", "done") if getattr(row, name) > moment}
+    values = {name: first - 1 for name in ("since", "done", "packed") if getattr(row, name) > moment}
     row = SimpleNamespace(**{**row._mapping, **values}) if values else row
     return row, before_clock_change(observations, moment, first)
 
 
 def _position(row: Any, observations: Observations) -> dict[str, Any]:
-    position = position_of(observations, row.since if row.state == State.PACKED else 0, bool(row.logs))
+    # A server with an earlier release has packed it
+    packed = max(row.packed, row.since if row.state == State.PACKED else 0)
+    position, contact = position_of(observations, packed, bool(row.logs)), last_contact(observations)
     values = {name: text[: _MAX_LENGTHS.get(name)] if isinstance(text, str) else text for name, text in position._asdict().items()}
     values["claimed"] = int(position.claimed)
-    return {**values, "since": entered_at(observations, position, row.state, row.since), "facts": write_observations(observations)}
+    values |= {"contact": contact.time, "contact_address": contact.text[: _MAX_LENGTHS["contact_address"]]}
+    values |= {"asked_by_key_id": last_asked_by_key_id(observations).time, "facts": write_observations(observations)}
+    return {**values, "since": entered_at(observations, position, row.state, row.since)}
 
 
 def _row(mac: str, one: Event) -> dict[str, Any]:
@@ -357,6 +375,7 @@ def _row(mac: str, one: Event) -> dict[str, Any]:
         "mac": mac,
         "address": one.address,
         "kind": one.kind.value,
+        "place": one.place.value,
         "detail": _detail(one),
     }
 

@@ -3,8 +3,8 @@
 
     python3 -m preprovision_service.ingest.omprog CONFIG [KEEP]
 
-CONFIG: JSON file with DATABASE, an SQLAlchemy URL, ARMING_FOLDER, the decisions folder, and ARMING_GRACE in seconds. KEEP: number
-of events to keep, the newest.
+CONFIG: JSON file with DATABASE, an SQLAlchemy URL, PLACE (see Place), ARMING_FOLDER, the decisions folder, and ARMING_GRACE in
+seconds. KEEP: number of events to keep, the newest.
 
 rsyslog's omprog starts it, with confirmMessages and useTransactions. A line is confirmed once it is stored; otherwise rsyslog keeps
 it and hands it over again. Lines that are stored already are recognized by their key.
@@ -26,6 +26,7 @@ from typing import BinaryIO
 
 from ..domain.common.database_faults import is_full
 from ..domain.common.notify import ALIVE, notify
+from ..domain.events.evidence import Place
 from ..domain.events.log_lines import decode
 from ..store.tables import open_database
 from .collector import KEEP, Collector
@@ -173,7 +174,8 @@ def main(arguments: Sequence[str]) -> int:
     markers = Markers(Path(config["ARMING_FOLDER"]), int(config["ARMING_GRACE"])) if config.get("ARMING_FOLDER") else None
     folder = os.environ.get("STATE_DIRECTORY")
     queue = Queue(Path(folder), lambda: os.kill(os.getppid(), signal.SIGTERM)) if folder else None
-    session = OmprogSession(Collector(open_database(str(config["DATABASE"])), keep, markers), sys.stdout.buffer, queue)
+    collector = Collector(open_database(str(config["DATABASE"])), keep, markers, Place(config.get("PLACE", Place.BENCH)))
+    session = OmprogSession(collector, sys.stdout.buffer, queue)
     # If rsyslog has ended, another one will get the lines again
     with contextlib.suppress(BrokenPipeError):
         session.start()

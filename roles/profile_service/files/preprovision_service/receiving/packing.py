@@ -156,6 +156,7 @@ def _pack(database: Session, row: Any, codes: Codes, operator: str, checks: tupl
     unchanged = (Phone.mac == row.mac, Phone.state.in_(PACK_STATES), Phone.profile_hash == row.profile_hash)
     first = case((Phone.first_packed == 0, moment), else_=Phone.first_packed)
     packed = {"state": State.PACKED, "since": moment, "claimed": 0, "reason": "", "packed_by": operator, "first_packed": first}
+    packed |= {"packed": moment}
     if update_rows(database, update(Phone).where(*unchanged).values(packed)) != 1:
         raise refuse(Verdict.REFUSED, "SCAN AGAIN", f"{row.name} has changed in the meantime.", row)
     observations = read_observations(row.facts)

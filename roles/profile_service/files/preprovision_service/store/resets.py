@@ -16,6 +16,6 @@ def reset_values(moment: int) -> dict[str, Any]:
     Events before *moment* do not count, even those that become known later.
     """
     values: dict[str, Any] = {"state": State.EXPECTED.value, "since": moment, "facts": write_observations(reset(moment))}
-    values |= {"arrived": 0, "done": 0, "claimed": 0}
-    values |= dict.fromkeys(("reason", "profile_hash", "packed_by"), "")
+    values |= dict.fromkeys(("arrived", "done", "claimed", "packed", "contact", "asked_by_key_id"), 0)
+    values |= dict.fromkeys(("reason", "profile_hash", "packed_by", "contact_address"), "")
     return values | {column.key: 0 for column in MILESTONES.values()}

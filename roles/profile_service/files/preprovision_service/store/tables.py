@@ -55,7 +55,7 @@ class Phone(Base):
     """URL that this phone is redirected to, or empty."""
 
     state = Column(String(32), nullable=False, default="expected", index=True)
-    """See domain.events.progress_table: expected, leased, bootstrap, profile, resynced, failed, reported, packed."""
+    """See domain.events.progress_table: expected, leased, bootstrap, profile, resynced, failed, reported, packed, deployed."""
     since = Column(Number, nullable=False, default=0, index=True)
     """When it entered that state."""
     claimed = Column(Integer, nullable=False, default=0, server_default="0")
@@ -79,6 +79,14 @@ class Phone(Base):
     done = Column(Number, nullable=False, default=0, server_default="0", index=True)
     """When it was done, or 0: some time later the station takes its file away. Scanning it in again resets this."""
     packed_by = Column(String(64), nullable=False, default="")
+    packed = Column(Number, nullable=False, default=0, server_default="0")
+    """When it was scanned out last, or 0. A server with an earlier release knows only ``since`` of a packed phone."""
+    contact = Column(Number, nullable=False, default=0, server_default="0", index=True)
+    """When it certainly called home last, or 0."""
+    contact_address = Column(String(45), nullable=False, default="", server_default="")
+    """Where that came from."""
+    asked_by_key_id = Column(Number, nullable=False, default=0, server_default="0")
+    """When its file was last fetched at home by the ID of its key, without proof, or 0."""
     arrived = Column(Number, nullable=False, default=0, server_default="0")
     """When it was scanned in, or 0."""
     first_leased = Column(Number, nullable=False, default=0, server_default="0")
@@ -119,6 +127,8 @@ class Event(Base):
     address = Column(String(45), nullable=False, default="", index=True)
     kind = Column(String(32), nullable=False)
     """See domain.events.log_lines."""
+    place = Column(String(8), nullable=False, default="bench", server_default="bench")
+    """Where the server stands that saw it, see domain.events.evidence.Place."""
     detail = Column(Text, nullable=False, default="{}")
     """JSON, without secrets. Contains untrusted text of phones and clients."""
 

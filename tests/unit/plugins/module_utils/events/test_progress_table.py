@@ -7,6 +7,7 @@ After a change of the table, draw the page anew: PYTHONPATH=.cache/collections p
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,10 @@ from ansible_collections.voip.preprovision.plugins.module_utils.events.progress_
 )
 
 PAGE = Path(__file__).parents[5] / "docs/contributors/phone_states.md"
-AT_WORK = tuple(state for state in STATES if state not in (State.PACKED, State.FAILED))
+SHIPPED = (State.PACKED, State.DEPLOYED)
+AT_WORK = tuple(state for state in STATES if state not in (*SHIPPED, State.FAILED))
 NOW = 1795524177778
+DAY = 24 * 3600 * 1000
 PACKED = NOW + 10_000
 
 # One way into each state
@@ -44,28 +47,32 @@ HISTORIES = {
     State.RESYNCED: (ObservationKind.LEASED, ObservationKind.PROFILE_FETCHED, ObservationKind.PROFILE_APPLIED),
     State.REPORTED: (ObservationKind.PROFILE_FETCHED, ObservationKind.PROFILE_APPLIED, ObservationKind.REPORTED),
     State.PACKED: (ObservationKind.PROFILE_FETCHED, ObservationKind.PROFILE_APPLIED),
+    State.DEPLOYED: (ObservationKind.PROFILE_FETCHED, ObservationKind.PROFILE_APPLIED, ObservationKind.CALLED_HOME),
     State.FAILED: (ObservationKind.LEASED, ObservationKind.PROFILE_FETCHED, ObservationKind.UPGRADE_FAILED),
 }
 
 
 def observed(kinds: Iterable[ObservationKind]) -> Observations:
-    latest = {kind: Observation(NOW + number, f"{number}", "/x") for number, kind in enumerate(kinds)}
+    latest = {kind: Observation(NOW + number, f"{number}", "/x", "address") for number, kind in enumerate(kinds)}
     images = ()
     if latest.pop(ObservationKind.IMAGE_FETCHED, None):
         images = tuple(Observation(NOW + 100 - number, "", "/firmware/x.bin") for number in range(MAX_IMAGE_FETCHES))
-    return Observations(Sightings(latest, images))
+    home = {kind: latest.pop(kind) for kind in (ObservationKind.CALLED_HOME,) if kind in latest}
+    return Observations(Sightings(latest, images), home=Sightings(home))
 
 
 def reached(state: State, kinds: Iterable[ObservationKind], logs: bool = True) -> State:
     # What is observed of a packed phone comes after it was scanned out
-    packed = NOW + len(HISTORIES[state]) - 1 if state is State.PACKED else 0
+    packed = NOW + 1 if state in SHIPPED else 0
     return position_of(observed(kinds), packed, logs).state
 
 
 def next_state(state: State, kind: ObservationKind, history: Iterable[ObservationKind] = (), logs: bool = True) -> State:
-    """Return what the table says: of two rows that apply, the one that leads further."""
+    """Return what the table says within a day: of two rows that apply, the one that leads further."""
     known = history or HISTORIES[state]
-    rows = [row for row in TRANSITIONS if row.trigger is kind and state in row.sources and (not row.silent or not logs)]
+    rows = [
+        row for row in TRANSITIONS if row.trigger is kind and state in row.sources and not row.away and (not row.silent or not logs)
+    ]
     targets = [row.target or State.PROFILE for row in rows if row.after is None or row.after in known]
     return max(targets, key=STATES.index, default=state)
 
@@ -76,7 +83,7 @@ def test_reaches_every_state(state):
 
 
 @pytest.mark.parametrize("kind", ObservationKind)
-@pytest.mark.parametrize("state", [*AT_WORK, State.PACKED])
+@pytest.mark.parametrize("state", [*AT_WORK, *SHIPPED])
 def test_progress_follows_the_table(state, kind):
     assert reached(state, [*HISTORIES[state], kind]) is next_state(state, kind)
 
@@ -111,6 +118,16 @@ def test_a_failed_phone_follows_the_table(failure, kind):
     assert after is expected
 
 
+@pytest.mark.parametrize("later", [DAY // 2, 2 * DAY])
+@pytest.mark.parametrize("state", STATES)
+def test_a_phone_that_calls_home_follows_the_table(state, later):
+    home = {ObservationKind.CALLED_HOME: Observation(NOW + later, "9", "198.51.100.7", "certificate")}
+    rows = [row for row in TRANSITIONS if row.trigger is ObservationKind.CALLED_HOME and state in row.sources]
+    expected = State.DEPLOYED if any(not row.away or later > DAY for row in rows) else state
+    seen = replace(observed(HISTORIES[state]), home=Sightings(home))
+    assert position_of(seen, NOW + 1 if state in SHIPPED else 0).state is expected
+
+
 def test_every_way_to_fail_has_a_rule():
     assert set(FAILURE_RULES) == {row.trigger for row in TRANSITIONS if row.target is State.FAILED}
 
@@ -137,7 +154,9 @@ def edges(row: Transition) -> list[tuple[str, str]]:
     before = [state for state in row.sources if state in AT_WORK]
     back = [(State.FAILED, "bench")] if State.FAILED in row.sources and row.target in (None, *AT_WORK) else []
     if row.sources == STATES:
-        return [("bench", row.target), (State.FAILED, row.target), (State.PACKED, row.target)]
+        return [(source, row.target) for source in ("bench", State.FAILED, *SHIPPED)]
+    if row.trigger is ObservationKind.CALLED_HOME:
+        return [(source, row.target) for source in (("bench", State.FAILED) if row.away else row.sources)]
     if row.sources == AT_WORK:
         return [("bench", row.target)]
     return [*((state, row.target) for state in (before if row.target is State.PACKED else before[-1:])), *back]
@@ -164,8 +183,40 @@ def sources(row: Transition) -> str:
     if row.sources == STATES:
         return "any"
     if row.sources == AT_WORK:
-        return f"any but {State.PACKED}, {State.FAILED}"
+        return f"any but {State.PACKED}, {State.DEPLOYED}, {State.FAILED}"
     return ", ".join(row.sources)
+
+
+AT_HOME = """\
+## At home
+
+What provisioning servers see (`profile_service_place: home`) is kept apart from what stations see: it leads to the state `deployed`
+and to no other. A contact there is a request for a file, a report, or a query of remote customization; looking at the board or the
+API is none, nor is `HEAD`, with which scan-out asks whether a server knows a phone.
+
+| seen at home | evidence | moves the phone | why |
+| --- | --- | --- | --- |
+| any of them with the client certificate that carries its MAC address | `certificate` | yes | only the unit has the private key |
+| a report sealed with its key, which the key opens | `key` | yes | only the unit and the provider have the key |
+| the file whose name contains the ID of its key (`{key_id}`) | `name` | no | see below |
+| anything else that names it: a path, a User-Agent, a log line, a query | `claim` | no | anybody can send it |
+
+No address at home proves anything: there is no lease, and one address may stand for many phones. So a claim changes neither state
+nor customization state, address, firmware or last contact, however long nothing certain was heard. Board and API show the latest
+claim apart, as such.
+
+**The ID of a key is no secret.** It is 32 bits of a keyed hash, so a stranger who knows a MAC address does not guess it:
+guesses are counted and blocked. But it stands in the path of each request, which plain HTTP sends in the clear, and a path is
+stored in the logs of proxies. It tells which file is meant, not who asks; whoever has overheard one request can repeat it for
+ever. So it is evidence of its own, `name`: it moves nothing, but a phone that is asked for by it is not reported as never having
+called home, and the board says how that is known. With HTTPS and a client certificate, or with a `Report_Rule` that seals, the
+contact is certain.
+
+**A sealed report can be overheard and sent again** with plain HTTP, too. It moves a phone to `deployed` at most, so a copy can make
+a phone look alive that is not, from an address that is not its own; it packs none. With HTTPS, nobody overhears it.
+
+A deployed phone is never stuck: at the customer's, it usually logs to nobody. A phone is `silent`, with the likely cause, if it has
+not called home within `profile_service_silent_days` after it was packed, or since it last did.""".splitlines()
 
 
 def render_page() -> str:
@@ -198,6 +249,8 @@ def render_page() -> str:
             "What anybody could have sent is a claim. It moves a phone only if nothing is certain of it, or nothing was within a",
             "day; the board and the API then mark the state as claimed. [The board](../operators/board.md) says what is certain. A",
             "claim does not unpack a phone, does not have its file taken away, and does not count in a batch.",
+            "",
+            *AT_HOME,
             "",
             "## States",
             "",
