@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import MacError, parse_mac
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.resyncs import format_totals
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.statistics import format_statistics
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
@@ -146,6 +147,11 @@ def load_test_table(statistics: Mapping[str, Any]) -> str:
     return format_statistics(statistics)
 
 
+def resync_table(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Format the resyncs in the statistics of several runs of emulated_phone as a table."""
+    return format_totals([(name, statistics["resyncs"]) for name, statistics in runs.items()])
+
+
 def explanation_table(rows: Iterable[Mapping[str, str]]) -> str:
     """Format the origins of a phone's parameters as a table."""
     return format_explanation(rows)
@@ -159,6 +165,7 @@ class FilterModule:
             "known_phones": known_phones,
             "phone_table": phone_table,
             "load_test_table": load_test_table,
+            "resync_table": resync_table,
             "explanation_table": explanation_table,
             "find_phone": find_phone,
             "phone_page": phone_page,

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Boot emulated phones on a bench."""
+"""Boot emulated phones, on a bench or at the customer's."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: emulated_phone
-short_description: Boot emulated phones on a bench and report how far each one gets
+short_description: Boot emulated phones, on a bench or at the customer's, and report how far each one gets
 description:
   - Connects phones with factory settings, one or a thousand, to the target's bench bridge, and boots them.
   - The phones are those in O(phones), and O(count) synthetic ones.
@@ -18,15 +18,18 @@ description:
     MAC address, in ARP as in DHCP, TFTP and HTTP.
   - At the end the phones release their leases. Nothing remains on the target except what its servers have logged, so the module
     never reports a change.
+  - With O(home), the phones are at the customer's instead. They need no bench, no root and no DHCP, start with what their
+    O(phones[].parameters) say the bench has given them, and follow their rules from the target's own network, or from a network
+    namespace, such as one behind a NAT.
   - Without O(lifetime), phones skip the random delay before a resync and do not retry a failed one. With it they also renew their
     leases.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)
 requirements:
-  - root on the target
-  - the Debian packages iproute2, nftables and python3-cryptography on the target
-  - Linux 5.16 or later on the target
+  - root on the target, on a bench or with O(home.namespace)
+  - the Debian package python3-cryptography on the target, on a bench also iproute2 and nftables
+  - Linux 5.16 or later on the target, on a bench
 options:
   phones:
     description:
@@ -64,7 +67,9 @@ options:
         description:
           - Parameters that the phone has when it is first switched on, in addition to factory settings, as if an earlier customer
             had set it up. With a C(Profile_Rule) that leads elsewhere, the phone never asks the bench.
-          - Ansible shows them in verbose output, so use test values only.
+          - At home, these are what the phone's preprovision profile has set, including its rule and key. They come from
+            M(voip.preprovision.check_phones).
+          - Ansible shows them in verbose output, so set C(no_log) for the task if there are keys among them.
         type: dict
         default: {}
       habits:
@@ -103,6 +108,33 @@ options:
       - Your own product families, or corrections to built-in ones, as in O(voip.preprovision.profiles#module:families).
     type: dict
     default: {}
+  home:
+    description:
+      - Where the phones are at the customer's; V({}) for the target's own network and resolver. Without it they are on the bench.
+    type: dict
+    suboptions:
+      name_servers:
+        description:
+          - Addresses of the name servers that the phones ask, instead of those that the target asks.
+        type: list
+        elements: str
+        default: []
+      records:
+        description:
+          - Names and their addresses in order, IPv4 or IPv6, which no name server is asked for.
+          - With one address of several, the phones walk this very server.
+        type: dict
+        default: {}
+      ip_mode:
+        description:
+          - Which records the phones use. With V(dual) they try the addresses of AAAA records first.
+        type: str
+        choices: [ipv4, ipv6, dual]
+        default: ipv4
+      namespace:
+        description:
+          - Network namespace on the target in which the phones are, as C(ip netns) lists it.
+        type: str
   bridge:
     description:
       - Bridge to connect the phones to.
@@ -141,6 +173,12 @@ options:
       - Statistics of trips cover all of this time.
     type: float
     default: 0.0
+  stop_file:
+    description:
+      - Path on the target of a file that ends the run before the end of O(lifetime) when it appears. Each phone completes the
+        resync that it is doing.
+      - So that a playbook can start phones with C(async), cause a fault, and end the run.
+    type: path
   speed:
     description:
       - How many times faster the phones' clocks run than the station's. With V(3600), an hour of O(lifetime) passes in a second.
@@ -238,6 +276,27 @@ EXAMPLES = r"""
     phones: "{{ hostvars | voip.preprovision.emulated_phones(groups['phones'], '/etc/preprovision/certificates/devices') }}"
     lifetime: 86400
     speed: 1000
+
+- name: Let phones that have left the bench call one of two servers
+  voip.preprovision.emulated_phone:
+    phones: "{{ deployed.phones }}"
+    home:
+      records:
+        prov.example.net: [203.0.113.2]
+  no_log: true
+
+- name: Keep phones at the customer's resyncing for two minutes, an hour in each five seconds
+  voip.preprovision.emulated_phone:
+    phones: "{{ deployed.phones }}"
+    home:
+      name_servers: [198.51.100.53]
+      namespace: behind-nat
+    lifetime: 86400
+    speed: 720
+    stop_file: /run/phones.stop
+  no_log: true
+  async: 300
+  poll: 0
 
 - name: Switch on 1,000 phones within ten seconds
   voip.preprovision.emulated_phone:
@@ -413,6 +472,40 @@ phones:
     seconds:
       description: How long all power cycles took.
       type: float
+resyncs:
+  description:
+    - The resyncs of each phone, by the target's clock. A phone that tried the next address has not failed.
+  returned: when phones were booted
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    mac:
+      description: Its MAC address.
+      type: str
+    model:
+      description: Its model.
+      type: str
+    tried:
+      description: Number of resyncs.
+      type: int
+    failed:
+      description: How many of them failed.
+      type: int
+    longest:
+      description: How long the longest took, in seconds.
+      type: float
+    addresses:
+      description: Each server's address, with the number of requests that were C(answered) and C(unanswered).
+      type: dict
+      sample:
+        203.0.113.1: {answered: 40, unanswered: 2}
+    failures:
+      description: The latest 100 failures, each with the time of its end (C(at), in seconds since 1970), C(seconds) and C(cause).
+      type: list
+      elements: dict
 statistics:
   description: Statistics of all phones. The filter P(voip.preprovision.load_test_table#filter) formats them as a table.
   returned: when phones were booted
@@ -441,6 +534,11 @@ statistics:
     messages:
       description: Number of syslog messages sent.
       type: int
+    resyncs:
+      description:
+        - The sums of RV(resyncs), with C(phones_failed), the number of phones with a failed resync, and C(causes), the number of
+          failures with each cause.
+      type: dict
     times:
       description:
         - For V(dhcp), V(tftp), V(http), V(https) and V(trip) (a whole power cycle), the C(number) of them, how many were
@@ -453,17 +551,21 @@ statistics:
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
+    IpMode,
     LoadTestError,
+    LoadTestOptions,
     load_phones,
     read_options,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.plot import plot
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.resyncs import total
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.samples import Sample
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.statistics import (
     describe_failures,
@@ -471,6 +573,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.st
     summarise,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.bench_lan import BenchLan, BenchLanError
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.home import Home, HomeError
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.load_test import LoadTest, read_files
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import PhoneError
@@ -501,11 +604,21 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "first_mac": {"type": "str"},
     "certificates": {"type": "path"},
     "families": {"type": "dict", "default": {}},
+    "home": {
+        "type": "dict",
+        "options": {
+            "name_servers": {"type": "list", "elements": "str", "default": []},
+            "records": {"type": "dict", "default": {}},
+            "ip_mode": {"type": "str", "choices": [str(mode) for mode in IpMode], "default": "ipv4"},
+            "namespace": {"type": "str"},
+        },
+    },
     "bridge": {"type": "str", "default": "bench0"},
     "roots": {"type": "path"},
     "habits": HABITS,
     "power_cycles": {"type": "int", "default": 1},
     "lifetime": {"type": "float", "default": 0.0},
+    "stop_file": {"type": "path"},
     "speed": {"type": "float", "default": 1.0},
     "customization": {"type": "str", "default": ""},
     "checksums": {"type": "dict", "default": {}},
@@ -530,6 +643,11 @@ def write_plot(module: AnsibleModule, samples: Sequence[Sample]) -> None:
     module.atomic_move(temporary, path)
 
 
+def open_network(options: LoadTestOptions) -> AbstractContextManager[BenchLan] | AbstractContextManager[Home]:
+    """Return the network that the phones are connected to."""
+    return BenchLan(options.bridge, options.timeout) if options.home is None else Home(options.home, options.timeout)
+
+
 def main() -> None:
     """Boot all phones and report."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
@@ -544,16 +662,20 @@ def main() -> None:
         module.fail_json(msg="the Python package cryptography is missing; install the Debian package python3-cryptography")
     try:
         roots = read_files(options)
-        with BenchLan(options.bridge, options.timeout) as lan:
+        with open_network(options) as lan:
             load_test = LoadTest(lan, roots, options)
             reports = load_test.run(phones)
-    except (LoadTestError, BenchLanError) as error:
+    except (LoadTestError, BenchLanError, HomeError) as error:
         module.fail_json(msg=str(error))
     if options.plot:
         write_plot(module, load_test.samples)
     results = {
         "phones": select_reports(reports, options.reports),
-        "statistics": summarise(reports, load_test.samples, lan.duplicate_addresses),
+        "resyncs": load_test.resyncs,
+        "statistics": {
+            **summarise(reports, load_test.samples, lan.duplicate_addresses),
+            "resyncs": total(load_test.resyncs),
+        },
     }
     failures = describe_failures(reports)
     if failures:

@@ -17,6 +17,8 @@ import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import ip_address
 
 from .tls_facts import VERSIONS, TlsFacts
 
@@ -45,7 +47,17 @@ _DNS_HEADER = struct.Struct("!6H")
 _DNS_RECORD = struct.Struct("!HHIH")
 _RECURSION_DESIRED = 0x0100
 _RESPONSE_CODE = 0x000F
-_A, _INTERNET = 1, 1
+_INTERNET = 1
+
+
+class RecordType(IntEnum):
+    """A DNS record with an address (RFC 1035 section 3.2.2, RFC 3596 section 2.1)."""
+
+    A = 1
+    AAAA = 28
+
+
+_ADDRESS_SIZES = {RecordType.A: 4, RecordType.AAAA: 16}
 
 
 class ProbeError(Exception):
@@ -89,7 +101,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Server:
-    """The server to scan: its IPv4 address and port, and the server name to send."""
+    """The server to scan: its address and port, and the server name to send."""
 
     address: str
     port: int
@@ -165,7 +177,8 @@ class Server:
     def _run(self, options: Sequence[str], data: bytes, named: bool = True) -> tuple[bytes, str]:
         if shutil.which("openssl", path=_ENVIRONMENT["PATH"]) is None:
             raise ProbeError("the command openssl is missing; install the Debian package openssl")
-        command = ["openssl", "s_client", "-connect", f"{self.address}:{self.port}", "-legacy_server_connect", *options]
+        where = f"[{self.address}]" if ":" in self.address else self.address
+        command = ["openssl", "s_client", "-connect", f"{where}:{self.port}", "-legacy_server_connect", *options]
         command += ["-servername", self.name] if named else ["-noservername"]
         try:
             done = subprocess.run(command, input=data, capture_output=True, timeout=self.timeout, env=_ENVIRONMENT, check=False)
@@ -184,39 +197,49 @@ def _openssl_name(version: str) -> str:
     return version.replace(" ", "v").removesuffix(".0")
 
 
-def resolve(name: str, name_server: str = "", timeout: float = 5) -> tuple[str, ...]:
-    """Return the IPv4 addresses of *name* according to the system or to *name_server* (an address); empty if there are none.
+def resolve(name: str, name_server: str = "", timeout: float = 5, record: RecordType = RecordType.A) -> tuple[str, ...]:
+    """Return the addresses of *name* according to the system or to *name_server* (an address); empty if there are none.
 
-    Phones request only A records. Raise ProbeError when the name server does not answer.
+    Raise ProbeError when the name server does not answer.
     """
     if name_server:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            return ask_name_server(client, name, name_server, timeout)
+        family = socket.AF_INET6 if ":" in name_server else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            return ask_name_server(client, name, name_server, timeout, record)
+    return ask_system(name, record)
+
+
+def ask_system(name: str, record: RecordType) -> tuple[str, ...]:
+    """Return the addresses of *name* according to the system; empty if there are none."""
     try:
-        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if record is RecordType.AAAA else socket.AF_INET
+        found = socket.getaddrinfo(name, None, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def ask_name_server(client: socket.socket, name: str, name_server: str, timeout: float) -> tuple[str, ...]:
-    """Return the IPv4 addresses of *name* by one query to the name server; *client*: an unconnected UDP socket."""
+def ask_name_server(
+    client: socket.socket, name: str, name_server: str, timeout: float, record: RecordType = RecordType.A
+) -> tuple[str, ...]:
+    """Return the addresses of *name* by one query to the name server; *client*: an unconnected UDP socket. Raise ProbeError."""
     number = secrets.randbelow(2**16)
     try:
         labels = b"".join(bytes([len(label)]) + label.encode("ascii") for label in name.removesuffix(".").split("."))
-        query = _DNS_HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", _A, _INTERNET)
+        question = struct.pack("!HH", record, _INTERNET)
+        query = _DNS_HEADER.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0) + labels + b"\0" + question
         client.settimeout(timeout)
         client.connect((name_server, _DNS_PORT))
         client.send(query)
         answer = client.recv(65535)
-        return tuple(dict.fromkeys(_addresses(answer, number)))
+        return tuple(dict.fromkeys(_addresses(answer, number, record)))
     except (OSError, ValueError, IndexError, struct.error) as error:
         reason = "no answer" if isinstance(error, TimeoutError) else str(error)
         raise ProbeError(f"the name server {name_server} cannot be asked for {name}: {reason}; let it answer on port 53") from error
 
 
-def _addresses(answer: bytes, number: int) -> Iterator[str]:
-    """Yield the addresses in the A records of a DNS message (RFC 1035 section 4)."""
+def _addresses(answer: bytes, number: int, record: RecordType = RecordType.A) -> Iterator[str]:
+    """Yield the addresses in the records of that type of a DNS message (RFC 1035 section 4)."""
     answered, flags, questions, records, _authorities, _more = _DNS_HEADER.unpack_from(answer)
     if answered != number:
         raise ValueError("the answer belongs to another query")
@@ -229,8 +252,8 @@ def _addresses(answer: bytes, number: int) -> Iterator[str]:
         place = _after_name(answer, place)
         kind, family, _seconds, size = _DNS_RECORD.unpack_from(answer, place)
         place += _DNS_RECORD.size
-        if (kind, family, size) == (_A, _INTERNET, 4):
-            yield socket.inet_ntoa(answer[place : place + 4])
+        if (kind, family, size) == (record, _INTERNET, _ADDRESS_SIZES[record]):
+            yield str(ip_address(answer[place : place + size]))
         place += size
 
 

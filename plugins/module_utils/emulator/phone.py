@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from typing import Protocol
 
 from ..events.customization_states import CustomizationState
 from ..events.failure_codes import FailureCode
@@ -51,6 +52,16 @@ class _Reason(StrEnum):
     REQUESTED = "-1"
 
 
+class ResyncObserver(Protocol):
+    """What is told of each resync."""
+
+    def begin(self) -> None:
+        """Note that a resync begins."""
+
+    def end(self, cause: str) -> None:
+        """Note that it ends; *cause*: why it failed, in one sentence without secrets, or empty."""
+
+
 class EmulatedPhone:
     """A phone with factory settings: call power_up() for each power cycle, or run() for a period of time, then report()."""
 
@@ -84,6 +95,7 @@ class EmulatedPhone:
         self._reporter = Reporter(self._state, self._trace)
         self._last_resync: float | None = None
         self._reported: dict[str, str] = {}
+        self._observer: ResyncObserver | None = None
         self.busy_for = 0.0
         """Seconds for which its lines are still in use when a resync is due."""
 
@@ -178,6 +190,10 @@ class EmulatedPhone:
     def configure_user_agent(self, text: str) -> None:
         """Set the User-Agent, with macros, that the phone sends until its profile sets another; empty for its family's."""
         self._state.own_user_agent = text
+
+    def observe_resyncs(self, observer: ResyncObserver) -> None:
+        """Tell *observer* of each resync from now on."""
+        self._observer = observer
 
     def report(self) -> PhoneReport:
         """Return what happened, without secrets."""
@@ -281,11 +297,15 @@ class EmulatedPhone:
         self._last_resync = self._clock.now()
         self._fetcher.requests_left = MAX_REQUESTS
         self._trace.failure = None
+        if self._observer:
+            self._observer.begin()
         if rule:
             succeeded = self._follow_rule("resync", rule, network)
         else:
             succeeded = self._follow_all_rules(network)
             succeeded = self._customize(succeeded, network)
+        if self._observer:
+            self._observer.end("" if succeeded else self.cause)
         self._schedule.set_resync(succeeded, self._clock.now())
         self._schedule.set_trigger(self._clock.now())
         self._schedule.set_report(self._clock.now())

@@ -102,6 +102,8 @@ IMPURE = {
     "nat/discovery",
     "emulator/wire/bench_lan",
     "emulator/wire/dhcp",
+    "emulator/wire/exchange",
+    "emulator/wire/home",
     "emulator/wire/http",
     "emulator/wire/load_test",
     "emulator/wire/namespace",

@@ -67,7 +67,7 @@ class WireRequest:
     target: Target
     """The server's name is written as in the rule."""
     address: str
-    """IPv4 address to connect to."""
+    """IPv4 or IPv6 address to connect to, without brackets."""
     method: str = "GET"
     """GET, POST or PUT; with TFTP, GET is a read request and PUT a write request."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -115,13 +115,20 @@ class Network(Protocol):
         """Stop using the address without a word to the server, as after its lease has ended."""
 
     def addresses(self, name: str) -> Sequence[str]:
-        """Return the A records of *name* in the order received; an IPv4 address resolves to itself. Empty when there are none."""
+        """Return the A records of *name*, and AAAA records where the phone uses IPv6, in the order received; maybe none.
+
+        An address resolves to itself; one of IPv6 may be in brackets.
+        """
 
     def fetch(self, request: WireRequest) -> WireResponse:
         """Read or send one file, without following redirections or repeating logins."""
 
     def log(self, server: str, text: str) -> bool:
         """Send one syslog message; return whether it was sent."""
+
+
+class SwitchedOffError(Exception):
+    """The phone is switched off while it waits."""
 
 
 class Clock(Protocol):
@@ -131,7 +138,7 @@ class Clock(Protocol):
         """Return the seconds since 1970, UTC; never less than before."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait; raise SwitchedOffError if the phone is switched off meanwhile."""
 
 
 class StoppedClock:

@@ -207,6 +207,7 @@ class Fetcher:
             if response.status or response.failure not in _NO_SERVER:
                 return response
             tried.append(f"{address}: {response.error or response.failure}")
+            self.trace.record_skipped(StepName.FETCH, format_url(exchange.target), tried[-1])
         if len(tried) > 1:
             self._record_request(exchange, response, Behaviour.FAILURE)
             reason = f"none of its {len(tried)} addresses responds ({'; '.join(tried)})"
@@ -221,7 +222,7 @@ class Fetcher:
                 reason = f"the name {name} has no address"
                 raise self._failed(FailureCode.NO_ADDRESS, reason, exchange, WireResponse(0), name=name)
             entry.detail = ", ".join(found)
-            entry.outcome = Outcome.SKIPPED if found == [name] else Outcome.OK
+            entry.outcome = Outcome.SKIPPED if found == [name.strip("[]")] else Outcome.OK
         return found
 
     def _send_to(self, exchange: _Exchange, address: str, roots: bytes, network: Network) -> WireResponse:
@@ -255,7 +256,9 @@ class Fetcher:
 
     def _verifier(self, target: Target, address: str, network: Network) -> ServerVerifier:
         validates_name = not self.state.is_no("HTTPS_Name_Validate")
-        return ServerVerifier(str(target.server), address, tls_facts(self.state.family.name), validates_name, network.addresses)
+        return ServerVerifier(
+            str(target.server).strip("[]"), address, tls_facts(self.state.family.name), validates_name, network.addresses
+        )
 
     def _check_certificate(self, exchange: _Exchange, response: WireResponse, verifier: ServerVerifier) -> None:
         if response.failure is not None and response.failure not in _CERTIFICATE_FAILURES:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,14 @@ _MINIMA: Mapping[str, int] = {
     "think_time": 0,
     "reports": 1,
 }
+
+
+class IpMode(StrEnum):
+    """Which protocols a phone at home uses, as the IP mode on its web page."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    DUAL = "dual"
 
 
 class LoadTestError(ValueError):
@@ -55,6 +65,19 @@ class PhoneOptions:
 
 
 @dataclass(frozen=True)
+class HomeOptions:
+    """The network at the customer's, as suboptions of emulated_phone's option ``home``."""
+
+    name_servers: tuple[str, ...] = ()
+    """Addresses of the resolvers; without them, the target's own."""
+    records: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name in lower case -> its addresses, instead of what a resolver says."""
+    ip_mode: IpMode = IpMode.IPV4
+    namespace: str = ""
+    """Network namespace of the phones; empty for the target's own network."""
+
+
+@dataclass(frozen=True)
 class LoadTestOptions:
     """Options of emulated_phone, see its documentation."""
 
@@ -74,6 +97,10 @@ class LoadTestOptions:
     think_time: float
     reports: int
     plot: str | None
+    home: HomeOptions | None = None
+    """None for phones on a bench."""
+    stop_file: str | None = None
+    """Phones are switched off when this file appears."""
 
 
 def read_options(params: Mapping[str, Any]) -> LoadTestOptions:
@@ -91,8 +118,30 @@ def read_options(params: Mapping[str, Any]) -> LoadTestOptions:
         phones += [replace(phone, habits=habits) for phone in synthetic]
     if not phones:
         raise LoadTestError("no phones; list some in phones, or set count")
-    names = LoadTestOptions.__dataclass_fields__.keys() - {"phones"}
-    return LoadTestOptions(phones=tuple(phones), **{name: params[name] for name in names})
+    home = None if params["home"] is None else read_home(params["home"])
+    names = LoadTestOptions.__dataclass_fields__.keys() - {"phones", "home"}
+    return LoadTestOptions(phones=tuple(phones), home=home, **{name: params[name] for name in names})
+
+
+def read_home(given: Mapping[str, Any]) -> HomeOptions:
+    """Return the options of the network at the customer's; raise LoadTestError."""
+    records = {str(name).lower().rstrip("."): values for name, values in (given["records"] or {}).items()}
+    for name, values in records.items():
+        if not isinstance(values, list) or not values:
+            raise LoadTestError(f"home: records: {name}: list its addresses, such as [203.0.113.1]")
+    return HomeOptions(
+        name_servers=_read_addresses("name_servers", given["name_servers"] or ()),
+        records={name: _read_addresses(f"records: {name}", values) for name, values in records.items()},
+        ip_mode=IpMode(given["ip_mode"]),
+        namespace=given["namespace"] or "",
+    )
+
+
+def _read_addresses(option: str, values: Iterable[object]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_address(str(value))) for value in values)
+    except ValueError as error:
+        raise LoadTestError(f"home: {option}: {error}") from error
 
 
 def _read_phone(given: Mapping[str, Any], common_habits: Iterable[str]) -> PhoneOptions:

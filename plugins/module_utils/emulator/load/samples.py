@@ -33,6 +33,8 @@ class Sample:
     """Whether there was a response; of a trip, whether it succeeded."""
     power_on: float = 0.0
     """When the phone was switched on, in seconds after the first one; set for trips only."""
+    address: str = ""
+    """The server's address; set for requests only."""
 
 
 class MeasuredNetwork:
@@ -72,7 +74,8 @@ class MeasuredNetwork:
         """See ports.Network."""
         start = self._clock.now()
         response = self._network.fetch(request)
-        self._record(Sample(SampleKind(request.target.scheme), self._clock.now() - start, bool(response.status)))
+        kind = SampleKind(request.target.scheme)
+        self._record(Sample(kind, self._clock.now() - start, bool(response.status), address=request.address))
         return response
 
     def log(self, server: str, text: str) -> bool:

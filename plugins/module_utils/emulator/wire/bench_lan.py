@@ -16,9 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -26,12 +24,10 @@ from ...certificates.tls_scan import ProbeError, ask_name_server
 from ...common.mac import Mac
 from ...dhcp.discovery import open_interface
 from ...dhcp.packets import CLIENT_PORT, SERVER_PORT, DhcpPacketError, MessageType
-from ..device.habits import Habit
 from ..device.ports import Lease, Renewal, WireFailure, WireRequest, WireResponse
 from .dhcp import DhcpAck, DhcpClients, release_message
-from .http import ClientCertificate, fetch
+from .exchange import PhoneIdentity, exchange
 from .namespace import Namespace
-from .tftp import RemoteFile, read_file, write_file
 from .unit_macs import UnitMacs, UnitMacsError
 
 _LOCK = "\0preprovision-phones"  # an abstract name: held while the process lives, and not a file
@@ -40,8 +36,6 @@ _LINK = "preprov-phones"
 _INTERFACE = "eth0"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _SYSLOG_PORT = 514
-_NAME_END = b"\xff"
-"""What some units send behind the name of a file, see Habit.TFTP_NAME_FF."""
 _ANYWHERE = IPv4Network("0.0.0.0/0")
 _COMMANDS = {"ip": "iproute2", "nft": "nftables"}
 """Command -> the Debian package that contains it."""
@@ -59,17 +53,6 @@ _SPARE_DESCRIPTORS = 128
 
 class BenchLanError(Exception):
     """The target cannot run emulated phones; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class PhoneIdentity:
-    """How one phone presents itself."""
-
-    mac: Mac
-    block_size: int | None = None
-    """TFTP block size to negotiate; None sends no TFTP options."""
-    certificate: ClientCertificate | None = None
-    habits: frozenset[Habit] = frozenset()
 
 
 class BenchLan:
@@ -283,31 +266,10 @@ class PhoneLink:
 
     def fetch(self, request: WireRequest) -> WireResponse:
         """See ports.Network."""
-        if Habit.ASKS_TWICE not in self._identity.habits or request.method != "GET":
-            return self._fetch_once(request)
-        with ThreadPoolExecutor(2) as pool:
-            first, second = pool.map(self._fetch_once, (request, request))
-        # The worse answer counts, so that a server that serves only one of them is noticed
-        return second if first.status == 200 else first
-
-    def _fetch_once(self, request: WireRequest) -> WireResponse:
         ack = self._ack
         if ack is None:
             return WireResponse(0, failure=WireFailure.UNREACHABLE, error="the phone has no address")
-        deadline = time.monotonic() + self._timeout
-        try:
-            if request.target.scheme == "tftp":
-                with self._namespace.socket(socket.SOCK_DGRAM, ack.address) as opened:
-                    file = RemoteFile(request.address, request.target.port, request.target.path, self._identity.block_size)
-                    if request.method == "GET":
-                        suffix = _NAME_END if Habit.TFTP_NAME_FF in self._identity.habits else b""
-                        return read_file(opened, replace(file, suffix=suffix), request.max_bytes, deadline)
-                    return write_file(opened, file, request.body, deadline)
-            return fetch(
-                request, lambda: self._namespace.socket(socket.SOCK_STREAM, ack.address), deadline, self._identity.certificate
-            )
-        except OSError as error:
-            return WireResponse(0, failure=WireFailure.UNREACHABLE, error=error.strerror or str(error))
+        return exchange(request, self._identity, lambda kind: self._namespace.socket(kind, ack.address), self._timeout)
 
     def log(self, server: str, text: str) -> bool:
         """See ports.Network."""

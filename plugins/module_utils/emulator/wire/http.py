@@ -174,12 +174,13 @@ def _context() -> ssl.SSLContext:
 def _secure(context: ssl.SSLContext, request: WireRequest, opened: socket.socket, deadline: float) -> ssl.SSLSocket:
     name = str(request.target.server)
     opened.settimeout(_left(deadline))
-    return context.wrap_socket(opened, server_hostname=None if is_ipv4(name) else name)
+    return context.wrap_socket(opened, server_hostname=None if is_ipv4(name) or name.startswith("[") else name)
 
 
 def _exchange(request: WireRequest, opened: socket.socket, deadline: float, certificate: bytes = b"") -> WireResponse:
     timed = _Timed(opened, deadline)
-    connection = HTTPConnection(request.address)
+    # With the port given, an IPv6 address is not taken apart
+    connection = HTTPConnection(request.address, request.target.port)
     connection.sock = timed
     try:
         connection.putrequest(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A network namespace used by one process: sockets in it, and addresses and routes by rtnetlink(7)."""
+"""Network namespaces used by one process: sockets in them, and addresses and routes by rtnetlink(7)."""
 
 from __future__ import annotations
 
@@ -28,23 +28,18 @@ _ADDRESS = struct.Struct("=BBBBi")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 
 
-class Namespace:
-    """An existing network namespace; close() closes its descriptors."""
+class NamedNamespace:
+    """An existing network namespace that threads can enter; close() closes its descriptors."""
 
-    def __init__(self, name: str, interface: str) -> None:
-        """Raise OSError when it cannot be entered."""
+    def __init__(self, name: str) -> None:
+        """Raise OSError when it does not exist."""
         self._library = ctypes.CDLL(None, use_errno=True)
         self._name = name
         self._namespace = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
         self._home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        with self.entered():
-            self._interface = socket.if_nametoindex(interface)
-            self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close the descriptors; sockets that were opened in the namespace keep it alive."""
-        self._netlink.close()
         os.close(self._namespace)
         os.close(self._home)
 
@@ -56,6 +51,27 @@ class Namespace:
             yield
         finally:
             self._enter(self._home)
+
+    def _enter(self, descriptor: int) -> None:
+        if self._library.setns(descriptor, _CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {self._name}")
+
+
+class Namespace(NamedNamespace):
+    """A network namespace whose one interface this process gives addresses and routes."""
+
+    def __init__(self, name: str, interface: str) -> None:
+        """Raise OSError when it cannot be entered."""
+        super().__init__(name)
+        with self.entered():
+            self._interface = socket.if_nametoindex(interface)
+            self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """See NamedNamespace."""
+        self._netlink.close()
+        super().close()
 
     def socket(self, kind: socket.SocketKind, address: str, port: int = 0) -> socket.socket:
         """Return an IPv4 socket bound to one of the interface's addresses."""
@@ -99,10 +115,6 @@ class Namespace:
         number = -struct.unpack_from("=i", reply, _HEADER.size)[0] if _HEADER.unpack_from(reply)[1] == _ERROR else 0
         if number:
             raise OSError(number, os.strerror(number))
-
-    def _enter(self, descriptor: int) -> None:
-        if self._library.setns(descriptor, _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {self._name}")
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
+
+from ..device.ports import SwitchedOffError
 
 
 class SystemClock:
     """A ports.Clock that starts at the machine's time and runs *speed* times as fast."""
 
-    def __init__(self, speed: float = 1.0) -> None:
+    def __init__(self, speed: float = 1.0, switched_off: threading.Event | None = None) -> None:
+        """*switched_off*: set when the phone is switched off."""
         self._speed = speed
+        self._switched_off = switched_off
         self._start = time.time()
         self._started = time.monotonic()
 
@@ -20,5 +25,8 @@ class SystemClock:
         return self._start + (time.monotonic() - self._started) * self._speed
 
     def sleep(self, seconds: float) -> None:
-        """Wait; *seconds* are the phone's."""
-        time.sleep(seconds / self._speed)
+        """Wait; *seconds* are the phone's. Raise SwitchedOffError."""
+        if self._switched_off is None:
+            time.sleep(seconds / self._speed)
+        elif self._switched_off.wait(seconds / self._speed):
+            raise SwitchedOffError

@@ -13,6 +13,7 @@ from ansible_collections.voip.preprovision.plugins.filter.phones import (
     known_phones,
     load_test_table,
     phone_table,
+    resync_table,
 )
 
 
@@ -165,6 +166,13 @@ def test_finds_a_phone_by_a_serial_number_of_digits():
 def test_rejects_an_invalid_phone_that_was_found():
     with pytest.raises(AnsibleFilterError, match="phone odd: phone_model"):
         find_phone(HOSTVARS, ["odd"], "odd")
+
+
+def test_prints_the_resyncs_of_runs():
+    found = {"tried": 9, "failed": 1, "longest": 2.04, "addresses": {"203.0.113.1": {"answered": 8, "unanswered": 2}}}
+    heading, _line, row = resync_table({"killed": {"resyncs": found}}).splitlines()
+    assert heading.split()[:4] == ["run", "resyncs", "failed", "longest"]
+    assert row.split() == ["killed", "9", "1", "2.0", "203.0.113.1:", "10", "(2)"]
 
 
 def test_prints_a_load_test_table():
