@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The firewall of a provisioning server: which addresses it speaks of, who may log in there, and whether that cuts off the administrator."""
+"""Plan the firewall of a provisioning server: its addresses, who may log in there, and whether that cuts off the administrator."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def _check_session(session: Session, networks: Sequence[Network]) -> None:
     else:
         allowed = bool(networks)
     if not allowed:
+        whose = f" from {session.client}" if session.client else ""
         raise BenchError(
-            f"the firewall would cut off ssh to {session.server}{f' from {session.client}' if session.client else ''}, by which this server"
-            " is managed; reach it by a private address, or name your networks in provisioning_server_admin_networks"
+            f"the firewall would cut off ssh to {session.server}{whose}, by which this server is managed; reach it by a private"
+            " address, or name your networks in provisioning_server_admin_networks"
         )

@@ -3,8 +3,8 @@
 
     public.py PHASE PRIVATE PUBLIC...
 
-PHASE: ``open`` (ports, board, health, the published file while the service is away), ``nat`` (two thousand phones and a guesser behind one
-address), ``drained`` or ``closed``. PRIVATE: the address of the board. PUBLIC: the addresses for phones, IPv4 and IPv6.
+PHASE: ``open`` (ports, board, health, the published file while the service is away), ``nat`` (two thousand phones and a guesser
+behind one address), ``drained`` or ``closed``. PRIVATE: the address of the board. PUBLIC: the addresses for phones, IPv4 and IPv6.
 """
 
 from __future__ import annotations
@@ -33,11 +33,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 PHASE, PRIVATE, PUBLIC = sys.argv[1], sys.argv[2], sys.argv[3:]
 FOLDER = Path("/etc/preprovision/certificates")
 CURRENT = Path("/srv/preprovision/current")
+UNPUBLISHED = "/service/00005e005301-00000000.cfg"
 # What phones need, and a port at which a decoy listens on all addresses
 PORTS, DECOY = {80, 443}, 8053
 SYSLOG = {514, 6514}
 PHONES, GUESSES, SEALED = 2000, 3000, 500
 THREADS = 8
+# Nobody may see that there is anything
+HIDDEN = ("/board", "/board/", "/board/login", "/api/phones", "/api/station", "/board/static/board.css", "/health/x")
 # Behind this address they all are, and behind that one nobody guesses
 NAT, NEIGHBOUR = "198.51.100.2", "198.51.100.3"
 NAT6, NEIGHBOUR6 = "2001:db8:77::2", "2001:db8:78::3"
@@ -74,9 +77,7 @@ def ask_once(address: str, method: str, path: str, tls: bool = False, body: byte
 
 def on_server(*command: str) -> str:
     """Run a command in the server's own network."""
-    return subprocess.run(
-        ["nsenter", "--net=/proc/1/ns/net", *command], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    return subprocess.run(["nsenter", "--net=/proc/1/ns/net", *command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def open_ports(address: str, ports: Iterator[int]) -> set[int]:
@@ -130,8 +131,8 @@ def decoy() -> Iterator[None]:
     """Listen at a port of all of the server's addresses, as a program that somebody has installed."""
     command = ["nsenter", "--net=/proc/1/ns/net", "python3", "-c", _DECOY]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
+        if process.stdout:
+            process.stdout.readline()
         try:
             yield
         finally:
@@ -156,9 +157,9 @@ def try_board() -> Iterator[str]:
         for tls in (False, True):
             for method in ("GET", "HEAD", "POST"):
                 nothing = ask_once(address, method, "/nothing-is-here/at-all", tls)
-                for path in ("/board", "/board/", "/board/login", "/api/phones", "/api/station", "/board/static/board.css", "/health/x"):
+                for path in HIDDEN:
                     found = ask_once(address, method, path, tls)
-                    differing = {name for name in found.headers.keys() ^ nothing.headers.keys()}
+                    differing = found.headers.keys() ^ nothing.headers.keys()
                     if found[:2] != nothing[:2] or differing:
                         yield f"{method} {address}{path}: {found.status} {differing} instead of {nothing.status}"
                 if nothing.status != (405 if method == "POST" else 404):
@@ -191,12 +192,12 @@ def try_published() -> Iterator[str]:
                 head = ask_once(address, "HEAD", path, tls)
                 if again[:2] != (304, b"") or head[:2] != (200, b"") or head.headers["Content-Length"] != str(len(live.body)):
                     yield f"{address}{path}: {again.status} for its own ETag, {head.status} for HEAD"
-                for method, other in (("POST", path), ("POST", "/report/00005e005301.xml"), ("GET", "/service/00005e005301-00000000.cfg")):
+                for method, other in (("POST", path), ("POST", "/report/00005e005301.xml"), ("GET", UNPUBLISHED)):
                     away = ask_once(address, method, other, tls, b"x" if method == "POST" else None)
                     if away.status != 503 or "Retry-After" not in away.headers:
                         yield f"{method} {address}{other}: {away.status} {away.headers}"
                 health = ask_once(address, "GET", "/health", tls)
-                if health.status != 503 or "Retry-After" not in health.headers or b"ervice" in health.body.replace(b"Service Temp", b""):
+                if health.status != 503 or "Retry-After" not in health.headers or b"database" in health.body:
                     yield f"{address}: /health returned {health}"
     finally:
         on_server("systemctl", "start", "preprovision-service.socket", "preprovision-service.service")
@@ -264,7 +265,7 @@ def guess(address: str, source: str) -> tuple[collections.Counter[int], list[str
     with contextlib.closing(connect(address, True, source)) as connection:
         for number in range(GUESSES):
             mac = f"00005e01{number:04x}"
-            path = [f"/device/{mac}.cfg", f"/service/{mac}.cfg", f"/customization?mac={mac}&model=ATA192", f"/{mac}/x.xml"][number % 4]
+            path = (f"/device/{mac}.cfg", f"/service/{mac}.cfg", f"/customization?mac={mac}&model=ATA192", f"/{mac}/x")[number % 4]
             try:
                 status = ask(connection, "GET", path, User_Agent="guesser").status
             except (http.client.HTTPException, OSError):
@@ -305,8 +306,8 @@ def try_behind(fleet: Fleet, address: str, source: str, neighbour: str) -> Itera
         seconds = time.monotonic() - begun
         statuses, wrong = guesser.result()
     print(
-        f"{address}: behind one address, {dict(own)} by {PHONES} certificates and {dict(sealed)} by {SEALED} sealed names in {seconds:.0f} s;"
-        f" their guesser {dict(sorted(statuses.items()))}"
+        f"{address}: behind one address, {dict(own)} by {PHONES} certificates and {dict(sealed)} by {SEALED} sealed names"
+        f" in {seconds:.0f} s; their guesser {dict(sorted(statuses.items()))}"
     )
     yield from wrong
     if own != {200: PHONES} or sealed != {200: SEALED}:
@@ -347,7 +348,7 @@ def check_report(address: str, source: str) -> Iterator[str]:
 def try_drained() -> Iterator[str]:
     for address in PUBLIC:
         for tls in (False, True):
-            for method, path in (("GET", "/health"), ("GET", "/service/x.cfg"), ("GET", "/"), ("POST", "/report/00005e005301.xml")):
+            for method, path in (("GET", "/health"), ("GET", UNPUBLISHED), ("GET", "/"), ("POST", "/report/00005e005301.xml")):
                 answer = ask_once(address, method, path, tls, b"x" if method == "POST" else None)
                 if answer.status != 503 or not answer.headers.get("Retry-After", "").isdigit():
                     yield f"{method} {address}{path} of a drained server: {answer}"
@@ -364,7 +365,7 @@ def try_closed() -> Iterator[str]:
             except ConnectionRefusedError:
                 pass
             except OSError as error:
-                yield f"{address} port {port} of a closed server: {error} after {time.monotonic() - begun:.1f} s instead of a refusal"
+                yield f"{address} port {port} of a closed server: {error} after {time.monotonic() - begun:.1f} s"
     yield from check_private("closed")
 
 

@@ -27,6 +27,20 @@ def test_rejects_invalid_addresses(value):
         service_addresses(value, "web_server_address")
 
 
+def test_accepts_ipv6_where_the_service_does():
+    both = ["192.0.2.1", "2001:db8::1"]
+    assert service_addresses(both, "web_server_address", ipv6=True) == both
+    assert service_addresses([], "web_server_public_address", ipv6=True, may_be_empty=True) == []
+    for value in ("2001:DB8::1", "2001:db8:0:0::1", "[2001:db8::1]", "fe80::1%eth0"):
+        with pytest.raises(AnsibleFilterError, match=r"^web_server_address contains .* in its shortest form; write it as \["):
+            service_addresses([value], "web_server_address", ipv6=True)
+
+
+def test_rejects_an_address_that_is_named_twice():
+    with pytest.raises(AnsibleFilterError, match=r"^web_server_address contains 192\.0\.2\.1 twice; name each address once$"):
+        service_addresses(["192.0.2.1", "192.0.2.1"], "web_server_address")
+
+
 HOSTS = {"one": {"phone_model": "ATA192"}, "two": {"phone_model": "spa504g"}, "three": {"phone_model": "ata191"}, "none": {}}
 
 

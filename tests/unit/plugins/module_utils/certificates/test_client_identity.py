@@ -16,6 +16,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates imp
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.client_identity import (
     OWNER_PATTERN,
     WebAccessError,
+    owner_pattern,
     password_lines,
     tls_settings,
 )
@@ -181,3 +182,26 @@ def test_rejects_invalid_passwords(passwords, words):
     assert words in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "opened"),
+    [
+        ("/service/$MA-{key_id}.cfg", f"/service/{OWN}-0a1b2c3d.cfg", True),
+        ("/service/$MA-{key_id}.cfg", f"/service/{OWN}-0a1b2c3d.cfg.aes128gcm", True),
+        ("/service/$MA-{key_id}.cfg", f"/service/{OTHER}-0a1b2c3d.cfg", False),
+        ("/service/$MA-{key_id}.cfg", f"/service/{OWN}-0a1b2c3.cfg", False),
+        ("/service/$MA-{key_id}.cfg", f"/service/{OWN}-0a1b2c3dxcfg", False),
+        ("/live/$MAU.cfg", f"/live/{OWN.upper()}.cfg", True),
+        ("/live/$MA.cfg", f"/other/live/{OWN}.cfg", False),
+    ],
+)
+def test_the_owner_of_another_path(path, asked, opened):
+    pattern = re.compile(owner_pattern(path), re.IGNORECASE)
+    assert bool(pattern.search(f"SUCCESS:{asked}:SN={OWN}")) is opened
+    assert not pattern.search(f"NONE:{asked}:SN={OWN}")
+    assert not pattern.search(f"SUCCESS:{asked}:SN=00005e005399")
+
+
+def test_the_owner_of_a_device_file_is_found_as_before():
+    assert owner_pattern("/device/$MA.cfg").replace(r"(?:\.aes128gcm)?", "") == OWNER_PATTERN

@@ -12,6 +12,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.common.validate 
     is_host,
     is_host_name,
     is_ipv4,
+    is_ipv6,
     read_flag,
     read_mapping,
     read_number,
@@ -39,6 +40,24 @@ from ansible_collections.voip.preprovision.plugins.module_utils.common.validate 
 )
 def test_ipv4_addresses(text, good):
     assert is_ipv4(text) is good
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("2001:db8::10", True),
+        ("::1", True),
+        ("2001:DB8::10", False),
+        ("2001:db8:0::10", False),
+        ("[2001:db8::10]", False),
+        ("fe80::1%eth0", False),
+        ("2001:db8::/64", False),
+        ("192.0.2.1", False),
+        (None, False),
+    ],
+)
+def test_ipv6_addresses(text, good):
+    assert is_ipv6(text) is good
 
 
 @pytest.mark.parametrize(
