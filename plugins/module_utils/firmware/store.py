@@ -23,6 +23,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, NamedTuple, TypeAlias
 
+from ..common.content_time import content_time
 from .packages import FOLDER, MAX_BYTES, Package, PackageError, aliases
 
 _MANIFEST = "manifest.json"
@@ -275,6 +276,9 @@ def _write(path: str, blocks: Iterable[bytes]) -> Content:
             file.write(block)
             digest.update(block)
             size += len(block)
+        file.flush()
+        moment = content_time(digest.hexdigest())
+        os.utime(file.fileno(), (moment, moment))
         _make_durable(file)
     return size, digest.hexdigest()
 

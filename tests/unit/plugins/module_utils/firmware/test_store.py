@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import io
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_an_image_is_served_under_all_of_its_names(store, tree, arriving, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["srv"]
     assert store.serves(seen(store, [image.digest]))
     assert store.all() == {image.digest: "ATA19x.A.img"}
+
+
+def test_an_image_has_the_same_etag_on_every_server(store, tree, arriving, tmp_path):
+    """nginx makes an ETag of time and size."""
+    put(store, arriving(b"image"))
+    first = (tree / "firmware/current/a.bin").stat().st_mtime
+    other = tmp_path / "other"
+    (other / "generations/000001/open").mkdir(parents=True)
+    (other / "current").symlink_to("generations/000001")
+    put(FirmwareStore(str(other)), arriving(b"image"))
+    assert (other / "firmware/current/a.bin").stat().st_mtime == first < time.time() - 86400
 
 
 def test_a_package_is_served_by_its_parts(store, tree, arriving):

@@ -15,6 +15,7 @@ import re
 import signal
 import stat
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -170,6 +171,22 @@ def test_modes_and_groups_do_not_depend_on_the_umask(tree, umask):
     assert access(tree, "device/a.cfg") == ("-rw-r-----", GROUP)
     assert access(tree, MANIFEST) == ("-rw-------", "root")
     assert access(tree, "../.lock") == ("-rw-------", "root")
+
+
+def test_servers_that_publish_the_same_at_different_times_send_the_same_etags(tmp_path, quick):
+    """nginx makes an ETag of time and size. What only one phone may have tells no hash of its content."""
+    files = {"open/a.cfg": b"sealed", "open/service/b.cfg": b"sealed", "open/c.cfg": b"other!", "device/a.cfg": b"secret"}
+    etags = []
+    for number in (1, 2):
+        tree = PublishedTree(str(tmp_path / f"server{number}"), {"device": GROUP, "units": GROUP})
+        publish(tree, files if number == 2 else {"open/a.cfg": b"earlier"})
+        publish(tree, files)
+        statuses = {path: (tmp_path / f"server{number}/current" / path).stat() for path in files}
+        etags.append({path: (status.st_mtime, status.st_size) for path, status in statuses.items()})
+        assert abs(etags[-1].pop("device/a.cfg")[0] - time.time()) < 3600
+    assert etags[0] == etags[1]
+    assert etags[0]["open/a.cfg"] == etags[0]["open/service/b.cfg"] != etags[0]["open/c.cfg"]
+    assert all(moment < time.time() - 86400 for moment, _size in etags[0].values())
 
 
 def test_unchanged_files_are_linked_and_changed_ones_written(tree):
