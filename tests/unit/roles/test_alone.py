@@ -170,6 +170,14 @@ def test_names_the_address_that_the_machine_lacks(documented, role):
     assert said.endswith("; run the role bench on it first, which brings up bench_address, or name an address that it has.")
 
 
+def test_names_the_address_that_the_interface_of_dhcp_lacks(tmp_path):
+    found = run(tmp_path, each(["dhcp_server"]), {**DOCUMENTED, "dhcp_server_interface": "lo"})
+    assert found.said["dhcp_server"] == (
+        "dhcp_server_address: lo of station does not have 198.51.100.1, only 127.0.0.1; run the role bench on it first with this"
+        " bench_address, or name an address that it has."
+    )
+
+
 @pytest.mark.parametrize("found", ["without_variables", "documented"])
 def test_nothing_changes_before(request, found):
     output = request.getfixturevalue(found).output
