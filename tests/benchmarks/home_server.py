@@ -29,12 +29,18 @@ DEVICE = Path(f"/etc/preprovision/certificates/devices/{MAC}")
 SLICE = Path("/sys/fs/cgroup/system.slice")
 IDLE_SHARE = 0.03
 """Of one core: below this the server is idle."""
+IDLE_SECONDS = 5.0
+"""For which an idle server is measured, in each round."""
 MAX_WAIT = 60.0
 """Seconds until it must be."""
 PARTS = ("nginx", "service", "logs")
 COLUMNS = ("resync", "number", "CPU ms: nginx", "service", "journal, logs, events", "all", "ratio", "per second, 2 cores")
 ABANDONED = 200
 """Connections that nobody waits for; the kernel's backlog of nginx holds 511."""
+
+
+Load = Callable[[], tuple[int, float, dict[str, int]]]
+"""Sends requests; returns how many, in how many seconds, and what came."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +83,22 @@ def settle() -> None:
     print(f"the server was not idle after {MAX_WAIT:.0f} s", flush=True)
 
 
-def measured(load: Callable[[], tuple[int, float, dict[str, int]]]) -> Turn:
-    before = used()
+def per_second(seconds: float) -> dict[str, float]:
+    """Return the CPU seconds that the server uses in a second without requests."""
+    settle()
+    before, start = used(), time.monotonic()
+    time.sleep(seconds)
+    after, elapsed = used(), time.monotonic() - start
+    return {name: (after[name] - before[name]) / elapsed for name in before}
+
+
+def measured(load: Load, idle: dict[str, float]) -> Turn:
+    """Measure one load; *idle*: what the server uses anyway."""
+    before, start = used(), time.monotonic()
     number, seconds, statuses = load()
     settle()
-    after = used()
-    return Turn(number, seconds, statuses, **{name: after[name] - before[name] for name in before})
+    after, elapsed = used(), time.monotonic() - start
+    return Turn(number, seconds, statuses, **{name: after[name] - before[name] - idle[name] * elapsed for name in before})
 
 
 def wrk(url: str, seconds: int, *headers: str, expect: int = 200) -> tuple[int, float, dict[str, int]]:
@@ -163,12 +179,12 @@ def abandon() -> tuple[int, float, dict[str, int]]:
     return ABANDONED, time.monotonic() - start, {}
 
 
-def ways(seconds: int) -> dict[str, dict[str, Callable[[], tuple[int, float, dict[str, int]]]]]:
+def ways(seconds: int) -> dict[str, dict[str, Load]]:
     """Return part -> what -> the load."""
     file = next(Path("/srv/preprovision/current/open/service").glob(f"{MAC}-*.cfg"))
     static, live = f"/service/{file.name}", f"/live/{MAC}.cfg"
     size = file.stat().st_size
-    http = f"http://{STATION}"
+    http = f"http://{STATION}:80"  # wrk knows no port by name where /etc/services is missing
     etag = re.search(r"(?i)^etag: (\S+)", run("python3", "-c", HEADERS, http + static), re.MULTILINE)
     if not etag:
         raise SystemExit(f"no ETag for {static}")
@@ -208,17 +224,16 @@ def without_service() -> Iterator[None]:
 def measure(seconds: int, rounds: int) -> dict[str, list[Turn]]:
     """Return what -> a measurement per round."""
     found: dict[str, list[Turn]] = {}
-    settle()
     parts = ways(seconds)
     for _round in range(rounds):
+        idle = per_second(IDLE_SECONDS)
         for part in ("web", "service"):
             for what, load in parts[part].items():
-                found.setdefault(what, []).append(measured(load))
+                found.setdefault(what, []).append(measured(load, idle))
         with without_service():
             settle()
             for what, load in parts["busy"].items():
-                found.setdefault(what, []).append(measured(load))
-        settle()
+                found.setdefault(what, []).append(measured(load, idle))
     return found
 
 

@@ -31,6 +31,7 @@ from domain.emulator.wire.system_clock import SystemClock
 from domain.families.catalogue import BUILTIN
 from domain.phones.reader import PhoneReader, read_phones
 from domain.profiles.flat_profile import parse, values
+from domain.profiles.sealing.compression import decompress
 from home_server import DEVICE, MAC, SLICE
 from raw_servers import BARE, INSIDE, STATION, load_namespace, run
 
@@ -168,7 +169,7 @@ def emulate(swarm: Swarm) -> Found:
     """Switch all phones on at the same moment. Run this inside the namespace of the load."""
     (phone,) = read_phones([(MAC, {"phone_mac": MAC, "phone_model": MODEL, "phone_serial": SERIAL})], PhoneReader(BUILTIN))
     # The bench has given it this, with its key; all phones are this one
-    bench = values(parse(PROFILE.read_bytes()))
+    bench = values(parse(decompress(PROFILE.read_bytes())))
     bench["Profile_Rule"] = bench["Profile_Rule"].replace("http://", "https://")
     bench |= {"Resync_Random_Delay": str(swarm.random_delay), "Resync_Error_Retry_Delay": swarm.error_retry}
     roots = Path("/etc/preprovision/certificates/bench-ca.pem").read_bytes()
@@ -216,12 +217,12 @@ def main() -> None:
     parser.add_argument("--emulate", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.emulate:
-        print(json.dumps(asdict(emulate(Swarm(**options.emulate)))), flush=True)
+        print(json.dumps(vars(emulate(Swarm(**options.emulate)))), flush=True)
         return
     with load_namespace(), second_server():
         for given in options.swarms:
             found = run_swarm(Swarm(**given))
-            print(json.dumps({"swarm": given, **asdict(found)}), flush=True)
+            print(json.dumps({"swarm": given, **vars(found)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 STATION, BARE = "198.18.0.1", "198.18.0.2"
-CLIENT = "198.18.0.9"
+CLIENT, CLIENT_MAC = "198.18.0.9", "00:00:5e:00:53:fe"
 # The load's addresses besides CLIENT: enough to stay below the limits per address, few enough for the kernel's neighbour table
 SOURCES = tuple(f"198.18.64.{number}" for number in range(256))
 INSIDE = ("nsenter", "--net=/run/netns/load")  # unlike ip netns exec, it keeps the control groups visible
@@ -135,7 +135,8 @@ def load_namespace() -> Iterator[None]:
     )
     run("ip", "netns", "add", "load")
     try:
-        run("ip", "link", "add", "load0", "type", "veth", "peer", "name", "eth0", "netns", "load")
+        # Always the same: the bench ties an address to its MAC address for half an hour
+        run("ip", "link", "add", "load0", "type", "veth", "peer", "name", "eth0", "address", CLIENT_MAC, "netns", "load")
         run("ip", "link", "set", "load0", "master", "bench0", "up")
         for command in (
             "link set lo up",
