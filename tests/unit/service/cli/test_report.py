@@ -84,14 +84,14 @@ HOME = {
     "home called home": [1_700_100_000_000, "k", "198.51.100.7", "certificate"],
     "home refused": [1_700_100_000_000, "k", "overloaded (HTTP 503, /live/x)", "certificate"],
 }
-BY_KEY_ID = {"home claimed asked by key id": [1_700_000_000_000, "k", "198.51.100.8", "name"]}
+BY_KEY_ID = {"home claimed asked by key id": [1_700_000_060_000, "k", "198.51.100.8", "name"]}
 
 
 def deploy(session):
     usual = {"model": "ATA192", "family": "ata19x", "since": 1_700_000_000_000}
     shipped = [
         {"name": "calls", "state": "deployed", "firmware": "11-1", "contact": 1_700_100_000_000, "facts": json.dumps(HOME)},
-        {"name": "asks", "state": "packed", "asked_by_key_id": 1_700_000_000_000, "facts": json.dumps(BY_KEY_ID)},
+        {"name": "asks", "state": "packed", "asked_by_key_id": 1_700_000_060_000, "facts": json.dumps(BY_KEY_ID)},
         {"name": "silent", "state": "packed"},
     ]
     session.add_all(Phone(**usual, mac=f"00005e00531{number}", **row) for number, row in enumerate(shipped))

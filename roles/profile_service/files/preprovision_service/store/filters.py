@@ -113,7 +113,8 @@ def is_stuck(moment: int) -> ColumnElement[bool]:
 def is_silent(moment: int, days: int) -> ColumnElement[bool]:
     """Return the condition that a phone has not called home for *days* days, or since it was packed; 0 for never."""
     if not days:
-        return Phone.mac == ""
+        nobody: ColumnElement[bool] = Phone.mac == ""
+        return nobody
     heard = case((Phone.state == State.PACKED, Phone.since), else_=Phone.contact)
     long_ago = moment - days * DAY
     return and_(Phone.state.in_((State.PACKED, State.DEPLOYED)), heard <= long_ago, Phone.asked_by_key_id <= long_ago)
