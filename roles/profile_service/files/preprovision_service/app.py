@@ -37,6 +37,10 @@ DEFAULTS: Mapping[str, object] = {
     "ARMING_GRACE": 600,
     # Days without a call home after which a phone is silent; 0 for never
     "SILENT_DAYS": 0,
+    # Name of each provisioning server -> its addresses, asked at scan-out whether they know a unit; a file with the CAs of their
+    # certificates
+    "HOME_SERVERS": {},
+    "HOME_CA": "",
     "CACHE_SIZE": 24 * 1024 * 1024,
     "SESSION_COOKIE_SECURE": True,
     "SESSION_COOKIE_HTTPONLY": True,
