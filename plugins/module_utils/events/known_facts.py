@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 _UNITS = "units/"
 """Folder of all units' folders in a generation, see publishing/layout."""
@@ -48,6 +48,8 @@ class EventFacts(TypedDict, total=False):
     kind: str
     address: str
     mac: str
+    place: str
+    """Where the server stands that saw it: ``bench`` or ``home``."""
     detail: dict[str, str | int]
 
 
@@ -105,6 +107,8 @@ class PhoneRow(TypedDict, total=False):
     address: str
     firmware: str
     customization: str
+    packed: int
+    """When it was scanned out last, or 0."""
     logs: int
     """1 if it logs its resyncs on the bench, else 0."""
     begun: int
@@ -116,6 +120,8 @@ class DatabaseFacts(TypedDict):
 
     phone: PhoneRow | None
     events: list[EventFacts]
+    place: NotRequired[str]
+    """Where this server stands: ``bench`` or ``home``."""
 
 
 class PhoneFacts(PublishedFacts, total=False):

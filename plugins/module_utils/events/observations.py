@@ -107,11 +107,16 @@ def before_clock_change(observations: Observations, moment: int, first: int) -> 
         latest = {kind: one._replace(time=moved(one.time)) for kind, one in part.latest.items()}
         return Sightings(latest, tuple(one._replace(time=moved(one.time)) for one in part.images))
 
-    return Observations(*map(all_moved, sightings), moved(observations.reset))
+    return _of_parts(map(all_moved, sightings), moved(observations.reset))
 
 
 def _parts(observations: Observations) -> tuple[Sightings, ...]:
     return observations.certain, observations.claimed, observations.home, observations.home_claimed
+
+
+def _of_parts(parts: Iterable[Sightings], reset: int) -> Observations:
+    certain, claimed, home, home_claimed = parts
+    return Observations(certain, claimed, home, home_claimed, reset)
 
 
 def read_observations(text: str) -> Observations:
@@ -124,7 +129,7 @@ def read_observations(text: str) -> Observations:
         }
     except (AttributeError, TypeError, ValueError):
         return Observations()
-    return Observations(*(_read_sightings(stored, prefix) for prefix in _PREFIXES), stored.get(_RESET, NEVER).time)
+    return _of_parts((_read_sightings(stored, prefix) for prefix in _PREFIXES), stored.get(_RESET, NEVER).time)
 
 
 def _read_sightings(everything: Mapping[str, Observation], prefix: str) -> Sightings:
@@ -166,7 +171,7 @@ def apply_events(observations: Observations, events: Iterable[Event], mac: str, 
         _with_events(before, [event for event in counted if event.place is place and bool(event.mac) is certain], names)
         for before, (place, certain) in zip(_parts(observations), _KINDS_OF_PARTS, strict=True)
     ]
-    return Observations(*parts, observations.reset)
+    return _of_parts(parts, observations.reset)
 
 
 _KINDS_OF_PARTS = ((Place.BENCH, True), (Place.BENCH, False), (Place.HOME, True), (Place.HOME, False))

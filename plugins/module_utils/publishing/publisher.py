@@ -21,6 +21,7 @@ from ..firmware.selector import FirmwareSelector
 from ..phones.phone import Phone, PhoneError
 from ..profiles.flat_profile import Parameters, values
 from ..profiles.formats import FORMATS
+from ..profiles.macros import expand
 from ..profiles.sealing.model import Sealing
 from .checks import Findings, PhoneChecker, check_settings
 from .files import (
@@ -167,6 +168,14 @@ class Publisher:
     def _service_path(self, seal: Seal, macros: Mapping[str, str]) -> str:
         path = with_key_id(self._remote.path, seal.key)
         return file_path(OPEN, path, macros, ProfileKind.SERVICE) + (CONTENT_ENCODING if seal.method == Sealing.AES128GCM else "")
+
+    def remote_url(self, phone: Phone) -> str:
+        """Return the URL from which the phone fetches its service profile at home; empty if it has no rule for one."""
+        if ProfileKind.SERVICE not in self.settings.kinds or not phone.model.family.profile_rules:
+            return ""
+        seal = seals_of(phone)[0]
+        url = expand(with_key_id(self.settings.remote_url, seal.key), phone.macros)
+        return url + (CONTENT_ENCODING if seal.method == Sealing.AES128GCM else "")
 
     def files(self, phone: Phone) -> list[File]:
         """Return the files of a phone that passes check(); raise PhoneError if one cannot be made."""

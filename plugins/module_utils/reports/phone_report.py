@@ -14,8 +14,9 @@ from ..common.text_tables import align
 from ..events.causes import Diagnosis, diagnosis_of
 from ..events.clocks import describe_offset
 from ..events.diagnosis import diagnose_on_station
-from ..events.evidence import Evidence, evidence_of
+from ..events.evidence import CLAIMS, CONTACTS, Place, evidence_of
 from ..events.failure_case import Case
+from ..events.home_contact import last_claimed_contact, last_contact, last_failure
 from ..events.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, existing_paths, has_unit_file
 from ..events.log_lines import Event, EventKind, mac_of
 from ..events.observations import Observations, apply_events, reset
@@ -27,7 +28,7 @@ from .phone_tables import format_explanation
 _KINDS = frozenset(EventKind)
 _MAX_EVENTS = 25
 _MAX_LINES = 10
-_DONE = (State.RESYNCED, State.REPORTED, State.PACKED)
+_DONE = (State.RESYNCED, State.REPORTED, State.PACKED, State.DEPLOYED)
 
 
 def format_page(
@@ -45,11 +46,12 @@ def format_page(
     if not phone["mac"] or not (known or _is_known_here(phone)):
         return _unknown(str(phone["who"]), names)
     observations = apply_events(reset(_row(phone).get("begun", 0)), _events(phone), phone["mac"], known.get("serial", ""))
-    position = position_of(observations, logs=bool(_row(phone).get("logs", 1)))
+    position = position_of(observations, _row(phone).get("packed", 0), bool(_row(phone).get("logs", 1)))
     found = _cause(phone, station, observations, position)
     parts = [
         _top(position, found),
         _who(phone, known),
+        _section("At home", _home(observations)),
         _section("DHCP", _dhcp(phone, station)),
         _section("What it asked for and what else happened, the latest last", _timeline(phone)),
         _section("What it logged last", list(phone.get("log") or ())[-_MAX_LINES:]),
@@ -88,9 +90,9 @@ def _events(phone: PhoneFacts) -> Iterator[Event]:
         # The database also has scans at the board, which no log line describes
         if event["kind"] in _KINDS:
             evidence = evidence_of(event["detail"])
-            mac = "" if evidence is Evidence.CLAIM else event.get("mac", phone["mac"])
-            kind = EventKind(event["kind"])
-            yield Event(f"{number:09}", event["time"], kind, mac, event["address"], phone["mac"], event["detail"], evidence)
+            mac = "" if evidence in CLAIMS else event.get("mac", phone["mac"])
+            kind, place = EventKind(event["kind"]), Place(event.get("place", Place.BENCH))
+            yield Event(f"{number:09}", event["time"], kind, mac, event["address"], phone["mac"], event["detail"], evidence, place)
 
 
 def _cause(phone: PhoneFacts, station: StationFacts, observations: Observations, position: Position) -> Diagnosis | None:
@@ -139,6 +141,19 @@ def _of_customer(row: PhoneRow) -> str:
 
 def _section(title: str, lines: Sequence[str]) -> str:
     return "\n".join([f"{title}:", *(f"  {line}" for line in lines)]) if lines else ""
+
+
+def _home(observations: Observations) -> list[str]:
+    lines = []
+    contact, claim, failure = last_contact(observations), last_claimed_contact(observations), last_failure(observations)
+    if contact.time:
+        lines.append(f"called: {_moment(contact.time)} from {contact.text}, {CONTACTS[contact.evidence]}")
+    if claim.time > contact.time:
+        lines.append(f"claimed: {_moment(claim.time)} from {claim.text}, {CONTACTS[claim.evidence]}")
+    if failure:
+        said = ", as anybody could have said" if failure.claimed else ""
+        lines.append(f"failed: {_moment(failure.time)}{said}: {failure.failure.reason}")
+    return lines
 
 
 def _dhcp(phone: PhoneFacts, station: StationFacts) -> list[str]:

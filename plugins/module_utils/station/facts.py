@@ -21,7 +21,7 @@ from ..certificates.chain import read_certificates
 from ..certificates.findings import Code
 from ..certificates.install_checks import PemFiles, Requirements, check_installation
 from ..certificates.requests import CertificateError
-from ..events.evidence import Evidence
+from ..events.evidence import Evidence, Place
 from ..events.known_facts import (
     BridgeFacts,
     CertificateFacts,
@@ -114,7 +114,8 @@ def read_database(code: str, owner: str, who: Sequence[str], seconds: float) -> 
 def event_facts(event: Event) -> EventFacts:
     """Return an event as plain data."""
     detail = {**event.detail, **({"evidence": event.evidence.value} if event.evidence else {})}
-    return {"time": event.time, "kind": event.kind.value, "address": event.address, "mac": event.mac, "detail": detail}
+    where = {"address": event.address, "place": event.place.value}
+    return {"time": event.time, "kind": event.kind.value, **where, "mac": event.mac, "detail": detail}  # type: ignore[typeddict-item]
 
 
 def find_mac(who: str, kept: DatabaseFacts | None, options: FactOptions) -> str:
@@ -148,7 +149,9 @@ def read_phone(mac: str, name: str, options: FactOptions, kept: DatabaseFacts | 
     holder = {lease["address"]: lease["mac"] for lease in leases}
     holder |= {address: other for address, other, _name in reserved_phones(options["dhcp_configuration"]) if address}
     told = (event for _text, _time, event in logged if event)
-    found = [*_owned({event.key: event for event in (*named, *nameless, *told)}.values(), mac, holder)]
+    everything = {event.key: event for event in (*named, *nameless, *told)}.values()
+    at_home = kept is not None and kept.get("place") == Place.HOME
+    found = [*(_owned_at_home(everything, mac) if at_home else _owned(everything, mac, holder))]
     found.sort(key=lambda event: (event.time, event.key))
     published = read_files(options["path"], [text.lower() for text in (mac, name) if text])
     return {
@@ -200,6 +203,13 @@ def _owned(events: Iterable[Event], mac: str, holder: dict[str, str]) -> Iterato
             yield event
         elif not (holding or event.mac) and event.claim == mac:
             yield replace(event, evidence=Evidence.CLAIM)
+
+
+def _owned_at_home(events: Iterable[Event], mac: str) -> Iterator[Event]:
+    """Yield the *events* of a phone that a provisioning server logged, where no address says who sent a request."""
+    for event in events:
+        if mac in (event.mac, "" if event.mac else event.claim):
+            yield replace(event, place=Place.HOME, evidence=event.evidence or Evidence.CLAIM)
 
 
 def read_station(options: FactOptions) -> StationFacts:

@@ -17,6 +17,7 @@ from flask import Flask
 from .domain.common.durable import create_durably, write_durably
 from .http import api, board, health, provisioning
 from .settings import read_settings
+from .store.filters import set_silent_days
 from .store.tables import open_database
 
 DEFAULTS: Mapping[str, object] = {
@@ -34,6 +35,12 @@ DEFAULTS: Mapping[str, object] = {
     "REDIRECT_STATUS": 302,
     # Seconds from when a phone is done until its own file is taken away
     "ARMING_GRACE": 600,
+    # Days without a call home after which a phone is silent; 0 for never
+    "SILENT_DAYS": 0,
+    # Name of each provisioning server -> its addresses, asked at scan-out whether they know a unit; a file with the CAs of their
+    # certificates
+    "HOME_SERVERS": {},
+    "HOME_CA": "",
     "CACHE_SIZE": 24 * 1024 * 1024,
     "SESSION_COOKIE_SECURE": True,
     "SESSION_COOKIE_HTTPONLY": True,
@@ -50,6 +57,7 @@ def create_app(config: Mapping[str, object]) -> Flask:
     app.config.update(DEFAULTS)
     app.config.update(config)
     app.extensions["sessions"] = open_database(str(config["DATABASE"]))
+    set_silent_days(app.extensions["sessions"], int(str(app.config["SILENT_DAYS"])))
     health.set_up(app)
     for part in (provisioning, board, api):
         app.register_blueprint(part.blueprint)

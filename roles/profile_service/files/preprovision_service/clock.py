@@ -30,6 +30,11 @@ def iso(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1000).astimezone().isoformat(timespec="seconds") if moment else ""
 
 
+def minute(text: str) -> str:
+    """Return a time that iso() has written as people read it, without seconds."""
+    return text[:16].replace("T", " ")
+
+
 def age(milliseconds: int) -> str:
     """Return a duration in words."""
     minutes = max(milliseconds, 0) // MINUTE

@@ -151,6 +151,10 @@ class ProfileCache:
         """Return the phone itself, with its keys; raise NotReady."""
         return self._current_maker(connection, known.settings).read(connection, known.mac)
 
+    def remote_url(self, connection: Connection, known: KnownPhone) -> str:
+        """Return the URL from which the phone fetches its service profile at home, or an empty string; raise NotReady."""
+        return self._current_maker(connection, known.settings).remote_url(connection, known.mac)
+
     def _current_maker(self, connection: Connection, version: str) -> ProfileMaker:
         maker = self._maker
         if maker is None or maker[0] != version or not version:
@@ -225,6 +229,10 @@ class ProfileMaker:
             return self._reader.read(row.name, json.loads(row.variables))
         except PhoneError as error:
             raise NotReady(str(error)) from error
+
+    def remote_url(self, connection: Connection, mac: str) -> str:
+        """Return the URL of a phone's service profile at home, or an empty string; raise NotReady."""
+        return self._publisher.remote_url(self.read(connection, mac))
 
     def make(self, connection: Connection, mac: str) -> tuple[Profile, ...]:
         """Generate all profiles of a phone; raise NotReady."""

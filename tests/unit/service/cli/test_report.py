@@ -9,6 +9,8 @@ import json
 
 import pytest
 from preprovision_service.cli.report import COLUMNS, FORMATS, MAX_ROWS, report
+from preprovision_service.store.filters import set_silent_days
+from preprovision_service.store.queries import HomeView
 from preprovision_service.store.tables import Customer, Phone
 
 ROWS = [
@@ -71,9 +73,69 @@ def test_json_and_csv_contain_the_same(session):
     assert found["counts"]["total"] == 2
     rows = list(csv.DictReader(io.StringIO(report(session, "csv"))))
     assert [row["name"] for row in rows] == ["'=two", "one"]
-    assert [[str(phone[name]) for name in COLUMNS if name != "name"] for phone in found["phones"]] == [
-        [row[name] for name in COLUMNS if name != "name"] for row in rows
+    flat = [{**phone, **{f"home_{name}": value for name, value in phone["home"].items()}} for phone in found["phones"]]
+    assert set(rows[0]) == set(flat[0]) - {"home"} == {*COLUMNS, *(f"home_{name}" for name in HomeView.__annotations__)} - {"home"}
+    assert [[str(phone[name]) for name in rows[0] if name != "name"] for phone in flat] == [
+        [row[name] for name in row if name != "name"] for row in rows
     ]
+
+
+HOME = {
+    "home called home": [1_700_100_000_000, "k", "198.51.100.7", "certificate"],
+    "home refused": [1_700_100_000_000, "k", "overloaded (HTTP 503, /live/x)", "certificate"],
+}
+BY_KEY_ID = {"home claimed asked by key id": [1_700_000_060_000, "k", "198.51.100.8", "name"]}
+
+
+def deploy(session):
+    usual = {"model": "ATA192", "family": "ata19x", "since": 1_700_000_000_000}
+    shipped = [
+        {"name": "calls", "state": "deployed", "firmware": "11-1", "contact": 1_700_100_000_000, "facts": json.dumps(HOME)},
+        {"name": "asks", "state": "packed", "asked_by_key_id": 1_700_000_060_000, "facts": json.dumps(BY_KEY_ID)},
+        {"name": "silent", "state": "packed"},
+    ]
+    session.add_all(Phone(**usual, mac=f"00005e00531{number}", **row) for number, row in enumerate(shipped))
+    session.commit()
+
+
+@pytest.fixture
+def _silent_after_14_days(app):
+    set_silent_days(app.extensions["sessions"], 14)
+    yield
+    set_silent_days(app.extensions["sessions"], 0)
+
+
+@pytest.mark.usefixtures("_silent_after_14_days")
+def test_shipped_phones_have_columns_of_their_own(session):
+    sync_phones(session)
+    deploy(session)
+    lines = report(session, "table").splitlines()
+    assert lines[0] == "5 phones: 1 expected, 1 resynced, 2 packed, 1 deployed, 3 silent"
+    start = lines.index("shipped:")
+    assert lines[2] == "on the bench:"
+    assert lines[start + 1].split()[:6] == ["name", "model", "mac", "state", "called", "home"]
+    shown = {line.split()[0]: line for line in lines[start + 3 :]}
+    assert "deployed, silent  2023-11-16 " in shown["calls"]
+    assert " 198.51.100.7  11-1 " in shown["calls"]
+    assert "the server could not answer" in shown["calls"]
+    assert "It has not called home for" in shown["calls"]
+    assert "unproved 2023-11-14" in shown["asks"]
+    assert "by a name that anybody may have overheard" in shown["asks"]
+    assert " never " in shown["silent"]
+    assert "no request has named it" in shown["silent"]
+
+
+def test_no_phone_is_silent_where_nobody_would_hear_it(session):
+    deploy(session)
+    assert report(session, "table").splitlines()[0] == "3 phones: 2 packed, 1 deployed"
+
+
+def test_csv_and_json_say_who_called_home(session):
+    deploy(session)
+    row = next(row for row in csv.DictReader(io.StringIO(report(session, "csv"))) if row["name"] == "calls")
+    assert (row["home_address"], row["home_evidence"], row["silent"]) == ("198.51.100.7", "certificate", "False")
+    phone = next(one for one in json.loads(report(session, "json"))["phones"] if one["name"] == "calls")
+    assert (phone["home"]["address"], phone["home"]["failure_claimed"]) == ("198.51.100.7", False)
 
 
 def test_list_for_remote_customization(session):

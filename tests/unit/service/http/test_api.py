@@ -234,8 +234,8 @@ def test_pages(client: FlaskClient) -> None:
     assert {one["total"] for one in found} == {4}
     assert client.get(f"/api/phones/{MAC}/events", headers=BASIC).get_json() == {
         "events": [
-            {"id": 2, "time": iso(2), "kind": "http", "address": "", "detail": {"text": "no JSON"}},
-            {"id": 1, "time": iso(1), "kind": "lease", "address": "192.0.2.5", "detail": {"what": "ack"}},
+            {"id": 2, "time": iso(2), "kind": "http", "address": "", "place": "bench", "detail": {"text": "no JSON"}},
+            {"id": 1, "time": iso(1), "kind": "lease", "address": "192.0.2.5", "place": "bench", "detail": {"what": "ack"}},
         ],
         "next": None,
     }

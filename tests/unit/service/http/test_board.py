@@ -28,7 +28,7 @@ from preprovision_service.receiving import arrivals, packing
 from preprovision_service.receiving.outcomes import Check
 from preprovision_service.station import Alert, Station
 from preprovision_service.store.batches import MILESTONES, over_time
-from preprovision_service.store.filters import PAGE, Filter
+from preprovision_service.store.filters import PAGE, Filter, set_silent_days
 from preprovision_service.store.tables import BoardSession, Event, LoginFailure, Operator, Phone, Report, Shipment, engine_of
 from sqlalchemy import delete, event, select, update
 from werkzeug.test import TestResponse
@@ -495,10 +495,79 @@ def test_filters(client: FlaskClient, query: str, total: int) -> None:
 def test_counts(client: FlaskClient) -> None:
     text = " ".join(Page(client.get("/board/").text).text.split())
     assert "48 of 120 done, 24 failed, 24 stuck" in text
-    assert "24 expected 24 leased 0 bootstrap 0 profile 24 resynced 0 reported 24 packed 24 failed 24 stuck" in text
+    assert (
+        "24 expected 24 leased 0 bootstrap 0 profile 24 resynced 0 reported 24 packed 0 deployed 24 failed 24 stuck 0 silent"
+        in text
+    )
     # The counts are of what the filter means apart from its own state, so that one sees what else there is
     text = " ".join(Page(client.get("/board/?customer=Other&state=failed").text).text.split())
     assert "12 expected 12 leased" in text
+
+
+CALLED = {
+    "home called home": [1_700_100_000_000, "k", "198.51.100.7", "certificate"],
+    "home failed": [1_700_100_001_000, "k", HOSTILE, "certificate"],
+}
+CLAIMED = {
+    "home claimed asked by key id": [1_700_200_000_000, "k", "198.51.100.8", "name"],
+    "home claimed called home": [1_700_300_000_000, "k", "198.51.100.9", "claim"],
+}
+
+
+def shipped() -> tuple[Phone, ...]:
+    """Return phones that were packed: one calls home, one is asked for by somebody, and one is silent."""
+    deployed = {"state": "deployed", "contact": 1_700_100_000_000, "contact_address": "198.51.100.7", "firmware": "11-1"}
+    asked = {"state": "packed", "asked_by_key_id": 1_700_200_000_000, "since": 1_700_000_000_000}
+    return (
+        phone(1, **deployed, facts=json.dumps(CALLED)),
+        phone(2, **asked, facts=json.dumps(CLAIMED)),
+        phone(3, state="packed", since=1_700_000_000_000),
+        phone(4, state="resynced"),
+    )
+
+
+@pytest.fixture
+def _silent_after_14_days(app: Flask) -> Iterator[None]:
+    set_silent_days(app.extensions["sessions"], 14)
+    yield
+    set_silent_days(app.extensions["sessions"], 0)
+
+
+@pytest.mark.usefixtures("_silent_after_14_days")
+@pytest.mark.parametrize(
+    ("state", "macs"),
+    [("deployed", [1]), ("packed", [2, 3]), ("silent", [1, 2, 3]), ("resynced", [4]), ("text=198.51.100.7", [1])],
+)
+def test_shipped_phones_have_a_view_of_their_own(
+    client: FlaskClient, put: Callable[..., None], state: str, macs: list[int]
+) -> None:
+    put(*shipped())
+    text = client.get(f"/board/?{state}" if "=" in state else f"/board/?state={state}").text
+    found = judge_page(text)
+    assert sorted(found.macs) == [f"00005e00530{number}" for number in macs]
+    # The page says nothing of homes to the bench
+    assert ("Called home" in found.text) == (state in ("deployed", "packed", "silent"))
+
+
+@pytest.mark.usefixtures("_silent_after_14_days")
+def test_the_board_shows_calls_claims_and_failures(client: FlaskClient, put: Callable[..., None]) -> None:
+    put(*shipped())
+    text = " ".join(judge_page(client.get("/board/?state=silent").text).text.split())
+    one = " ".join(judge_page(client.get("/board/phones/00005e005301").text).text.split())
+    two = " ".join(judge_page(client.get("/board/phones/00005e005302").text).text.split())
+    assert "3 silent" in text
+    assert "deployed, silent" in text
+    assert "packed, silent" in text
+    called = f"{clock.minute(clock.iso(1_700_100_000_000))} from 198.51.100.7, with its own certificate"
+    assert called in text
+    assert called in one
+    assert "never unproved:" in text
+    assert "11-1" in text
+    assert f"{clock.minute(clock.iso(1_700_100_001_000))}: it reports that" in one
+    assert HOSTILE.split()[0] in one
+    assert "by the name of its file, which whoever has overheard it knows too" in two
+    assert "named by whoever asked, which anybody can do" in two
+    assert "Ask the customer whether it is connected and gets an address" in text
 
 
 @pytest.mark.usefixtures("many")

@@ -23,6 +23,7 @@ from typing import Any, TypedDict
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from ..domain.events.evidence import Place
 from ..domain.events.observations import read_observations
 from ..domain.phones.serial_numbers import normalize_serial
 from ..settings import read_settings
@@ -32,7 +33,7 @@ from ..store.tables import Event, Lease, Phone, engine_of, open_database
 
 _ROW = (
     *("mac", "name", "serial", "model", "family", "customer", "source", "state", "since", "reason", "address", "firmware"),
-    *("customization", "logs"),
+    *("customization", "logs", "packed"),
 )
 _MAX_EVENTS = 200
 _MIN_PREFIX_LENGTH = 10
@@ -45,14 +46,16 @@ class EventRecord(TypedDict):
     time: int
     kind: str
     address: str
+    place: str
     detail: dict[str, Any]
 
 
 class PhoneRecord(TypedDict):
-    """A phone's row, empty if it is unknown, and its newest events, latest last."""
+    """A phone's row, empty if it is unknown, its newest events, latest last, and where this server stands, see Place."""
 
     phone: dict[str, Any]
     events: list[EventRecord]
+    place: str
 
 
 def show(session: Session, who: str) -> PhoneRecord:
@@ -66,9 +69,16 @@ def show(session: Session, who: str) -> PhoneRecord:
     return {
         "phone": _row_of(phone) if phone else {},
         "events": [
-            {"time": event.time, "kind": event.kind, "address": event.address, "detail": json.loads(event.detail)}
+            {
+                "time": event.time,
+                "kind": event.kind,
+                "address": event.address,
+                "place": event.place,
+                "detail": json.loads(event.detail),
+            }
             for event in sorted(found, key=lambda event: (event.time, event.id))
         ],
+        "place": str(session.info.get("place", Place.BENCH)),
     }
 
 
@@ -137,7 +147,9 @@ _VERBS: Mapping[str, Callable[[Session, Sequence[str]], object]] = {
 def main() -> None:
     """Print the answer as JSON."""
     verb, *arguments = sys.argv[1:]
-    sessions = open_database(str(read_settings()["DATABASE"]))
+    settings = read_settings()
+    sessions = open_database(str(settings["DATABASE"]))
+    sessions.configure(info={"place": settings.get("PLACE", Place.BENCH)})
     with explained(engine_of(sessions)), sessions() as session:
         answer = _VERBS[verb](session, arguments)
     sys.stdout.write(json.dumps(answer))

@@ -16,14 +16,16 @@ from types import MappingProxyType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from ..clock import minute
 from ..domain.common.text_tables import align
 from ..domain.events.evidence import Evidence
+from ..domain.events.progress_table import State
 from ..manifest import format_csv
 from ..settings import read_settings
 from ..station import read_station
 from ..store.faults import explained
-from ..store.filters import Filter
-from ..store.queries import Counts, PhoneView, all_phones, count_phones, urgent_phones
+from ..store.filters import Filter, set_silent_days
+from ..store.queries import Counts, HomeView, PhoneView, all_phones, count_phones, urgent_phones
 from ..store.recent import read_recent
 from ..store.tables import Customer, Phone, engine_of, open_database
 
@@ -43,12 +45,13 @@ COLUMNS = (
         "firmware",
         "profile_hash",
     ),
-    *("subject", "customization", "arrived", "packed_by"),
+    *("subject", "customization", "arrived", "packed_by", "packed", "silent", "home"),
 )
-"""A phone's columns in CSV and JSON, named as in the API."""
+"""A phone's columns in CSV and JSON, named as in the API; CSV has one for each value at home."""
 
 _SHOWN = ("name", "model", "mac", "state", "for", "address", "firmware", "what to do")
-
+_SHIPPED_STATES = (State.PACKED, State.DEPLOYED)
+_SHIPPED = ("name", "model", "mac", "state", "called home", "from", "firmware", "last failure", "what to do")
 
 MAX_ROWS = 40
 """Phones in a table that is not asked for as a whole."""
@@ -59,10 +62,14 @@ def table(counts: Counts, phones: Sequence[PhoneView]) -> str:
     if not phones:
         return "no phones yet"
     named = ", ".join(f"{count} {state}" for state, count in counts.to_dict().items() if count and state != "total")
-    lines = [f"{counts.total} phones: {named}", "", *align(_SHOWN, [tuple(_cells(phone)) for phone in phones])]
+    shipped = [tuple(_shipped_cells(phone)) for phone in phones if phone["state"] in _SHIPPED_STATES]
+    others = [tuple(_cells(phone)) for phone in phones if phone["state"] not in _SHIPPED_STATES]
+    lines = [f"{counts.total} phones: {named}"]
+    for title, columns, rows in (("on the bench", _SHOWN, others), ("shipped", _SHIPPED, shipped)):
+        lines += ["", *([f"{title}:"] if shipped and others else []), *align(columns, rows)] if rows else []
     if counts.total > len(phones):
-        others = counts.total - len(phones)
-        lines += ["", f"and {others} more; -e report_all=true shows all, -e report_file=phones.csv writes all to a file"]
+        more = counts.total - len(phones)
+        lines += ["", f"and {more} more; -e report_all=true shows all, -e report_file=phones.csv writes all to a file"]
     return "\n".join(lines)
 
 
@@ -72,9 +79,26 @@ def _cells(phone: PhoneView) -> Iterator[str]:
     yield from (phone["age"], phone["address"], phone["firmware"], phone["hint"])
 
 
+def _shipped_cells(phone: PhoneView) -> Iterator[str]:
+    home = phone["home"]
+    yield from (phone["name"], phone["model"], phone["mac"])
+    yield phone["state"] + (", silent" if phone["silent"] else "")
+    claimed = home["asked_by_key_id"] and f"unproved {minute(home['asked_by_key_id'])}"
+    yield minute(home["called"]) or claimed or "never"
+    yield from (home["address"], phone["firmware"])
+    yield f"{minute(home['failed'])} {home['failure']}{', claimed' if home['failure_claimed'] else ''}".strip()
+    yield phone["hint"]
+
+
 def as_csv(_counts: Counts, phones: Sequence[PhoneView]) -> str:
     """Return one line for each phone; no cell is a formula to a spreadsheet."""
-    return format_csv(COLUMNS, ([str(value) for value in _record(phone).values()] for phone in phones))
+    columns = (*(name for name in COLUMNS if name != "home"), *(f"home_{name}" for name in HomeView.__annotations__))
+    return format_csv(columns, ([str(value) for value in _flat_record(phone)] for phone in phones))
+
+
+def _flat_record(phone: PhoneView) -> Iterator[object]:
+    yield from (value for name, value in _record(phone).items() if name != "home")
+    yield from phone["home"].values()
 
 
 def as_json(counts: Counts, phones: Sequence[PhoneView]) -> str:
@@ -116,7 +140,9 @@ def report(session: Session, form: str) -> str:
 
 def main() -> None:
     """Print the report."""
-    sessions = open_database(str(read_settings()["DATABASE"]))
+    settings = read_settings()
+    sessions = open_database(str(settings["DATABASE"]))
+    set_silent_days(sessions, int(str(settings.get("SILENT_DAYS", 0))))
     with explained(engine_of(sessions)), sessions() as session:
         sys.stdout.write(report(session, sys.argv[1]))
 

@@ -125,7 +125,13 @@ def summary() -> Response:
         counts = queries.count_phones(database, chosen)
         customers, models = queries.choices(database)
     return jsonify(
-        total=counts.total, stuck=counts.stuck, claimed=counts.claimed, states=counts.states, customers=customers, models=models
+        total=counts.total,
+        stuck=counts.stuck,
+        silent=counts.silent,
+        claimed=counts.claimed,
+        states=counts.states,
+        customers=customers,
+        models=models,
     )
 
 

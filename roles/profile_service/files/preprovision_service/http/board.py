@@ -11,14 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..domain.events.evidence import PROOFS, Evidence
-from ..domain.events.progress_table import STATES
+from ..clock import minute
+from ..domain.events.evidence import CONTACTS, PROOFS, Evidence
 from ..receiving import labels, packing
 from ..receiving.outcomes import Outcome
 from ..station import Station, read_station
 from ..store import queries
 from ..store.faults import explain
-from ..store.filters import MAX_TEXT_LENGTH, PAGE, Filter, FilterError
+from ..store.filters import FILTER_STATES, MAX_TEXT_LENGTH, PAGE, SHIPPED_STATES, Filter, FilterError
 from ..store.recent import read_recent
 from . import auth, batch, scan_pages
 from .arming import arming
@@ -98,9 +98,10 @@ def _error(status: int, text: str) -> tuple[str, int]:
 @blueprint.context_processor
 def _helpers() -> dict[str, object]:
     helpers: dict[str, object] = {"arming": arming, "evidence_text": _evidence_text, "token": auth.token}
+    helpers |= {"contact_text": _contact_text, "claim_text": _claim_text, "failure_text": _failure_text}
     # Nobody else learns of the station's troubles
     helpers["station"] = _read_station() if g.get("operator") else Station({}, (), ())
-    return {**helpers, "operator": g.get("operator", ""), "states": STATES, "commands": tuple(COMMANDS)}
+    return {**helpers, "operator": g.get("operator", ""), "states": FILTER_STATES, "commands": tuple(COMMANDS)}
 
 
 def _read_station() -> Station:
@@ -113,6 +114,27 @@ def _evidence_text(phone: queries.PhoneView) -> str:
     if phone["evidence"] == Evidence.CLAIM:
         return "none: its state is only claimed, by requests or log lines that anybody could have sent"
     return f"it fetched its profile {PROOFS[phone['evidence']]}" if phone["evidence"] else ""
+
+
+def _contact_text(phone: queries.PhoneView) -> str:
+    """Return when, from where and how the phone certainly called home last; empty if it never did."""
+    home = phone["home"]
+    return f"{minute(home['called'])} from {home['address']}, {CONTACTS[home['evidence']]}" if home["called"] else ""
+
+
+def _claim_text(phone: queries.PhoneView) -> str:
+    """Return when somebody last called home who may be the phone; empty if nobody did."""
+    home = phone["home"]
+    parts = [f"{minute(home['asked_by_key_id'])} {CONTACTS[Evidence.NAME]}"] if home["asked_by_key_id"] else []
+    parts += [f"{minute(home['claimed'])} {CONTACTS[Evidence.CLAIM]}"] if home["claimed"] > home["asked_by_key_id"] else []
+    return f"unproved: {'; '.join(parts)}" if parts else ""
+
+
+def _failure_text(phone: queries.PhoneView) -> str:
+    """Return what failed last at home; empty if nothing did."""
+    home = phone["home"]
+    claimed = ", as anybody could have said" if home["failure_claimed"] else ""
+    return f"{minute(home['failed'])}{claimed}: {home['failure']}" if home["failed"] else ""
 
 
 # ---- login
@@ -173,6 +195,7 @@ def board() -> Response:
         total=total,
         pages=pages,
         phones=phones,
+        at_home=chosen.state in SHIPPED_STATES,
         unknown=request.args.get("unknown", "")[:MAX_TEXT_LENGTH],
     )
 

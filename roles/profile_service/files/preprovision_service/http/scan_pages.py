@@ -13,8 +13,9 @@ from ..profile_cache import NotReady
 from ..receiving import labels, packing
 from ..receiving.arrivals import Selection
 from ..receiving.arrivals import scan_in as scan_in_unit
+from ..receiving.home_check import check_home
 from ..receiving.journal import last_scans
-from ..receiving.outcomes import Outcome, Verdict
+from ..receiving.outcomes import OVERRIDABLE, Check, Outcome, Verdict
 from ..store import queries
 from .pages import COMMANDS, open_session
 
@@ -62,10 +63,12 @@ def scan_out() -> Any:
         if request.method == "POST" and code:
             first = request.form.get("unit", "")[: labels.MAX_CODE_LENGTH]
             outcome = pack(database, first or code, code if first else "", g.operator, override)
-            unit = (first or code) if outcome.verdict is Verdict.UNPROVEN else code if outcome.verdict is Verdict.READY else ""
+            unit = (first or code) if outcome.verdict in OVERRIDABLE else code if outcome.verdict is Verdict.READY else ""
         scans = last_scans(database, "packed")
-    unproven = bool(outcome and outcome.verdict is Verdict.UNPROVEN)
-    page = render_template("board/scan_out.html", unit=unit, unproven=unproven, override=override, outcome=outcome, scans=scans)
+    overridable = bool(outcome and outcome.verdict in OVERRIDABLE)
+    page = render_template(
+        "board/scan_out.html", unit=unit, overridable=overridable, override=override, outcome=outcome, scans=scans
+    )
     return page, outcome.status if outcome else 200
 
 
@@ -74,15 +77,29 @@ def _code() -> str:
 
 
 def pack(database: Session, unit: str, box: str, operator: str, override: str = "") -> Outcome:
-    """Scan a unit out, comparing its profile with the one of now; see packing.scan_out()."""
+    """Scan a unit out, comparing its profile with the one of now and with those at home; see packing.scan_out()."""
+    cache, config = current_app.extensions["phones"], current_app.config
+    connection = database.connection()
 
     def current(mac: str) -> Collection[str] | None:
-        cache = current_app.extensions["phones"]
-        connection = database.connection()
         try:
             known = cache.find(connection, mac)
             return [profile.etag for profile in cache.profiles(connection, known)] if known else None
         except NotReady:
             return None
 
-    return packing.scan_out(database, unit, box, operator, current, override)
+    def home(mac: str) -> Check | None:
+        if not config["HOME_SERVERS"]:
+            return None
+        try:
+            known = cache.find(connection, mac)
+            url = cache.remote_url(connection, known) if known else ""
+        except NotReady as error:
+            return Check(
+                "Home", False, f"No provisioning server can be asked for its profile, which cannot be generated now: {error}."
+            )
+        if known and known.redirect:
+            return Check("Home", True, "not checked, since the customer's phones are redirected to another server.")
+        return check_home(url, config["HOME_SERVERS"], config["HOME_CA"]) if url else None
+
+    return packing.scan_out(database, unit, box, operator, current, home, override)

@@ -32,6 +32,8 @@ class Verdict(StrEnum):
     REFUSED = "refused"
     UNPROVEN = "unproven"
     """Only evidence is missing: an operator may pack it for a reason."""
+    UNSERVED = "unserved"
+    """Only the provisioning servers do not have its profile: likewise."""
 
 
 STATUS: Mapping[Verdict, int] = MappingProxyType(
@@ -48,9 +50,13 @@ STATUS: Mapping[Verdict, int] = MappingProxyType(
         Verdict.WRONG: 409,
         Verdict.REFUSED: 409,
         Verdict.UNPROVEN: 409,
+        Verdict.UNSERVED: 409,
     }
 )
 """The HTTP status of each verdict. From 400 on, the board shows it as an alarm."""
+
+OVERRIDABLE = (Verdict.UNPROVEN, Verdict.UNSERVED)
+"""Verdicts despite which a unit may be packed for an operator's reason."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import case, update
@@ -27,7 +27,10 @@ PACK_STATES = (State.RESYNCED, State.REPORTED)
 """States in which a phone may be packed."""
 
 MAX_REASON_LENGTH = 255
-"""Characters of an operator's reason for packing a unit without evidence."""
+"""Characters of an operator's reason for packing a unit without evidence, or before the provisioning servers know it."""
+
+EVIDENCE = "Evidence"
+"""Name of the check of evidence."""
 
 NGINX_ETAG = re.compile(r"[0-9a-f]{1,16}-[0-9a-f]{1,16}")
 """nginx's ETag of a published file: its time and its size."""
@@ -39,10 +42,17 @@ CurrentETags = Callable[[str], Collection[str] | None]
 """Returns the ETags of a phone's profiles as of now, or None if they cannot be generated."""
 
 
-def scan_out(database: Session, unit: str, box: str, operator: str, current: CurrentETags, override: str = "") -> Outcome:
+HomeCheck = Callable[[str], Check | None]
+"""Returns the check whether the provisioning servers have a phone's profile; None where there are none."""
+
+
+def scan_out(
+    database: Session, unit: str, box: str, operator: str, current: CurrentETags, home: HomeCheck, override: str = ""
+) -> Outcome:
     """Pack the unit with the label *unit* if it is done and *box* is the label of its box; without *box* only check the unit.
 
-    *override*: the operator's reason for packing it although nothing proves that it has fetched its profile.
+    *override*: the operator's reason for packing it although nothing proves that it has fetched its profile, or no provisioning
+    server has that.
     """
     models = catalogue(database)
     override = override.strip()[:MAX_REASON_LENGTH]
@@ -51,31 +61,50 @@ def scan_out(database: Session, unit: str, box: str, operator: str, current: Cur
         row = find(database, codes)
         if row is None:
             return Outcome(Verdict.UNKNOWN, "UNKNOWN", f"Unknown device {shown_code(codes)}. Do not ship it.")
-        checks = _check(codes, row, models, current, override)
+        checks = _check(codes, row, models, current, home)
+        missing = [check for check in checks if not check.good]
+        if missing and not override:
+            raise _refuse_without_reason(row, checks, missing)
+        checks = tuple(_overridden(check, override) for check in checks)
         if not box.strip():
             text = f"{row.name} is done. Scan the label of its box."
             return Outcome(Verdict.READY, "SCAN THE BOX", text, describe(row), checks)
         box_codes = read(box, models)
         _check_box(database, row, box_codes, models)
-        return _pack(database, row, box_codes, operator, checks, override)
+        return _pack(database, row, box_codes, operator, checks, override if missing else "")
     except Refused as refused:
         database.rollback()
         return refused.outcome
 
 
-def _check(codes: Codes, row: Any, models: Catalogue, current: CurrentETags, override: str) -> tuple[Check, ...]:
-    """Return the checks of a unit that may be packed; raise Refused."""
+def _check(codes: Codes, row: Any, models: Catalogue, current: CurrentETags, home: HomeCheck) -> tuple[Check, ...]:
+    """Return the checks of a unit that may be packed, if need be for a reason; raise Refused."""
     observations = read_observations(row.facts)
-    evidence = evidence_check(row, observations, override)
+    evidence = evidence_check(row, observations)
     checks = (label_check(codes, row, models), state_check(row), profile_check(row, observations, current))
     if row.state == State.PACKED:
         raise already_packed(row)
     reasons = [check.text for check in checks if not check.good]
     if reasons:
         raise refuse(Verdict.REFUSED, "DO NOT PACK", f"{row.name}: {' '.join(reasons)}", row, (*checks, evidence))
-    if not evidence.good:
-        raise refuse(Verdict.UNPROVEN, "NO EVIDENCE", f"{row.name}: {evidence.text}", row, (*checks, evidence))
-    return (*checks, evidence)
+    # It asks other servers, so it comes last
+    at_home = home(row.mac)
+    return (*checks, evidence, *([at_home] if at_home else []))
+
+
+def _refuse_without_reason(row: Any, checks: tuple[Check, ...], missing: Sequence[Check]) -> Refused:
+    unproven = any(check.what == EVIDENCE for check in missing)
+    verdict, title = (Verdict.UNPROVEN, "NO EVIDENCE") if unproven else (Verdict.UNSERVED, "NOT KNOWN AT HOME")
+    return refuse(verdict, title, f"{row.name}: {' '.join(check.text for check in missing)}", row, checks)
+
+
+def _overridden(check: Check, override: str) -> Check:
+    """Return a check that does not keep a unit from being packed; *override*: the operator's reason, if there is one."""
+    if check.good:
+        return check
+    if check.what == EVIDENCE:
+        return Check(EVIDENCE, True, f"none; packed by an operator's decision: {override}.")
+    return Check(check.what, True, f"packed by an operator's decision: {override}. {check.text}")
 
 
 def label_check(codes: Codes, row: Any, models: Catalogue) -> Check:
@@ -128,18 +157,16 @@ def evidence(row: Any, observations: Observations) -> str:
     return profile_evidence(observations) if is_proved(observations, PACK_STATES, bool(row.logs)) else ""
 
 
-def evidence_check(row: Any, observations: Observations, override: str) -> Check:
-    """Return the check whether the unit itself has fetched its profile, or whether the operator packs it without a proof."""
+def evidence_check(row: Any, observations: Observations) -> Check:
+    """Return the check whether the unit itself has fetched its profile."""
     proof = evidence(row, observations)
     if proof:
-        return Check("Evidence", True, f"it fetched its profile {PROOFS[proof]}.")
-    if override:
-        return Check("Evidence", True, f"none; packed by an operator's decision: {override}.")
+        return Check(EVIDENCE, True, f"it fetched its profile {PROOFS[proof]}.")
     text = (
         "Nothing proves that this unit has fetched its profile and applied it: anybody could have sent what was received."
         " Connect it to the bench and let it resync, or give a reason for packing it without evidence."
     )
-    return Check("Evidence", False, text)
+    return Check(EVIDENCE, False, text)
 
 
 def _check_box(database: Session, row: Any, codes: Codes, models: Catalogue) -> None:
@@ -161,7 +188,7 @@ def _pack(database: Session, row: Any, codes: Codes, operator: str, checks: tupl
         raise refuse(Verdict.REFUSED, "SCAN AGAIN", f"{row.name} has changed in the meantime.", row)
     observations = read_observations(row.facts)
     proof = evidence(row, observations)
-    grounds = {"profile_hash": _etag(row, observations), "evidence": proof, "override": "" if proof else override}
+    grounds = {"profile_hash": _etag(row, observations), "evidence": proof, "override": override}
     noted = {name: text for name, text in grounds.items() if text}
     add_event(database, row.mac, "packed", {"operator": operator, **noted, **loggable(codes)}, moment)
     fetched = observations.certain.get(ObservationKind.PROFILE_FETCHED)

@@ -7,16 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, or_
+from sqlalchemy import and_, case, or_
+from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..clock import now
+from ..domain.events.home_contact import DAY
 from ..domain.events.progress_table import STATES, STUCK_AFTER, State
 from .tables import Phone
 
-DONE = (State.RESYNCED, State.REPORTED, State.PACKED)
+DONE = (State.RESYNCED, State.REPORTED, State.PACKED, State.DEPLOYED)
 STUCK = "stuck"
-FILTER_STATES = (*STATES, STUCK)
+SILENT = "silent"
+FILTER_STATES = (*STATES, STUCK, SILENT)
+SHIPPED_STATES = (State.PACKED, State.DEPLOYED, SILENT)
+"""Filters whose phones are not on the bench any more."""
 PAGE = 50
 MAX_PAGE_SIZE = 500
 MAX_TEXT_LENGTH = 100
@@ -36,7 +41,7 @@ class Filter:
     state: str = ""
     """One of FILTER_STATES."""
     text: str = ""
-    """Part of a MAC address, serial number, name, address or firmware."""
+    """Part of a MAC address, serial number, name, address, here or at home, or firmware."""
     page: int = 1
     size: int = PAGE
 
@@ -65,17 +70,19 @@ class Filter:
             texts["page"] = str(new.page)
         return {name: text for name, text in texts.items() if text}
 
-    def where(self, *, with_state: bool = True) -> ColumnElement[bool]:
-        """Return the condition on phones."""
+    def where(self, *, with_state: bool = True, days: int = 0) -> ColumnElement[bool]:
+        """Return the condition on phones. *days*: see is_silent()."""
         terms: list[Any] = []
         if self.customer:
             terms.append(Phone.customer == self.customer)
         if self.model:
             terms.append(Phone.model == self.model)
         if self.state and with_state:
-            terms.append(is_stuck(now()) if self.state == STUCK else Phone.state == self.state)
+            special = {STUCK: is_stuck(now()), SILENT: is_silent(now(), days)}
+            terms.append(special.get(self.state, Phone.state == self.state))
         if self.text:
-            terms.append(contains_text(self.text, Phone.mac, Phone.serial, Phone.name, Phone.address, Phone.firmware))
+            columns = (Phone.serial, Phone.name, Phone.address, Phone.contact_address, Phone.firmware)
+            terms.append(contains_text(self.text, Phone.mac, *columns))
         return and_(*terms) if terms else Phone.mac != ""
 
 
@@ -101,3 +108,23 @@ def is_stuck(moment: int) -> ColumnElement[bool]:
     """Return the condition that a phone has been in its state too long. An expected one is stuck only once it was scanned in."""
     late = [and_(Phone.state == state, Phone.since <= moment - seconds * 1000) for state, seconds in STUCK_AFTER.items()]
     return and_(or_(*late), or_(Phone.state != State.EXPECTED, Phone.arrived > 0))
+
+
+def is_silent(moment: int, days: int) -> ColumnElement[bool]:
+    """Return the condition that a phone has not called home for *days* days, or since it was packed; 0 for never."""
+    if not days:
+        nobody: ColumnElement[bool] = Phone.mac == ""
+        return nobody
+    heard = case((Phone.state == State.PACKED, Phone.since), else_=Phone.contact)
+    long_ago = moment - days * DAY
+    return and_(Phone.state.in_((State.PACKED, State.DEPLOYED)), heard <= long_ago, Phone.asked_by_key_id <= long_ago)
+
+
+def set_silent_days(sessions: sessionmaker[Session], days: int) -> None:
+    """Have all sessions know after how many days a phone is silent, see silent_days()."""
+    sessions.configure(info={"silent_days": days})
+
+
+def silent_days(database: Session) -> int:
+    """Return the number of days after which a phone that does not call home is silent; 0 if none is, such as without servers."""
+    return int(database.info.get("silent_days", 0))

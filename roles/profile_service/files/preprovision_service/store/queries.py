@@ -12,13 +12,21 @@ from sqlalchemy.orm import Session
 
 from ..clock import age, iso, now
 from ..domain.common.mac import MacError, parse_mac
-from ..domain.events.causes import Diagnosis
+from ..domain.events.causes import CLAUSES, Diagnosis, diagnosis_of
 from ..domain.events.evidence import Evidence
-from ..domain.events.observations import profile_evidence, read_observations
+from ..domain.events.home_contact import (
+    HomeFailure,
+    diagnose_silence,
+    last_asked_by_key_id,
+    last_claimed_contact,
+    last_contact,
+    last_failure,
+)
+from ..domain.events.observations import Observations, profile_evidence, read_observations
 from ..domain.events.phone_diagnosis import diagnose_models_file, diagnose_phone
 from ..domain.events.progress_table import STATES, State
 from ..domain.publishing.unit_files import UnitFile
-from .filters import DONE, PAGE, Filter, is_stuck
+from .filters import DONE, PAGE, Filter, is_silent, is_stuck, silent_days
 from .sync import INVENTORY
 from .tables import Event, Phone, Report
 
@@ -40,6 +48,7 @@ COLUMNS = (
     Phone.subject,
     Phone.customization,
     Phone.packed_by,
+    Phone.packed,
     Phone.arrived,
     Phone.unit_file,
     Phone.logs,
@@ -47,6 +56,26 @@ COLUMNS = (
     Phone.facts,
 )
 """The columns without secrets. ``facts`` explains why a phone is stuck, and is not shown."""
+
+
+class HomeView(TypedDict):
+    """What provisioning servers know of a phone. Times are ISO 8601, or empty."""
+
+    called: str
+    """When it certainly called home last."""
+    address: str
+    """From where."""
+    evidence: str
+    """How it is known that it was this phone: ``certificate``, ``key`` or empty, see CONTACTS."""
+    asked_by_key_id: str
+    """When its file was last fetched by the ID of its key, without proof."""
+    claimed: str
+    """When somebody last called who only claims to be it."""
+    failure: str
+    """What failed last, as a clause, or empty."""
+    failed: str
+    failure_claimed: bool
+    """Whether only a claim says so."""
 
 
 class PhoneView(TypedDict):
@@ -72,13 +101,17 @@ class PhoneView(TypedDict):
     subject: str
     customization: str
     packed_by: str
+    packed: str
     arrived: str
+    home: HomeView
     unit_file: str
     """Which file it gets by TFTP as its own: ``model``, ``own`` or none, see UnitFile."""
     done: str
     stuck: bool
+    silent: bool
+    """Whether it has not called home for long since it was packed, or since it last did."""
     hint: str
-    """Why it is stuck or failed, and what to do."""
+    """Why it is stuck, silent or failed, here or at home, and what to do."""
 
 
 class EventView(TypedDict):
@@ -88,6 +121,8 @@ class EventView(TypedDict):
     time: str
     kind: str
     address: str
+    place: str
+    """Where the server stands that saw it: ``bench`` or ``home``."""
     detail: dict[str, Any]
 
 
@@ -108,10 +143,11 @@ class ReportView(TypedDict):
 
 @dataclass(frozen=True)
 class Counts:
-    """How many phones there are, how many of them in each state, how many are stuck, and how many states rest on claims."""
+    """How many phones there are, how many in each state, how many are stuck or silent, and how many states rest on claims."""
 
     total: int
     stuck: int
+    silent: int
     claimed: int
     states: dict[str, int]
     done: int
@@ -119,20 +155,23 @@ class Counts:
 
     def to_dict(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {**self.states, "stuck": self.stuck, "claimed": self.claimed, "total": self.total}
+        return {**self.states, "stuck": self.stuck, "silent": self.silent, "claimed": self.claimed, "total": self.total}
 
 
 def count_phones(database: Session, chosen: Filter) -> Counts:
     """Count the phones that match *chosen*, whatever state it names."""
+    moment, days = now(), silent_days(database)
+    stuck, silent = (func.sum(case((which, 1), else_=0)) for which in (is_stuck(moment), is_silent(moment, days)))
     rows = database.execute(
-        select(Phone.state, func.count(), func.sum(case((is_stuck(now()), 1), else_=0)), func.sum(Phone.claimed))
+        select(Phone.state, func.count(), stuck, func.sum(Phone.claimed), silent)
         .where(chosen.where(with_state=False))
         .group_by(Phone.state)
     ).all()
     states = {str(state): 0 for state in STATES} | {row[0]: row[1] for row in rows}
     claims = {row[0]: int(row[3] or 0) for row in rows}
     done = sum(states[state] - claims.get(state, 0) for state in DONE)
-    return Counts(sum(states.values()), sum(int(row[2] or 0) for row in rows), sum(claims.values()), states, done)
+    stuck_ones, silent_ones = (sum(int(row[place] or 0) for row in rows) for place in (2, 4))
+    return Counts(sum(states.values()), stuck_ones, silent_ones, sum(claims.values()), states, done)
 
 
 def choices(database: Session) -> tuple[list[str], list[str]]:
@@ -144,7 +183,8 @@ def choices(database: Session) -> tuple[list[str], list[str]]:
 
 def page(database: Session, chosen: Filter) -> tuple[int, list[PhoneView]]:
     """Return how many phones match *chosen*, and those of its page, latest change first."""
-    where = chosen.where()
+    days = silent_days(database)
+    where = chosen.where(days=days)
     total = database.scalar(select(func.count()).select_from(Phone).where(where)) or 0
     rows = database.execute(
         select(*COLUMNS)
@@ -153,19 +193,21 @@ def page(database: Session, chosen: Filter) -> tuple[int, list[PhoneView]]:
         .limit(chosen.size)
         .offset((chosen.page - 1) * chosen.size)
     ).all()
-    return total, [describe(row) for row in rows]
+    return total, [describe(row, days) for row in rows]
 
 
 def all_phones(database: Session) -> list[PhoneView]:
     """Return all phones, by customer and name."""
-    return [describe(row) for row in database.execute(select(*COLUMNS).order_by(Phone.customer, Phone.name))]
+    days = silent_days(database)
+    return [describe(row, days) for row in database.execute(select(*COLUMNS).order_by(Phone.customer, Phone.name))]
 
 
 def urgent_phones(database: Session, limit: int) -> list[PhoneView]:
-    """Return up to *limit* phones: failed ones first, then stuck ones, then the others, in each part the latest change first."""
-    urgency = case((Phone.state == State.FAILED, 0), (is_stuck(now()), 1), else_=2)
+    """Return up to *limit* phones: failed, stuck, silent ones, then the others, in each part the latest change first."""
+    moment, days = now(), silent_days(database)
+    urgency = case((Phone.state == State.FAILED, 0), (is_stuck(moment), 1), (is_silent(moment, days), 2), else_=3)
     query = select(*COLUMNS).order_by(urgency, Phone.since.desc(), Phone.customer, Phone.name).limit(limit)
-    return [describe(row) for row in database.execute(query)]
+    return [describe(row, days) for row in database.execute(query)]
 
 
 def find_row(database: Session, mac: str) -> Any:
@@ -176,13 +218,15 @@ def find_row(database: Session, mac: str) -> Any:
 def find(database: Session, mac: str) -> PhoneView | None:
     """Return one phone, or None."""
     row = find_row(database, mac)
-    return describe(row) if row else None
+    return describe(row, silent_days(database)) if row else None
 
 
-def describe(row: Any) -> PhoneView:
-    """Return a row with COLUMNS as board and API show it."""
-    moment = now()
+def describe(row: Any, days: int = 0) -> PhoneView:
+    """Return a row with COLUMNS as board and API show it. *days*: see silent_days()."""
+    moment, observations = now(), read_observations(row.facts)
     stuck, hint = explain_delay(row, moment)
+    silence = diagnose_silence(observations, row.state, row.since, moment, days)
+    failure = last_failure(observations)
     return PhoneView(
         mac=parse_mac(row.mac).colon,
         name=row.name,
@@ -194,7 +238,7 @@ def describe(row: Any) -> PhoneView:
         state=row.state,
         since=iso(row.since),
         age=age(moment - row.since) if row.since else "",
-        evidence=str(Evidence.CLAIM) if row.claimed else profile_evidence(read_observations(row.facts)),
+        evidence=str(Evidence.CLAIM) if row.claimed else profile_evidence(observations),
         reason=row.reason,
         address=row.address,
         firmware=row.firmware,
@@ -202,12 +246,38 @@ def describe(row: Any) -> PhoneView:
         subject=row.subject,
         customization=row.customization,
         packed_by=row.packed_by,
+        packed=iso(row.packed),
         arrived=iso(row.arrived),
+        home=_describe_home(observations, failure),
         unit_file=row.unit_file,
         done=iso(row.done),
         stuck=stuck,
-        hint=hint,
+        silent=silence is not None,
+        hint=" ".join(silence) if silence else hint or _explain_failure_at_home(row, failure),
     )
+
+
+def _describe_home(observations: Observations, failure: HomeFailure | None) -> HomeView:
+    contact = last_contact(observations)
+    return HomeView(
+        called=iso(contact.time),
+        address=contact.text,
+        evidence=contact.evidence,
+        asked_by_key_id=iso(last_asked_by_key_id(observations).time),
+        claimed=iso(last_claimed_contact(observations).time),
+        failure=failure.failure.reason if failure else "",
+        failed=iso(failure.time) if failure else "",
+        failure_claimed=bool(failure and failure.claimed),
+    )
+
+
+def _explain_failure_at_home(row: Any, failure: HomeFailure | None) -> str:
+    """Return what a deployed phone has failed at and has not succeeded at since, and what to do; else an empty string."""
+    if row.state != State.DEPLOYED or failure is None or failure.over:
+        return ""
+    reason = failure.failure.reason.rstrip(".")
+    said = f"At home, as something says that anybody could have sent: {reason}." if failure.claimed else f"At home: {reason}."
+    return f"{said} {diagnosis_of(CLAUSES[failure.failure.cause]).remedy}"
 
 
 def explain_delay(row: Any, moment: int) -> tuple[bool, str]:
@@ -232,11 +302,13 @@ def _without_own_file(row: Any) -> Diagnosis | None:
 
 def timeline(database: Session, mac: str, before: int = 0, limit: int = PAGE) -> list[EventView]:
     """Return a phone's events, latest first, from before the event with the ID *before*."""
-    query = select(Event.id, Event.time, Event.kind, Event.address, Event.detail).where(Event.mac == mac)
+    query = select(Event.id, Event.time, Event.kind, Event.address, Event.place, Event.detail).where(Event.mac == mac)
     if before:
         query = query.where(Event.id < before)
     return [
-        EventView(id=row.id, time=iso(row.time), kind=row.kind, address=row.address, detail=read_detail(row.detail))
+        EventView(
+            id=row.id, time=iso(row.time), kind=row.kind, address=row.address, place=row.place, detail=read_detail(row.detail)
+        )
         for row in database.execute(query.order_by(Event.id.desc()).limit(limit))
     ]
 
