@@ -375,6 +375,12 @@ phones:
         behaviour:
           description: V(A) is success, V(B) not found or corrupt, V(C) any other failure; empty for a redirection or a login.
           type: str
+        address:
+          description: Address of the server that responded; empty if none did.
+          type: str
+        digest:
+          description: SHA-256 checksum of encrypted content in hexadecimal digits; empty for any other.
+          type: str
     messages:
       description: The syslog messages that it sent, in order.
       type: list

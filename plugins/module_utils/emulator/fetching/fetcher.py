@@ -9,6 +9,7 @@ credentials go to any server that asks for them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
@@ -95,6 +96,8 @@ class _Exchange:
     redirections: int = 0
     logins: int = 0
     authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
+    address: str = ""
+    """The address that has responded last."""
 
     @property
     def sends_body(self) -> bool:
@@ -148,6 +151,7 @@ class Fetcher:
         return meaning
 
     def _record_request(self, exchange: _Exchange, response: WireResponse, meaning: Behaviour) -> None:
+        sealed = is_encrypted(response)
         request = RequestRecord(
             power_up=self.trace.power_up,
             parameter=exchange.request.parameter,
@@ -155,8 +159,10 @@ class Fetcher:
             protocol=exchange.target.scheme,
             status=response.status,
             bytes=len(response.content),
-            sealed=is_encrypted(response),
+            sealed=sealed,
             behaviour=meaning,
+            address=exchange.address,
+            digest=hashlib.sha256(response.content).hexdigest() if sealed else "",
         )
         self.trace.requests.append(request)
 
@@ -201,10 +207,12 @@ class Fetcher:
         """Send a request to each address in turn, until a server responds."""
         roots = self._trusted_roots(exchange, network)
         tried: list[str] = []
+        exchange.address = ""
         response = WireResponse(0)
         for address in self._addresses(exchange, network):
             response = self._send_to(exchange, address, roots, network)
             if response.status or response.failure not in _NO_SERVER:
+                exchange.address = address
                 return response
             tried.append(f"{address}: {response.error or response.failure}")
             self.trace.record_skipped(StepName.FETCH, format_url(exchange.target), tried[-1])
