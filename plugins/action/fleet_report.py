@@ -11,6 +11,7 @@ from ansible.utils.display import Display
 
 from ..module_utils.reports.fleet_report import Fleet, fleet_rows, format_fleet, read_walks, summarise_fleet
 from ..plugin_utils.options import read_options
+from ..plugin_utils.target_module import failing
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -29,8 +30,8 @@ class ActionModule(ActionBase):
         """Print the table; fail with one sentence."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         given = read_options("fleet_report", ARGUMENT_SPEC, self._task.args)
-        servers = {address: host for host, addresses in given["servers"].items() for address in addresses}
-        rows = fleet_rows(read_walks(given["walks"]), Fleet(given["name"], servers))
+        with failing(ValueError):
+            rows = fleet_rows(read_walks(given["walks"]), Fleet.of(given["name"], given["servers"]))
         Display().display(format_fleet(rows))
         summary = summarise_fleet(rows)
         return {**result, "changed": False, **({"failed": True, "msg": f"fleet_check {summary}"} if summary else {})}

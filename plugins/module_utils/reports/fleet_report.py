@@ -9,6 +9,7 @@ wrongly costs it the resync.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any, NamedTuple, TypedDict
 
 from ..common.text_tables import align
@@ -41,6 +42,11 @@ class Fleet(NamedTuple):
     """The public name."""
     servers: Mapping[str, str]
     """Address -> the inventory's server."""
+
+    @classmethod
+    def of(cls, name: str, servers: Mapping[str, Sequence[str]]) -> Fleet:
+        """Return the fleet of these *servers*, each with its addresses in any spelling; raise ValueError."""
+        return cls(name, {str(ip_address(address)): host for host, addresses in servers.items() for address in addresses})
 
 
 class Row(NamedTuple):
@@ -204,9 +210,13 @@ def summarise_fleet(rows: Sequence[Row]) -> str:
     return f"failed: {', '.join(failed[:_MAX_NAMED])}{more}. The lines below the table say why, and what to do."
 
 
+def _normal(address: str) -> str:
+    return str(ip_address(address)) if address else ""
+
+
 def read_walks(results: Iterable[Mapping[str, Any]]) -> list[Walk]:
     """Return the walks from the results of a loop over addresses, an empty one for the name."""
     return [
-        Walk(address=result.get("item", ""), **{name: result[name] for name in ("phones", "msg") if name in result})  # type: ignore[typeddict-item]
+        Walk(address=_normal(result.get("item", "")), **{name: result[name] for name in ("phones", "msg") if name in result})  # type: ignore[typeddict-item]
         for result in results
     ]

@@ -41,8 +41,8 @@ _LOGINS: Mapping[int, tuple[str, str]] = {
     407: ("proxy-authenticate", "Proxy-Authorization"),
 }
 """Status -> headers of challenge and answer."""
-_NO_SERVER = (WireFailure.REFUSED, WireFailure.TIMEOUT, WireFailure.UNREACHABLE)
-"""Failures after which the next address is tried."""
+_NO_SERVER = (WireFailure.REFUSED, WireFailure.TIMEOUT, WireFailure.UNREACHABLE, WireFailure.CLOSED)
+"""Failures after which the next address is tried: no server has responded. Guess: neither has one that closes the connection."""
 _CERTIFICATE_FAILURES = (WireFailure.CHAIN, WireFailure.CERTIFICATE_TIME, WireFailure.CERTIFICATE)
 _CODES: Mapping[WireFailure, FailureCode] = {
     WireFailure.REFUSED: FailureCode.REFUSED,
@@ -52,6 +52,7 @@ _CODES: Mapping[WireFailure, FailureCode] = {
     WireFailure.CERTIFICATE_TIME: FailureCode.CERTIFICATE_TIME,
     WireFailure.CERTIFICATE: FailureCode.CHAIN,
     WireFailure.HANDSHAKE: FailureCode.HANDSHAKE,
+    WireFailure.CLOSED: FailureCode.NO_ANSWER,
     WireFailure.PROTOCOL: FailureCode.NO_ANSWER,
     WireFailure.UNREACHABLE: FailureCode.NO_ANSWER,
     WireFailure.TFTP: FailureCode.FORBIDDEN,

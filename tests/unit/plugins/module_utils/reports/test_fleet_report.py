@@ -150,3 +150,9 @@ def test_names_servers_that_the_inventory_does_not_know():
     assert notes([walk("203.0.113.9", phone(code="refused"))])[0].startswith(
         "203.0.113.9 (a server that is not in the inventory) does not answer."
     )
+
+
+def test_addresses_are_compared_in_any_spelling():
+    fleet = Fleet.of("prov.example.net", {"home-1": ["203.0.113.1", "2001:DB8:0::1"]})
+    assert fleet.servers == {"203.0.113.1": "home-1", "2001:db8::1": "home-1"}
+    assert read_walks([{"item": "2001:DB8:0::1", "msg": ""}])[0]["address"] == "2001:db8::1"
