@@ -375,6 +375,12 @@ phones:
         behaviour:
           description: V(A) is success, V(B) not found or corrupt, V(C) any other failure; empty for a redirection or a login.
           type: str
+        address:
+          description: Address of the server that responded; empty if none did.
+          type: str
+        digest:
+          description: SHA-256 checksum of encrypted content in hexadecimal digits; empty for any other.
+          type: str
     messages:
       description: The syslog messages that it sent, in order.
       type: list
@@ -503,7 +509,8 @@ resyncs:
       sample:
         203.0.113.1: {answered: 40, unanswered: 2}
     failures:
-      description: The latest 100 failures, each with the time of its end (C(at), in seconds since 1970), C(seconds) and C(cause).
+      description: The latest 100 failures, each with the time of its end (C(at), in seconds since 1970), C(seconds), C(code) and
+        C(cause).
       type: list
       elements: dict
 statistics:
@@ -536,8 +543,8 @@ statistics:
       type: int
     resyncs:
       description:
-        - The sums of RV(resyncs), with C(phones_failed), the number of phones with a failed resync, and C(causes), the number of
-          failures with each cause.
+        - The sums of RV(resyncs), with C(phones_failed), the number of phones with a failed resync, and C(codes), the number of
+          failures with each code.
       type: dict
     times:
       description:

@@ -58,8 +58,8 @@ class ResyncObserver(Protocol):
     def begin(self) -> None:
         """Note that a resync begins."""
 
-    def end(self, cause: str) -> None:
-        """Note that it ends; *cause*: why it failed, in one sentence without secrets, or empty."""
+    def end(self, code: str, cause: str) -> None:
+        """Note that it ends; *code* and *cause*: why it failed, the latter a sentence without secrets; both empty if it did not."""
 
 
 class EmulatedPhone:
@@ -305,7 +305,8 @@ class EmulatedPhone:
             succeeded = self._follow_all_rules(network)
             succeeded = self._customize(succeeded, network)
         if self._observer:
-            self._observer.end("" if succeeded else self.cause)
+            failure = None if succeeded else self._trace.failure
+            self._observer.end(failure.code if failure else "", self.cause if failure else "")
         self._schedule.set_resync(succeeded, self._clock.now())
         self._schedule.set_trigger(self._clock.now())
         self._schedule.set_report(self._clock.now())

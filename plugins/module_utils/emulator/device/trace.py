@@ -86,6 +86,10 @@ class RequestRecord:
     bytes: int
     sealed: bool
     behaviour: Behaviour
+    address: str = ""
+    """The server's, if one has responded."""
+    digest: str = ""
+    """SHA-256 of sealed content, in hexadecimal digits; of other content it could help to guess a secret."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,8 @@ class RequestRow(TypedDict):
     bytes: int
     sealed: bool
     behaviour: str
+    address: str
+    digest: str
 
 
 class MessageRow(TypedDict):
@@ -257,6 +263,8 @@ def _request_row(request: RequestRecord, redact: Redactor) -> RequestRow:
         "bytes": request.bytes,
         "sealed": request.sealed,
         "behaviour": str(request.behaviour) if request.behaviour.is_final else "",
+        "address": request.address,
+        "digest": request.digest,
     }
 
 

@@ -9,6 +9,7 @@ credentials go to any server that asks for them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urljoin
@@ -40,8 +41,8 @@ _LOGINS: Mapping[int, tuple[str, str]] = {
     407: ("proxy-authenticate", "Proxy-Authorization"),
 }
 """Status -> headers of challenge and answer."""
-_NO_SERVER = (WireFailure.REFUSED, WireFailure.TIMEOUT, WireFailure.UNREACHABLE)
-"""Failures after which the next address is tried."""
+_NO_SERVER = (WireFailure.REFUSED, WireFailure.TIMEOUT, WireFailure.UNREACHABLE, WireFailure.CLOSED)
+"""Failures after which the next address is tried: no server has responded. Guess: neither has one that closes the connection."""
 _CERTIFICATE_FAILURES = (WireFailure.CHAIN, WireFailure.CERTIFICATE_TIME, WireFailure.CERTIFICATE)
 _CODES: Mapping[WireFailure, FailureCode] = {
     WireFailure.REFUSED: FailureCode.REFUSED,
@@ -51,6 +52,7 @@ _CODES: Mapping[WireFailure, FailureCode] = {
     WireFailure.CERTIFICATE_TIME: FailureCode.CERTIFICATE_TIME,
     WireFailure.CERTIFICATE: FailureCode.CHAIN,
     WireFailure.HANDSHAKE: FailureCode.HANDSHAKE,
+    WireFailure.CLOSED: FailureCode.NO_ANSWER,
     WireFailure.PROTOCOL: FailureCode.NO_ANSWER,
     WireFailure.UNREACHABLE: FailureCode.NO_ANSWER,
     WireFailure.TFTP: FailureCode.FORBIDDEN,
@@ -95,6 +97,8 @@ class _Exchange:
     redirections: int = 0
     logins: int = 0
     authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
+    address: str = ""
+    """The address that has responded last."""
 
     @property
     def sends_body(self) -> bool:
@@ -148,6 +152,7 @@ class Fetcher:
         return meaning
 
     def _record_request(self, exchange: _Exchange, response: WireResponse, meaning: Behaviour) -> None:
+        sealed = is_encrypted(response)
         request = RequestRecord(
             power_up=self.trace.power_up,
             parameter=exchange.request.parameter,
@@ -155,8 +160,10 @@ class Fetcher:
             protocol=exchange.target.scheme,
             status=response.status,
             bytes=len(response.content),
-            sealed=is_encrypted(response),
+            sealed=sealed,
             behaviour=meaning,
+            address=exchange.address,
+            digest=hashlib.sha256(response.content).hexdigest() if sealed else "",
         )
         self.trace.requests.append(request)
 
@@ -201,10 +208,12 @@ class Fetcher:
         """Send a request to each address in turn, until a server responds."""
         roots = self._trusted_roots(exchange, network)
         tried: list[str] = []
+        exchange.address = ""
         response = WireResponse(0)
         for address in self._addresses(exchange, network):
             response = self._send_to(exchange, address, roots, network)
             if response.status or response.failure not in _NO_SERVER:
+                exchange.address = address
                 return response
             tried.append(f"{address}: {response.error or response.failure}")
             self.trace.record_skipped(StepName.FETCH, format_url(exchange.target), tried[-1])

@@ -26,6 +26,8 @@ class FailedResync(TypedDict):
     """When it ended, by the machine's clock, in seconds since 1970."""
     seconds: float
     """How long it took."""
+    code: str
+    """Code of the failure."""
     cause: str
 
 
@@ -58,7 +60,8 @@ class ResyncTotals(TypedDict):
     phones_failed: int
     longest: float
     addresses: dict[str, AddressUse]
-    causes: dict[str, int]
+    codes: dict[str, int]
+    """Code of a failure -> how many resyncs failed with it."""
 
 
 class ResyncTally:
@@ -78,13 +81,13 @@ class ResyncTally:
         self._began = self._clock.now()
         self._tried += 1
 
-    def end(self, cause: str) -> None:
-        """Count its end; *cause*: why it failed, in one sentence without secrets, or empty."""
+    def end(self, code: str, cause: str) -> None:
+        """Count its end; *code* and *cause*: why it failed, both empty if it did not."""
         now = self._clock.now()
         self._longest = max(self._longest, now - self._began)
-        if cause:
+        if code:
             self._failed += 1
-            self._failures.append({"at": round(now, 3), "seconds": round(now - self._began, 3), "cause": cause})
+            self._failures.append({"at": round(now, 3), "seconds": round(now - self._began, 3), "code": code, "cause": cause})
 
     def add(self, sample: Sample) -> None:
         """Count the request that *sample* measures, if it is one to an address."""
@@ -120,14 +123,14 @@ def total(reports: Iterable[PhoneResyncs]) -> ResyncTotals:
         for address, use in report["addresses"].items():
             counts["answered"][address] += use["answered"]
             counts["unanswered"][address] += use["unanswered"]
-    causes = Counter(failure["cause"] for report in reports for failure in report["failures"])
+    codes = Counter(failure["code"] for report in reports for failure in report["failures"])
     return {
         "tried": sum(report["tried"] for report in reports),
         "failed": sum(report["failed"] for report in reports),
         "phones_failed": sum(bool(report["failed"]) for report in reports),
         "longest": max((report["longest"] for report in reports), default=0.0),
         "addresses": _uses(counts["answered"], counts["unanswered"]),
-        "causes": dict(causes.most_common()),
+        "codes": dict(codes.most_common()),
     }
 
 

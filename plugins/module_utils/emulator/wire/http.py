@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
@@ -53,13 +53,19 @@ class _Timed:
     def __init__(self, opened: socket.socket, deadline: float) -> None:
         self._socket = opened
         self._deadline = deadline
+        self._reader = _TimedReader(opened, deadline)
+
+    @property
+    def has_received(self) -> bool:
+        """Whether a byte of a response has come."""
+        return self._reader.has_received
 
     def sendall(self, data: bytes) -> None:
         self._socket.settimeout(_left(self._deadline))
         self._socket.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._socket, self._deadline))
+        return io.BufferedReader(self._reader)
 
     def close(self) -> None:
         """The caller closes the socket."""
@@ -69,13 +75,16 @@ class _TimedReader(io.RawIOBase):
     def __init__(self, opened: socket.socket, deadline: float) -> None:
         self._socket = opened
         self._deadline = deadline
+        self.has_received = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         self._socket.settimeout(_left(self._deadline))
-        return self._socket.recv_into(buffer)
+        number = self._socket.recv_into(buffer)
+        self.has_received |= number > 0
+        return number
 
 
 def fetch(
@@ -145,6 +154,8 @@ def _shake_hands(
         raise _EndError(failure, f"the server's certificate is not trusted: {error.verify_message}", certificate) from error
     except TimeoutError as error:
         raise _EndError(WireFailure.TIMEOUT, "the TLS handshake timed out") from error
+    except (ConnectionError, ssl.SSLEOFError) as error:
+        raise _EndError(WireFailure.CLOSED, f"the server closed the connection in the TLS handshake: {_reason(error)}") from error
     except OSError as error:
         raise _EndError(WireFailure.HANDSHAKE, f"the TLS handshake failed: {_reason(error)}") from error
 
@@ -201,6 +212,12 @@ def _exchange(request: WireRequest, opened: socket.socket, deadline: float, cert
             )
         if http_response.length:
             raise HTTPException(f"{http_response.length} bytes are missing at the end")
+    except (ConnectionError, ssl.SSLEOFError) as error:
+        failure = WireFailure.PROTOCOL if timed.has_received else WireFailure.CLOSED
+        _raise_alert(opened)
+        return WireResponse(
+            0, failure=failure, error=f"the server closed the connection: {_reason(error)}", certificate=certificate
+        )
     except (HTTPException, ValueError) as error:
         what = " ".join(str(error).split()) or type(error).__name__
         return WireResponse(
@@ -210,6 +227,13 @@ def _exchange(request: WireRequest, opened: socket.socket, deadline: float, cert
     for name, value in http_response.getheaders():
         headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
     return WireResponse(http_response.status, content, headers, certificate=certificate)
+
+
+def _raise_alert(opened: socket.socket) -> None:
+    """Raise SSLError if the server has said why it closes the connection: one that refuses the phone's certificate does."""
+    if isinstance(opened, ssl.SSLSocket):
+        with suppress(ConnectionError, TimeoutError, ssl.SSLEOFError):
+            opened.recv(1)
 
 
 def _headers(request: WireRequest) -> Mapping[str, str]:

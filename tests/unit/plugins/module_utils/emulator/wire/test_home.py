@@ -20,6 +20,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.op
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire import home as home_wire
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.exchange import PhoneIdentity
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.home import Home, HomeError
+from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.namespace import NamedNamespace
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.rules.model import Target
 
 NAME = "prov.example.net"
@@ -197,40 +198,44 @@ def test_names_a_namespace_that_does_not_exist():
 NAT = """
 ip netns add {home}
 ip netns add {router}
+ip netns add {isp}
 ip -n {home} link add eth0 type veth peer name lan netns {router}
-ip link add {server} type veth peer name wan netns {router}
+ip -n {isp} link add eth0 type veth peer name wan netns {router}
 ip -n {home} addr add 10.11.12.2/24 dev eth0
 ip -n {router} addr add 10.11.12.1/24 dev lan
 ip -n {router} addr add 198.51.100.2/24 dev wan
-ip addr add 198.51.100.1/24 dev {server}
+ip -n {isp} addr add 198.51.100.1/24 dev eth0
 ip -n {home} link set eth0 up
 ip -n {router} link set lan up
 ip -n {router} link set wan up
-ip link set {server} up
+ip -n {isp} link set eth0 up
 ip -n {home} route add default via 10.11.12.1
-ip netns exec {router} sysctl -qw net.ipv4.ip_forward=1
+ip netns exec {router} sh -c echo\t1\t>/proc/sys/net/ipv4/ip_forward
 ip netns exec {router} nft add table ip nat
 ip netns exec {router} nft add chain ip nat out {{ type nat hook postrouting priority srcnat; }}
 ip netns exec {router} nft add rule ip nat out oifname wan masquerade
 """
+"""Commands; tabs stand for spaces within an argument."""
 
 
 @pytest.fixture
 def behind_nat():
-    """Yield the name of a namespace behind a router that masquerades; a server's interface here has 198.51.100.1."""
-    names = {"home": f"home-{os.getpid()}", "router": f"router-{os.getpid()}", "server": f"isp{os.getpid()}"[:15]}
+    """Yield the names of a namespace behind a router that masquerades, and of one with a server's address, 198.51.100.1."""
+    names = {name: f"{name}-{os.getpid()}" for name in ("home", "router", "isp")}
     try:
         for line in NAT.format(**names).strip().splitlines():
-            done = subprocess.run(line.split(), capture_output=True, text=True, check=False)
+            command = [word.replace("\t", " ") for word in line.split(" ")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert not done.returncode, f"{line}: {done.stderr}"
-        yield names["home"]
+        yield names["home"], names["isp"]
     finally:
-        for name in (names["home"], names["router"]):
+        for name in names.values():
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
 @pytest.mark.root(reason="makes network namespaces")
 def test_servers_see_the_routers_address_of_a_phone_behind_a_nat(behind_nat):
+    home, isp = behind_nat
     seen = []
 
     class Noting(Handler):
@@ -238,10 +243,14 @@ def test_servers_see_the_routers_address_of_a_phone_behind_a_nat(behind_nat):
             seen.append(self.client_address[0])
             super().do_GET()
 
-    with ThreadingHTTPServer(("198.51.100.1", 0), Noting) as server:
+    provider = NamedNamespace(isp)
+    with provider.entered():
+        server = ThreadingHTTPServer(("198.51.100.1", 0), Noting)
+    with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with link(namespace=behind_nat, records={NAME: ("198.51.100.1",)}) as phone:
+        with link(namespace=home, records={NAME: ("198.51.100.1",)}) as phone:
             assert phone.lease("x").address == "10.11.12.2"
             response = phone.fetch(WireRequest(Target("http", NAME, server.server_address[1], "/x"), phone.addresses(NAME)[0]))
         server.shutdown()
+    provider.close()
     assert (response.status, seen) == (200, ["198.51.100.2"])

@@ -113,7 +113,8 @@ def answering(*parts, requests=None, pause=0.0):
         ([b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001], (0, b"", WireFailure.TOO_LARGE)),
         ([b"SSH-2.0-OpenSSH\r\n"], (0, b"", WireFailure.PROTOCOL)),
         ([b"HTTP/1.1 200 OK\r\n" + b"x" * 70000 + b"\r\n\r\n"], (0, b"", WireFailure.PROTOCOL)),
-        ([], (0, b"", WireFailure.PROTOCOL)),
+        ([b"HTTP/1.1 2"], (0, b"", WireFailure.PROTOCOL)),
+        ([], (0, b"", WireFailure.CLOSED)),
     ],
 )
 def test_reads_responses(parts, expected):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
@@ -21,7 +21,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.wire.lo
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import build, read_parameters
 
 PROFILE = build(read_parameters({"Resync_Periodic": "3600", "Resync_Error_Retry_Delay": "600"}))
-REFUSED, SILENT, GOOD, BUSY = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"
+REFUSED, SILENT, GOOD, BUSY, CLOSING = "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"
 MODELS = ("ATA192", "SPA504G", "CP-8851-3PCC")
 DEFAULTS = {
     **{"families": {}, "bridge": "", "roots": None, "power_cycles": 1, "lifetime": 0.0, "speed": 1.0, "customization": ""},
@@ -81,6 +81,22 @@ def test_a_phone_that_tries_the_next_address_has_not_failed():
     assert skipped == [f"{REFUSED}: nothing listens on port {port}", f"{SILENT}: no complete answer in time"]
 
 
+def test_goes_on_when_a_server_dies_before_it_responds():
+    def accept_and_close(listener):
+        with suppress(OSError):
+            while True:
+                listener.accept()[0].close()
+
+    with servers() as port, socket.create_server((CLOSING, port)) as listener:
+        thread = threading.Thread(target=accept_and_close, args=(listener,), daemon=True)
+        thread.start()
+        reports, resyncs = run(port, (CLOSING, GOOD))
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+    assert {report["cause"] for report in reports} == {""}
+    assert [(one["failed"], one["addresses"][CLOSING]["unanswered"]) for one in resyncs] == [(0, 1)] * 3
+
+
 def test_a_server_that_answers_503_is_not_gone_round():
     with servers() as port:
         reports, resyncs = run(port, (BUSY, GOOD))
@@ -126,9 +142,9 @@ def test_counts_and_sums_resyncs():
     tally.add(Sample(SampleKind.HTTPS, 2.0, False, address="203.0.113.1"))
     tally.add(Sample(SampleKind.HTTPS, 0.5, True, address="203.0.113.2"))
     tally.add(Sample(SampleKind.DHCP, 0.5, True))
-    tally.end("")
+    tally.end("", "")
     tally.begin()
-    tally.end("HTTP status 503")
+    tally.end("http_status", "HTTP status 503")
     one = tally.report("desk", "00:00:5e:00:53:01", "ATA192")
     assert one == {
         "name": "desk",
@@ -138,7 +154,7 @@ def test_counts_and_sums_resyncs():
         "failed": 1,
         "longest": 2.5,
         "addresses": {"203.0.113.1": {"answered": 0, "unanswered": 1}, "203.0.113.2": {"answered": 1, "unanswered": 0}},
-        "failures": [{"at": 2001.0, "seconds": 1.0, "cause": "HTTP status 503"}],
+        "failures": [{"at": 2001.0, "seconds": 1.0, "code": "http_status", "cause": "HTTP status 503"}],
     }
     totals = total([one, one])
     assert totals == {
@@ -147,7 +163,7 @@ def test_counts_and_sums_resyncs():
         "phones_failed": 2,
         "longest": 2.5,
         "addresses": {"203.0.113.1": {"answered": 0, "unanswered": 2}, "203.0.113.2": {"answered": 2, "unanswered": 0}},
-        "causes": {"HTTP status 503": 2},
+        "codes": {"http_status": 2},
     }
     assert format_totals([("server 1 killed", totals)]).splitlines()[2].split() == [
         *("server", "1", "killed", "4", "2", "2.5", "203.0.113.1:", "2", "(2),", "203.0.113.2:", "2")
@@ -155,4 +171,4 @@ def test_counts_and_sums_resyncs():
 
 
 def test_sums_nothing():
-    assert total([]) == {"tried": 0, "failed": 0, "phones_failed": 0, "longest": 0.0, "addresses": {}, "causes": {}}
+    assert total([]) == {"tried": 0, "failed": 0, "phones_failed": 0, "longest": 0.0, "addresses": {}, "codes": {}}
