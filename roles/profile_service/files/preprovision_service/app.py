@@ -17,7 +17,7 @@ from flask import Flask
 from .domain.common.durable import create_durably, write_durably
 from .http import api, board, health, provisioning
 from .settings import read_settings
-from .store.tables import open_database
+from .store.connection import Reading, engine_of, open_database
 
 DEFAULTS: Mapping[str, object] = {
     "PROFILE_PATH": "/live/$MA.cfg",
@@ -49,7 +49,8 @@ def create_app(config: Mapping[str, object]) -> Flask:
     app = Flask(__package__)
     app.config.update(DEFAULTS)
     app.config.update(config)
-    app.extensions["sessions"] = open_database(str(config["DATABASE"]))
+    sessions = app.extensions["sessions"] = open_database(str(config["DATABASE"]))
+    app.extensions["reading"] = Reading(engine_of(sessions), str(config["DATABASE"]))
     health.set_up(app)
     for part in (provisioning, board, api):
         app.register_blueprint(part.blueprint)

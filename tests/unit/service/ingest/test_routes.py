@@ -14,7 +14,8 @@ import pytest
 from flask import Flask
 from preprovision_service.http import auth
 from preprovision_service.ingest.collector import Collector
-from preprovision_service.store.tables import Event, Lease, Phone, open_database
+from preprovision_service.store.connection import open_database
+from preprovision_service.store.tables import Event, Lease, Phone
 from sqlalchemy import delete, select, update
 
 MAC, ADDRESS = "00005e005301", "192.0.2.20"
