@@ -98,7 +98,7 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None, check_mode: bool =
     try:
         from preprovision_service.domain.common.database_faults import Case
         from preprovision_service.store import faults, sync
-        from preprovision_service.store.tables import engine_of, open_database
+        from preprovision_service.store.connection import engine_of, open_database
         from preprovision_service.store.trial import try_to_write
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError as error:

@@ -25,7 +25,8 @@ from preprovision_service.http import auth
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.receiving.arrivals import scan_in
 from preprovision_service.store import sync
-from preprovision_service.store.tables import Operator, Shipment, engine_of
+from preprovision_service.store.connection import engine_of
+from preprovision_service.store.tables import Operator, Shipment
 from sqlalchemy import insert
 
 PHONES = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000

@@ -100,7 +100,7 @@ def fill(folder: Path, name: str, size: int) -> dict[str, str]:
     """Make a database of phones; return its service's environment."""
     from preprovision_service.cli import migrate
     from preprovision_service.store import sync
-    from preprovision_service.store.tables import engine_of, open_database
+    from preprovision_service.store.connection import engine_of, open_database
 
     sessions = open_database(f"sqlite:///{folder}/{name}.sqlite", create=True)
     migrate.upgrade(engine_of(sessions))

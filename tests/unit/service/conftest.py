@@ -18,8 +18,8 @@ from preprovision_service.cli import migrate
 from preprovision_service.http import auth
 from preprovision_service.http.delivery import Delivery
 from preprovision_service.profile_cache import ProfileCache
+from preprovision_service.store.connection import engine_of, open_database
 from preprovision_service.store.sync import present, sync
-from preprovision_service.store.tables import engine_of, open_database
 
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.publisher import Publisher
@@ -89,7 +89,7 @@ def usual_app(empty_database: Path) -> Flask:
 def _forget_everything(app: Flask) -> None:
     """Empty what the application keeps in memory, as a restart does."""
     engine_of(app.extensions["sessions"]).dispose()
-    known = {"sessions", "engine", "phones", "purged", "delivery", "known_passwords", "written"}
+    known = {"sessions", "engine", "phones", "purged", "delivery", "known_passwords", "written", "reading"}
     assert set(app.extensions) <= known, f"_forget_everything must also empty {set(app.extensions) - known}"
     app.extensions.pop("known_passwords", None)
     app.extensions |= {"phones": ProfileCache(int(app.config["CACHE_SIZE"])), "purged": 0.0, "written": 0.0}

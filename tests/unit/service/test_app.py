@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from preprovision_service.app import application, read_secret
-from preprovision_service.store.tables import Base, Setting, engine_of
+from preprovision_service.store.connection import engine_of
+from preprovision_service.store.tables import Base, Setting
 
 
 def test_health(app: Flask, client: FlaskClient) -> None:

@@ -11,8 +11,9 @@ import pytest
 from flask import Flask
 from preprovision_service.domain.events.observations import read_observations
 from preprovision_service.profile_cache import NotReady, ProfileCache, ProfileMaker
+from preprovision_service.store.connection import engine_of
 from preprovision_service.store.sync import COLUMNS, REARMED, SyncError, present, sync
-from preprovision_service.store.tables import SCANS, Event, Phone, Report, Setting, Shipment, engine_of
+from preprovision_service.store.tables import SCANS, Event, Phone, Report, Setting, Shipment
 from sqlalchemy import delete, select, update
 
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import decompress

@@ -39,7 +39,8 @@ sys.path.insert(0, str(package))
 from preprovision_service import clock  # noqa: E402
 from preprovision_service.cli import migrate  # noqa: E402
 from preprovision_service.http import auth  # noqa: E402
-from preprovision_service.store.tables import Event, Operator, Phone, Report, Shipment, engine_of, open_database  # noqa: E402
+from preprovision_service.store.connection import engine_of, open_database  # noqa: E402
+from preprovision_service.store.tables import Event, Operator, Phone, Report, Shipment  # noqa: E402
 from sqlalchemy import select, update  # noqa: E402
 
 

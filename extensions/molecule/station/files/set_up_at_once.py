@@ -16,8 +16,9 @@ from typing import Any
 
 from preprovision_service.cli import migrate
 from preprovision_service.cli.accounts import set_operators
+from preprovision_service.store.connection import engine_of, open_database
 from preprovision_service.store.sync import COLUMNS, sync
-from preprovision_service.store.tables import Operator, Phone, engine_of, open_database
+from preprovision_service.store.tables import Operator, Phone
 from sqlalchemy import func, select
 
 PROCESSES = 3

@@ -17,8 +17,8 @@ from flask import Flask
 from .domain.common.durable import create_durably, write_durably
 from .http import api, board, health, provisioning
 from .settings import read_settings
+from .store.connection import Reading, engine_of, open_database
 from .store.filters import set_silent_days
-from .store.tables import open_database
 
 DEFAULTS: Mapping[str, object] = {
     "PROFILE_PATH": "/live/$MA.cfg",
@@ -56,8 +56,9 @@ def create_app(config: Mapping[str, object]) -> Flask:
     app = Flask(__package__)
     app.config.update(DEFAULTS)
     app.config.update(config)
-    app.extensions["sessions"] = open_database(str(config["DATABASE"]))
-    set_silent_days(app.extensions["sessions"], int(str(app.config["SILENT_DAYS"])))
+    sessions = app.extensions["sessions"] = open_database(str(config["DATABASE"]))
+    app.extensions["reading"] = Reading(engine_of(sessions), str(config["DATABASE"]))
+    set_silent_days(sessions, int(str(app.config["SILENT_DAYS"])))
     health.set_up(app)
     for part in (provisioning, board, api):
         app.register_blueprint(part.blueprint)

@@ -27,8 +27,9 @@ from .domain.publishing.layout import UNITS
 from .domain.publishing.publisher import Publisher
 from .domain.publishing.settings import ProfileKind, PublicationError, read_settings
 from .domain.publishing.templates import ProfileTemplate, TemplateError
+from .store.connection import identity_of
 from .store.faults import file_of
-from .store.tables import Customer, Setting, identity_of
+from .store.tables import Customer, Setting
 from .store.tables import Phone as PhoneRow
 
 _MMAP_SIZE = 1 << 28
@@ -176,10 +177,10 @@ class PhoneFinder:
         self._file = file_of(engine)
         self._query = str(_QUERY.compile(dialect=engine.dialect))
 
-    def find(self, mac: str) -> KnownPhone | None:
-        """Return the phone with this MAC address, or None; raise SQLAlchemyError."""
+    def find(self, mac: str, engine: Engine) -> KnownPhone | None:
+        """Return the phone with this MAC address, or None; raise SQLAlchemyError. *engine*: of the server to ask, if it is one."""
         if self._local is None:
-            with self._engine.connect() as connection:
+            with engine.connect() as connection:
                 return ProfileCache.find(connection, mac)
         try:
             here = identity_of(self._file)

@@ -28,8 +28,9 @@ from preprovision_service.receiving import arrivals, packing
 from preprovision_service.receiving.outcomes import Check
 from preprovision_service.station import Alert, Station
 from preprovision_service.store.batches import MILESTONES, over_time
+from preprovision_service.store.connection import engine_of
 from preprovision_service.store.filters import PAGE, Filter, set_silent_days
-from preprovision_service.store.tables import BoardSession, Event, LoginFailure, Operator, Phone, Report, Shipment, engine_of
+from preprovision_service.store.tables import BoardSession, Event, LoginFailure, Operator, Phone, Report, Shipment
 from sqlalchemy import delete, event, select, update
 from werkzeug.test import TestResponse
 

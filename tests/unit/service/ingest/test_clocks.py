@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from preprovision_service.ingest import collector as module
 from preprovision_service.ingest.collector import Collector
-from preprovision_service.store.tables import Event, Lease, Phone, open_database
+from preprovision_service.store.connection import open_database
+from preprovision_service.store.tables import Event, Lease, Phone
 from sqlalchemy import insert, select
 
 ATA, SPA, HERE = "00005e005301", "00005e005302", "192.0.2.20"

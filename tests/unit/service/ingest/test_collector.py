@@ -26,8 +26,9 @@ from preprovision_service.ingest import collector as module
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.ingest.errors import RetryLater
 from preprovision_service.ingest.omprog import BEGIN, COMMIT, OmprogSession, read_lines
+from preprovision_service.store.connection import engine_of, open_database
 from preprovision_service.store.resets import reset_values
-from preprovision_service.store.tables import Base, Event, Lease, Phone, engine_of, open_database
+from preprovision_service.store.tables import Base, Event, Lease, Phone
 from sqlalchemy import delete, insert, select, update
 
 ATA, SPA = "00005e005301", "00005e005302"

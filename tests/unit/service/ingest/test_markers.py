@@ -17,7 +17,8 @@ from preprovision_service.ingest import markers as module
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.ingest.markers import MarkerError, Markers
 from preprovision_service.ingest.omprog import BEGIN, COMMIT, OmprogSession
-from preprovision_service.store.tables import Phone, engine_of, open_database
+from preprovision_service.store.connection import engine_of, open_database
+from preprovision_service.store.tables import Phone
 from sqlalchemy import delete, event, insert, update
 
 NOW, GRACE = 1795521600000, 600

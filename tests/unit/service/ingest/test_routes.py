@@ -17,8 +17,9 @@ from preprovision_service.domain.profiles.sealing.model import Digest
 from preprovision_service.domain.profiles.sealing.openssl_enc import seal
 from preprovision_service.http import auth
 from preprovision_service.ingest.collector import Collector
+from preprovision_service.store.connection import open_database
 from preprovision_service.store.resets import reset_values
-from preprovision_service.store.tables import Event, Lease, Phone, open_database
+from preprovision_service.store.tables import Event, Lease, Phone
 from sqlalchemy import delete, select, update
 
 MAC, ADDRESS = "00005e005301", "192.0.2.20"

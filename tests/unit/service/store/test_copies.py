@@ -14,9 +14,10 @@ import pytest
 from preprovision_service.cli import database, migrate
 from preprovision_service.domain.common.database_faults import Case
 from preprovision_service.store import copies as module
+from preprovision_service.store.connection import engine_of, open_database
 from preprovision_service.store.copies import CopyError, copies, heal, make_copy
 from preprovision_service.store.faults import HEALING, explain
-from preprovision_service.store.tables import Customer, Event, engine_of, open_database
+from preprovision_service.store.tables import Customer, Event
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 

@@ -25,9 +25,9 @@ from preprovision_service.domain.common.database_faults import Case, postgresql_
 from preprovision_service.ingest import collector
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.ingest.errors import RetryLater
-from preprovision_service.store import tables
+from preprovision_service.store import connection, tables
+from preprovision_service.store.connection import open_database
 from preprovision_service.store.faults import REVISIONS
-from preprovision_service.store.tables import open_database
 from sqlalchemy import select
 
 from ansible_collections.voip.preprovision.plugins.modules import phone_table
@@ -98,6 +98,7 @@ def locked(path: Path) -> Iterator[None]:
 def of_revision(revision: str, path: Path) -> Iterator[None]:
     with sqlite3.connect(path) as changed:
         changed.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        changed.execute("UPDATE settings SET value = ? WHERE name = 'oldest_code'", (revision,))
     changed.close()
     yield
 
@@ -259,7 +260,7 @@ EVERYONE = {ALWAYS: {**READERS, **WRITERS}, WRITING: WRITERS, REVISION: OF_REVIS
 @pytest.fixture
 def path(folder: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a database that nobody waits for."""
-    monkeypatch.setattr(tables, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0)
     monkeypatch.setattr(collector, "_LOCK_SECONDS", 0)
     return shutil.copyfile(empty_database, folder / "service.sqlite")
 

@@ -11,7 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from preprovision_service import app
 from preprovision_service.cli import migrate
-from preprovision_service.store.tables import Base, engine_of, open_database
+from preprovision_service.store.connection import engine_of, open_database
+from preprovision_service.store.tables import Base
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import Engine
 

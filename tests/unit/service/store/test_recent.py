@@ -13,8 +13,9 @@ from preprovision_service.domain.events.flood import FLOOD_SECONDS, Stranger
 from preprovision_service.ingest import collector as module
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.station import read_station
+from preprovision_service.store.connection import open_database
 from preprovision_service.store.recent import read_recent
-from preprovision_service.store.tables import Phone, open_database
+from preprovision_service.store.tables import Phone
 from sqlalchemy import insert
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -17,8 +17,9 @@ from werkzeug.security import check_password_hash
 
 from ..http.auth import hash_password
 from ..settings import read_settings
+from ..store.connection import engine_of, open_database
 from ..store.faults import explained
-from ..store.tables import Operator, engine_of, open_database
+from ..store.tables import Operator
 from ..store.turns import take_turn
 
 

@@ -14,9 +14,9 @@ import syslog
 from ..clock import age, local
 from ..domain.common.database_faults import Case, describe, sqlite_case
 from ..settings import read_settings
+from ..store.connection import engine_of, open_database
 from ..store.copies import CopyError, ask_for_healing, heal, make_copy, problem_of
 from ..store.faults import file_of
-from ..store.tables import engine_of, open_database
 
 
 def check(path: str) -> int:

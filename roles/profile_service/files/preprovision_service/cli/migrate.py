@@ -10,14 +10,14 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
 from ..app import application
-from ..domain.common.database_faults import Case
 from ..http.reports import purge
 from ..settings import read_settings
+from ..store.connection import Reading, engine_of, is_away, open_database
 from ..store.copies import ask_for_healing
-from ..store.faults import HEALING, explained, fault_of_revision, file_of
-from ..store.tables import engine_of, open_database
+from ..store.faults import HEALING, explain, explained, fault_of_revision, file_of, is_newer, is_usable
 
 MIGRATIONS = Path(__file__).parents[1] / "store" / "migrations"
 
@@ -38,23 +38,32 @@ def configuration(connection: object) -> Config:
 
 def main() -> None:
     """Upgrade the tables, and delete old reports."""
-    engine = engine_of(open_database(str(read_settings()["DATABASE"]), create=True))
+    url = str(read_settings()["DATABASE"])
+    engine = engine_of(open_database(url, create=True))
     path = file_of(engine)
     if path and (not os.path.exists(path) or not os.path.getsize(path)) and ask_for_healing(path):
         # An empty one would hide that it was deleted
         sys.exit(f"the database {path} was deleted or emptied. {HEALING}")
     with explained(engine):
-        refuse_newer(engine)
-        upgrade(engine)
-        purge(application())
+        try:
+            prepare(engine)
+        except DBAPIError as error:
+            if not is_away(error) or not Reading(engine, url).read(is_usable):
+                raise
+            sys.stderr.write(f"starts with a standby: {explain(error, engine).text}\n")
+        else:
+            purge(application())
 
 
-def refuse_newer(engine: Engine) -> None:
-    """End with a sentence if the tables are of a revision that this version does not know: alembic would not say what to do."""
+def prepare(engine: Engine) -> None:
+    """Upgrade the tables. Leave newer ones that this version can use, and end with a sentence if it cannot."""
     with engine.connect() as connection:
-        fault = fault_of_revision(connection)
-    if fault and fault.case is Case.TOO_NEW:
+        newer = is_newer(connection)
+        fault = fault_of_revision(connection) if newer else None
+    if fault:
         sys.exit(fault.text)
+    if not newer:
+        upgrade(engine)
 
 
 if __name__ == "__main__":

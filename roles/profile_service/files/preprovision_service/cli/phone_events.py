@@ -27,9 +27,10 @@ from ..domain.events.evidence import Place
 from ..domain.events.observations import read_observations
 from ..domain.phones.serial_numbers import normalize_serial
 from ..settings import read_settings
+from ..store.connection import engine_of, open_database
 from ..store.faults import explained
 from ..store.sync import rearm
-from ..store.tables import Event, Lease, Phone, engine_of, open_database
+from ..store.tables import Event, Lease, Phone
 
 _ROW = (
     *("mac", "name", "serial", "model", "family", "customer", "source", "state", "since", "reason", "address", "firmware"),

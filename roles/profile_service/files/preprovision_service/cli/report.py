@@ -23,11 +23,12 @@ from ..domain.events.progress_table import State
 from ..manifest import format_csv
 from ..settings import read_settings
 from ..station import read_station
+from ..store.connection import engine_of, open_database
 from ..store.faults import explained
 from ..store.filters import Filter, set_silent_days
 from ..store.queries import Counts, HomeView, PhoneView, all_phones, count_phones, urgent_phones
 from ..store.recent import read_recent
-from ..store.tables import Customer, Phone, engine_of, open_database
+from ..store.tables import Customer, Phone
 
 COLUMNS = (
     *(

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from flask import Flask
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -22,6 +23,7 @@ from ..domain.common.redaction import redact_urls
 from ..domain.profiles.macros import expand
 from ..domain.publishing.settings import ProfileKind
 from ..profile_cache import KnownPhone, NotReady, PhoneFinder, Profile, ProfileCache
+from ..store.connection import Reading
 from ..store.faults import explain
 from .access_log import Exchange, log_exchange
 from .client import ClientIdentity
@@ -63,9 +65,9 @@ class Delivery:
 
     def __init__(self, app: Flask) -> None:
         config = app.config
-        self._engine = app.extensions["engine"]
+        self._reading: Reading = app.extensions["reading"]
         self._cache: ProfileCache = app.extensions["phones"]
-        self._finder = PhoneFinder(self._engine)
+        self._finder = PhoneFinder(self._reading.primary)
         self._open = config["PROFILE_ACCESS"] == "sealed"
         self._redirect_status = int(config["REDIRECT_STATUS"])
         self._flask = app.wsgi_app
@@ -105,12 +107,11 @@ class Delivery:
             # Before any lookup, so that a refusal does not reveal which phones exist
             return _error(403, wanted.client.refusal)
         try:
-            known = self._finder.find(wanted.mac)
-            if known is None:
-                return _error(404, "no such phone")
-            profile, reason = self._profile(known, wanted)
+            known, profile, reason = self._reading.read(lambda engine: self._look_up(engine, wanted))
         except SQLAlchemyError as error:
-            return _error(503, explain(error, self._engine).text)
+            return _error(503, explain(error, self._reading.primary).text)
+        if known is None:
+            return _error(404, "no such phone")
         if not owner and profile is None:
             return _error(404, reason)
         if not owner and profile is not None and not profile.sealed:
@@ -124,12 +125,17 @@ class Delivery:
             return _error(404 if reason == _NO_SUCH_PROFILE else 503, reason)
         return _deliver(profile)
 
-    def _profile(self, known: KnownPhone, wanted: ProfileRequest) -> tuple[Profile | None, str]:
+    def _look_up(self, engine: Engine, wanted: ProfileRequest) -> tuple[KnownPhone | None, Profile | None, str]:
+        """Return the phone and its profile, or None for what there is not, and the reason."""
+        known = self._finder.find(wanted.mac, engine)
+        return (known, *self._profile(engine, known, wanted)) if known else (None, None, "")
+
+    def _profile(self, engine: Engine, known: KnownPhone, wanted: ProfileRequest) -> tuple[Profile | None, str]:
         """Return the profile that is asked for, or None and the reason why there is none."""
         try:
             profiles = self._cache.cached(known, wanted.kind)
             if profiles is None:
-                with self._engine.connect() as connection:
+                with engine.connect() as connection:
                     profiles = self._cache.profiles(connection, known, wanted.kind)
         except NotReady as error:
             return None, str(error)

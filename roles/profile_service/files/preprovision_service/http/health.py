@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from ..domain.common.database_faults import Fault
-from ..store.faults import explain, fault_of_revision
-from ..store.tables import Setting, engine_of
+from ..domain.common.database_faults import Case, Fault
+from ..store.connection import Reading, engine_of
+from ..store.faults import explain, fault_of_revision, is_usable
+from ..store.tables import Setting
 from ..store.trial import try_to_write
 
 _SECONDS = 5
@@ -26,7 +27,10 @@ def set_up(app: Flask) -> None:
 
 
 def _health() -> Response:
-    """Report whether the database can be read and written, and contains settings; otherwise, what is wrong with it."""
+    """Report whether the database can be read and written, and contains settings; otherwise, what is wrong with it.
+
+    While it can only be read, this server may go on to take phones, so the status is 200, and the text says so.
+    """
     sessions = current_app.extensions["sessions"]
     try:
         with sessions() as session:
@@ -36,9 +40,25 @@ def _health() -> Response:
             _write_now_and_then(sessions())
     except SQLAlchemyError as error:
         fault = explain(error, engine_of(sessions))
+        if fault.case is Case.UNREACHABLE and _reads_from_standby():
+            return _reading_only(fault)
     if fault:
         return _unwell(fault)
     return Response("ok\n" if filled else "ok, but the database contains no phones yet\n", mimetype="text/plain")
+
+
+def _reads_from_standby() -> bool:
+    """Return whether a standby has the tables, so that profiles are served on while no host is primary."""
+    reading: Reading = current_app.extensions["reading"]
+    try:
+        return reading.read(is_usable) and reading.from_standby
+    except SQLAlchemyError:
+        return False
+
+
+def _reading_only(fault: Fault) -> Response:
+    current_app.logger.error("%s", fault.text)
+    return Response(f"reading only: profiles are served, reports and events wait, since {fault.text}\n", mimetype="text/plain")
 
 
 def _unwell(fault: Fault) -> Response:

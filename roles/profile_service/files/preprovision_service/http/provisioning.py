@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..domain.publishing.files import CONTENT_ENCODING
 from ..domain.publishing.settings import ProfileKind
 from ..profile_cache import ProfileCache
+from ..store.connection import engine_of
 from ..store.faults import explain
-from ..store.tables import engine_of
 from .access_log import logged
 from .client import client_identity
 from .customization import customization

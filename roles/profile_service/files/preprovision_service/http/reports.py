@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 from flask import Flask, Response, current_app, request
 from sqlalchemy import delete, insert, select
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..clock import now
@@ -19,7 +20,8 @@ from ..domain.profiles.sealing.aes128gcm import decrypt_content
 from ..domain.profiles.sealing.compression import decompress, is_compressed
 from ..domain.profiles.sealing.model import Digest, Sealing, SealingError
 from ..domain.profiles.sealing.openssl_enc import is_sealed, unseal
-from ..profile_cache import KnownPhone, NotReady
+from ..profile_cache import KnownPhone, NotReady, ProfileCache
+from ..store.connection import Reading
 from ..store.faults import explain
 from ..store.tables import Report
 from .access_log import logged, refuse
@@ -38,9 +40,14 @@ def report(mac: str, key: str = "") -> Response:
 
 def find_phone(mac: str) -> KnownPhone | None:
     """Return the phone with this MAC address, or None."""
-    with current_app.extensions["engine"].connect() as connection:
-        found: KnownPhone | None = current_app.extensions["phones"].find(connection, mac)
-    return found
+    phones: ProfileCache = current_app.extensions["phones"]
+    reading: Reading = current_app.extensions["reading"]
+
+    def find(engine: Engine) -> KnownPhone | None:
+        with engine.connect() as connection:
+            return phones.find(connection, mac)
+
+    return reading.read(find)
 
 
 def store_report(client: ClientIdentity, mac: str, known: KnownPhone | None) -> Response | None:

@@ -34,8 +34,9 @@ from ..domain.events.observations import (
 from ..domain.events.progress import entered_at, first_reached, is_proved, position_of
 from ..domain.events.progress_table import MILESTONES, State
 from ..domain.publishing.unit_files import UnitFile
+from ..store.connection import engine_of
 from ..store.faults import explain, file_of, missing_file
-from ..store.tables import OF_SCANS, SCANS, Lease, Phone, engine_of
+from ..store.tables import OF_SCANS, SCANS, Lease, Phone
 from ..store.tables import Event as StoredEvent
 from .errors import RetryLater, cause_of, is_temporary, warn
 from .leases import Leases

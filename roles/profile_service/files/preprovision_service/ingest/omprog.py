@@ -28,7 +28,7 @@ from ..domain.common.database_faults import is_full
 from ..domain.common.notify import ALIVE, notify
 from ..domain.events.evidence import Place
 from ..domain.events.log_lines import decode
-from ..store.tables import open_database
+from ..store.connection import open_database
 from .collector import KEEP, Collector
 from .dropped import COMPLETE
 from .errors import RetryLater, warn

@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..domain.common.database_faults import Case, Fault, describe, postgresql_case, sqlite_case
+from .connection import hosts_of
 from .copies import ask_for_healing
+from .tables import Setting
 
 REVISIONS = tuple(sorted(path.name[:4] for path in Path(__file__).parent.glob("migrations/versions/[0-9]*.py")))
 """The revisions of the tables that this version knows, oldest first."""
+
+OLDEST_CODE = "oldest_code"
+"""Name of the setting, and of the migrations' attribute, that says which revision a version must know to use the tables."""
 
 HEALING = "Its newest good copy will replace it; see what is lost: journalctl --identifier=preprovision-database"
 _MAX_WORDS = 200
@@ -50,7 +55,7 @@ def place(engine: Engine) -> str:
     """Return how operators know the database: its file, or its name and host, without its password."""
     if engine.dialect.name == "sqlite":
         return file_of(engine)
-    return f"{engine.url.database or ''} on {engine.url.host or engine.url.query.get('host') or 'this machine'}"
+    return f"{engine.url.database} on {', '.join(map(str, hosts_of(engine))) or 'this machine'}"
 
 
 def file_of(engine: Engine) -> str:
@@ -60,14 +65,38 @@ def file_of(engine: Engine) -> str:
 
 
 def fault_of_revision(connection: Connection) -> Fault | None:
-    """Return the fault if the tables are not of the newest revision that this version knows."""
+    """Return the fault if this version cannot use the tables: they are older than it needs, or newer without a mark that it can."""
     if not connection.dialect.has_table(connection, "alembic_version"):
         return _state(Case.DELETED, "it has no tables", connection.engine)
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision == REVISIONS[-1]:
         return None
+    is_old = revision in (*REVISIONS, None)
+    if not is_old and oldest_code(connection) in REVISIONS:
+        return None
     words = f"its tables are of revision {revision}, this version needs {REVISIONS[-1]}"
-    return _state(Case.TOO_OLD if revision in (*REVISIONS, None) else Case.TOO_NEW, words, connection.engine)
+    return _state(Case.TOO_OLD if is_old else Case.TOO_NEW, words, connection.engine)
+
+
+def is_usable(engine: Engine) -> bool:
+    """Return whether this version can use the tables."""
+    with engine.connect() as connection:
+        return fault_of_revision(connection) is None
+
+
+def is_newer(connection: Connection) -> bool:
+    """Return whether the tables are of a revision that this version does not know, so that it has nothing to migrate."""
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return False
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) not in (*REVISIONS, None)
+
+
+def oldest_code(connection: Connection) -> str | None:
+    """Return the newest revision that a version must know to use the tables, as the newest migration marked them; or None."""
+    if not connection.dialect.has_table(connection, Setting.__tablename__):
+        return None
+    found: str | None = connection.scalar(select(Setting.value).where(Setting.name == OLDEST_CODE))
+    return found
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The database's tables, and how to open it.
+"""The database's tables.
 
 Times are milliseconds since 1970 (UTC). MAC addresses are 12 lower-case hex digits. Works with SQLAlchemy 1.4, as in Debian 12,
 and 2.x.
@@ -7,17 +7,11 @@ and 2.x.
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from functools import partial
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, create_engine, event, text
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.orm import Session, declarative_base, sessionmaker
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, Text, text
+from sqlalchemy.orm import declarative_base
 
 # SQLAlchemy 1.4 has no types for these
 Base: Any = declarative_base()
@@ -28,10 +22,6 @@ SCANS = ("scanned", "packed", "returned")
 """Kinds of events that scans at the board create."""
 OF_SCANS = text(f"kind IN {SCANS}")
 """The condition that an event is one of SCANS, exactly as in its index; otherwise the index would not be used."""
-MAX_LOG_SIZE = 4 << 20
-"""Bytes that SQLite's log may keep once its content is in the database."""
-BUSY_SECONDS = 5
-"""How long to wait for others who write to SQLite."""
 
 
 class Phone(Base):
@@ -229,70 +219,3 @@ class Setting(Base):
 
     name = Column(String(64), primary_key=True)
     value = Column(Text, nullable=False)
-
-
-def open_database(url: str, create: bool = False) -> sessionmaker[Session]:
-    """Return a factory of sessions with the database at *url*, an SQLAlchemy URL.
-
-    SQLite's file must exist unless *create* is set: migrations create it, with its tables. Anyone else would make an empty one in
-    place of one that was deleted. A file that was deleted or replaced is noticed at the next transaction.
-    """
-    path = url.removeprefix("sqlite:///")
-    is_file = path != url and path not in ("", ":memory:") and "?" not in path
-    if is_file and not create:
-        url = f"sqlite:///file:{path}?mode=rw&uri=true"
-    engine = create_engine(url, future=True, pool_pre_ping=not url.startswith("sqlite"))
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-    if is_file:
-        event.listen(engine, "connect", partial(_remember_file, path))
-        event.listen(engine, "checkout", partial(_compare_file, path))
-    return sessionmaker(engine, future=True, expire_on_commit=False)
-
-
-def identity_of(path: str) -> tuple[int, int]:
-    """Return which file is at *path*; (0, 0) if there is none."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0
-    return found.st_dev, found.st_ino
-
-
-def _remember_file(path: str, _connection: object, record: Any) -> None:
-    record.info["file"] = identity_of(path)
-
-
-def _compare_file(path: str, _connection: object, record: Any, _proxy: object) -> None:
-    if record.info["file"] != identity_of(path):
-        # What is written to the old file would be lost; the pool opens the one that is there now
-        raise DisconnectionError("another file is there now")
-
-
-def _prepare_sqlite(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    _keep_a_log(cursor)
-    # A commit survives a power failure. The log grows with the largest transaction, and would stay that large
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", f"journal_size_limit={MAX_LOG_SIZE}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _keep_a_log(cursor: Any) -> None:
-    """Let readers not wait for the writer. SQLite waits for nobody while it makes a new database's log."""
-    end = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-
-
-def engine_of(sessions: sessionmaker[Session]) -> Engine:
-    """Return the engine behind *sessions*."""
-    engine: Engine = sessions.kw["bind"]
-    return engine

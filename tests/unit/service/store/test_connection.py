@@ -7,8 +7,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from preprovision_service.store import tables
-from preprovision_service.store.tables import MAX_LOG_SIZE, Customer, engine_of, open_database
+from preprovision_service.store import connection
+from preprovision_service.store.connection import MAX_LOG_SIZE, engine_of, open_database
+from preprovision_service.store.tables import Customer
 from sqlalchemy import delete, insert
 
 
@@ -41,15 +42,15 @@ class Cursor:
 
 
 def test_waits_while_another_program_makes_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(connection.time, "sleep", lambda _seconds: None)
     cursor = Cursor(3)
-    tables._keep_a_log(cursor)
+    connection._keep_a_log(cursor)
     assert cursor.refusals == 0
-    monkeypatch.setattr(tables, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(connection, "BUSY_SECONDS", 0)
     with pytest.raises(sqlite3.OperationalError):
-        tables._keep_a_log(Cursor(1000))
+        connection._keep_a_log(Cursor(1000))
 
 
 def test_other_errors_end_at_once() -> None:
     with pytest.raises(sqlite3.OperationalError):
-        tables._keep_a_log(Cursor(1, sqlite3.SQLITE_CANTOPEN))
+        connection._keep_a_log(Cursor(1, sqlite3.SQLITE_CANTOPEN))
