@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """When a published file has changed, as web servers tell: a time that follows from its content.
 
-nginx makes an ETag of a file's time and size. Servers behind one name that have the same file must give it the same ETag, or a phone
-that comes to another server fetches again what it has. When a file was written differs from server to server; its content does not.
+nginx makes an ETag of a file's time and size. Servers behind one name that have the same file must give it the same ETag, or a
+phone that comes to another server fetches again what it has. When a file was written differs from server to server.
 """
 
 from __future__ import annotations

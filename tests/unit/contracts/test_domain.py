@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "certificates": {"common", "families"},
     "events": {"common", "profiles", "families"},
     "nat": set(),
+    "fleet": set(),
     "emulator/device": {"common", "profiles", "profiles/rules", "families", "firmware", "phones", "events"},
     "emulator/fetching": {
         "common",

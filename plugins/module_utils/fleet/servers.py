@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Provisioning servers that share a name: what DNS says of it, and what keeps phones from taking one server for another.
+
+"The phone continues to process A-records until a server responds" (the vendor's chapter "Redundant Provisioning Servers"), so every
+address of the name must lead to a server that answers as the others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import combinations, groupby
+
+MAX_RECORDS = 10
+"""Of one type, that phones process; the same chapter."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A provisioning server, as its variables and the machine itself say."""
+
+    name: str
+    """In the inventory."""
+    provisioning_name: str
+    addresses: Sequence[str]
+    private_addresses: Sequence[str] = ()
+    key: str = ""
+    """File on the controller with the key of its certificate; empty if it makes its own."""
+    signed: str = ""
+    """File on the controller with its certificate; empty if it signs its own."""
+    own_addresses: Sequence[str] | None = None
+    """Addresses of the machine; None if it did not answer."""
+
+
+def faults(servers: Sequence[Server]) -> list[str]:
+    """Return a sentence on each mistake."""
+    found = [sentence for server in servers for sentence in _own_faults(server)]
+    found += _shared_addresses(servers)
+    for name, group in groupby(
+        sorted(servers, key=lambda server: server.provisioning_name), lambda server: server.provisioning_name
+    ):
+        found += _name_faults(name, list(group))
+    return found
+
+
+def _own_faults(server: Server) -> Iterator[str]:
+    if not server.addresses:
+        yield f"{server.name} has no provisioning_server_addresses; name the addresses on which phones reach it"
+    if server.own_addresses is None:
+        return
+    lacking = [address for address in (*server.addresses, *server.private_addresses) if address not in server.own_addresses]
+    if lacking:
+        yield (
+            f"{server.name} does not have {', '.join(lacking)}, only {', '.join(server.own_addresses) or 'none'}; name addresses"
+            " of the machine in provisioning_server_addresses and provisioning_server_private_addresses"
+        )
+
+
+def _shared_addresses(servers: Sequence[Server]) -> Iterator[str]:
+    for one, other in combinations(servers, 2):
+        for address in sorted({*one.addresses, *one.private_addresses} & {*other.addresses, *other.private_addresses}):
+            yield f"{one.name} and {other.name} both have the address {address}; give each server its own"
+
+
+def _name_faults(name: str, servers: Sequence[Server]) -> Iterator[str]:
+    addresses = [address for server in servers for address in server.addresses]
+    for version, kind in ((4, "A"), (6, "AAAA")):
+        count = sum(ip_address(address).version == version for address in addresses)
+        if count > MAX_RECORDS:
+            yield f"{name} would have {count} {kind} records, but phones try {MAX_RECORDS} at most; name fewer addresses"
+    if len(servers) < 2:
+        return
+    told = _enumerated([server.name for server in servers])
+    for variable, files in (
+        ("certificates_key", [server.key for server in servers]),
+        ("certificates_signed", [server.signed for server in servers]),
+    ):
+        if len(set(files)) > 1 or not files[0]:
+            thing = "key" if variable == "certificates_key" else "certificate"
+            yield (
+                f"{told} are {name} with a {thing} each, and phones would take one for another server; set {variable} to the"
+                " same file for all of them, such as in group_vars/provisioning_servers.yml"
+            )
+
+
+def record_fault(name: str, resolved: Iterable[str], servers: Sequence[Server]) -> str:
+    """Return a sentence if *name*, which leads to *resolved*, does not lead to the servers; empty if it leads nowhere yet."""
+    found, wanted = set(resolved), {address for server in servers for address in server.addresses}
+    if not found:
+        return ""
+    strange, lacking = _in_order(found - wanted), _in_order(wanted - found)
+    said = []
+    if strange:
+        said.append(f"leads to {', '.join(strange)}, which no server of the inventory has")
+    if lacking:
+        said.append(f"does not lead to {', '.join(lacking)}")
+    return f"{name} {' and '.join(said)}; correct its records, or the inventory" if said else ""
+
+
+def zone_lines(name: str, addresses: Iterable[str], ttl: int = 300) -> list[str]:
+    """Return the lines of a zone file that lead *name* to *addresses*, first IPv4, then IPv6, each in the order given.
+
+    *ttl*: seconds for which resolvers may keep them; no longer than a server may be missing.
+    """
+    parsed = [ip_address(address) for address in dict.fromkeys(addresses)]
+    ordered = sorted(parsed, key=lambda address: address.version)
+    return [f"{name.rstrip('.')}. {ttl} IN {'A' if address.version == 4 else 'AAAA'} {address}" for address in ordered]
+
+
+def _in_order(addresses: Iterable[str]) -> list[str]:
+    return [str(address) for address in sorted(map(ip_address, addresses), key=lambda address: (address.version, address.packed))]
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
