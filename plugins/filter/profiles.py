@@ -18,6 +18,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.families.model i
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import ProfileError
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.formats import FORMATS
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import ProfileKeyError, derive_key
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.keys import service_secret as derive_service_secret
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import compress as gzipped
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import decompress, is_compressed
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
@@ -99,6 +100,12 @@ def resync_timers(phones: object, servers: object = 1, resyncs_per_second: objec
     return proposed if int(str(phones)) else {}
 
 
+def service_secret(master: str) -> str:
+    """Derive the secret of the profile services; empty without a master key."""
+    with _translated():
+        return derive_service_secret(master) if master else ""
+
+
 def _text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise AnsibleFilterError(f"the {what} must be text, not {kind_of(value)}")
@@ -117,5 +124,6 @@ class FilterModule:
             "seal_profile": seal_profile,
             "unseal_profile": unseal_profile,
             "profile_key": profile_key,
+            "service_secret": service_secret,
             "resync_timers": resync_timers,
         }

@@ -24,7 +24,7 @@ options:
     required: true
   records:
     description:
-      - What to do if a name leads to other addresses than those of its servers. A name that does not resolve is none of its business.
+      - What to do if a name leads to other addresses than those of its servers. A name that does not resolve yet is accepted.
     type: str
     choices: [warn, error, ignore]
     default: warn

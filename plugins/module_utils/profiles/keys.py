@@ -47,6 +47,11 @@ def fingerprint(master: str) -> str:
     return _expand(_extracted(check_secret(master, "master key")), _FINGERPRINT)[:8].hex()
 
 
+def service_secret(master: str) -> str:
+    """Return the secret of the profile services of all servers whose phones' keys come from *master*, as 64 hexadecimal digits."""
+    return hkdf(check_secret(master, "master key").encode(), b"voip.preprovision", b"profile service secret").hex()
+
+
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int = 32) -> bytes:
     """Return the first *length* bytes, at most 32, of the output keying material of HKDF with SHA-256."""
     return _expand(_extract(secret, salt), info)[:length]

@@ -137,7 +137,12 @@ def default_filters() -> list[tuple[str, str]]:
 
 
 # On hosts without the role that provides them: no database, no firmware, and an address that check_variables asks for
-ELSEWHERE = {("profile_service_database", "''"), ("firmware_images", "[]"), ("bench_address", "''")}
+ELSEWHERE = {
+    ("profile_service_database", "''"),
+    ("phone_profiles_master_key", "omit, true"),
+    ("firmware_images", "[]"),
+    ("bench_address", "''"),
+}
 
 
 def test_default_filters_use_the_documented_defaults():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import syslog
@@ -45,6 +46,15 @@ def test_keeps_its_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(first.config["SECRET_KEY"]) == 64
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
     assert application().config["SECRET_KEY"] == first.config["SECRET_KEY"]
+
+
+def test_takes_the_secret_that_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = "of all servers that share a name"
+    (tmp_path / "config.json").write_text(json.dumps({"DATABASE": "sqlite://", "SECRET_KEY": secret}))
+    monkeypatch.setenv("PREPROVISION_SERVICE_CONFIG", str(tmp_path / "config.json"))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    assert application().config["SECRET_KEY"] == secret
+    assert not (tmp_path / "secret").exists()
 
 
 @pytest.mark.parametrize("left", [b"", b"\0" * 64, b"0123456789abcdef" * 3, b"0" * 63, b"\xff" * 64])

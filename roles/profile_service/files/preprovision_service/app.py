@@ -66,9 +66,13 @@ def create_app(config: Mapping[str, object]) -> Flask:
 
 
 def application() -> Flask:
-    """Return the application that gunicorn runs, with the settings of the station."""
+    """Return the application that gunicorn runs, with the settings of the station.
+
+    Servers that share a name are given their secret, so that an operator's session is known to all of them.
+    """
     config = read_settings()
-    config["SECRET_KEY"] = read_secret(Path(os.environ["STATE_DIRECTORY"], "secret"))
+    if "SECRET_KEY" not in config:
+        config["SECRET_KEY"] = read_secret(Path(os.environ["STATE_DIRECTORY"], "secret"))
     return create_app(config)
 
 

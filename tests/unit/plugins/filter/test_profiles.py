@@ -9,6 +9,8 @@ import traceback
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from ansible_collections.voip.preprovision.plugins.filter.profiles import (
     profile_key,
     profile_xml,
     seal_profile,
+    service_secret,
     unseal_profile,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
@@ -174,3 +177,12 @@ def test_errors_show_no_secret(call, message):
 @pytest.mark.parametrize("mac", [MAC, "00005E0053AB", "0000.5e00.53ab"])
 def test_derives_the_key(mac):
     assert profile_key(mac, KEY) == derive_key(KEY, Mac("00005e0053ab"))
+
+
+def test_the_services_secret_is_not_that_of_a_phone():
+    """HKDF by another implementation: cryptography's."""
+    derived = HKDF(hashes.SHA256(), 32, b"voip.preprovision", b"profile service secret").derive(b"a master key for tests")
+    assert service_secret("a master key for tests") == derived.hex()
+    assert service_secret("") == ""
+    with pytest.raises(AnsibleFilterError, match="the master key has 5 characters; use at least 16 random ones"):
+        service_secret("short")
