@@ -9,8 +9,8 @@ module: fleet_servers
 short_description: Check that provisioning servers can share a name
 description:
   - "Internal: the playbook C(provisioning_server) runs it before it changes a server."
-  - Refuses servers without an address or with one that their machine does not have, two servers with one address, more addresses of a
-    name than phones try, and servers of one name with different keys or certificates.
+  - Refuses servers without an address or with one that their machine does not have, two servers with one address, more addresses of
+    a name than phones try, and servers of one name with different keys or certificates.
   - Resolves the name on the controller, and says if it leads to other addresses than those of the servers.
 version_added: 0.1.0
 author:

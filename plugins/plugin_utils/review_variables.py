@@ -20,6 +20,8 @@ _VAULTED = re.compile(r"\bvault_\w+")
 _NOT_OURS = ("_", "ansible_")
 _STRUCTURED = ("list", "dict")
 _OPERATORS = "profile_service_operators"
+_BENCH_ADDRESS = "bench_address"
+_HOME_ADDRESSES = "provisioning_server_addresses"
 _DERIVED = r"\b{name} \| default\(''\)"
 """What defaults of roles contain that are derived from the variable *name*."""
 _PUBLIC = "provisioning_server_addresses"
@@ -74,7 +76,7 @@ class VariableReview:
             return
         needed = {name: option for options in self._specs.playbooks.values() for name, option in options.items()}
         for name in self._specs.roles[role]:
-            if name not in needed or self._variables.get(name) not in (None, ""):
+            if name not in needed or not self._is_lacking(name):
                 continue
             derived = re.compile(_DERIVED.format(name=name))
             lacking = [option for option in self._specs.roles[role] if self._is_derived(option, derived)]
@@ -86,6 +88,12 @@ class VariableReview:
         texts = list(_texts(self._variables.get(option)))
         is_elsewhere = bool(self._variables.get(_PUBLIC)) and any(f"{_PUBLIC} | default([])" in text for text in texts)
         return not is_elsewhere and any(map(derived.search, texts))
+
+    def _is_lacking(self, name: str) -> bool:
+        """Return whether a variable that is needed is not set; a provisioning server has no bench."""
+        if name == _BENCH_ADDRESS and self._variables.get(_HOME_ADDRESSES):
+            return False
+        return self._variables.get(name) in (None, "")
 
     def _misnamed(self) -> Iterator[tuple[str, NameFault]]:
         for name in _written(self._manager, self._variables):
@@ -102,7 +110,7 @@ class VariableReview:
 
     def _missing(self, playbook: str) -> Iterator[str]:
         for name, option in self._specs.playbooks[playbook].items():
-            if option.get("required") and self._variables.get(name) in (None, ""):
+            if option.get("required") and self._is_lacking(name):
                 what = _what_for(option)
                 yield f"{name} is missing; set it in the inventory, such as in group_vars/all/main.yml: {what}"
 
