@@ -65,7 +65,7 @@ DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/
 PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
-.PHONY: help tools station test why quick style types build/service $(PARTS) proof benchmarks clean
+.PHONY: help tools station fleet test why quick style types build/service $(PARTS) proof benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ station: $(READY) ## set up a station in a container, boot three emulated phones
 	$(MACHINE) up preprovision-station bookworm
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.site
 	$(MACHINE) run ansible-playbook -i inventories/demo voip.preprovision.check -e "check_phones={{ groups['phones'] }}"
+
+fleet: $(READY) ## set up a station, three provisioning servers and their database in containers; emulated phones at home call them
+	$(MACHINE) prepare
+	$(MACHINE) run ansible-playbook -i inventories/fleet extensions/molecule/fleet/create.yml
+	$(MACHINE) run ansible-playbook -i inventories/fleet voip.preprovision.site
+	$(MACHINE) run ansible-playbook -i inventories/fleet voip.preprovision.fleet_check -e fleet_check_client=customer -e fleet_check_name=false
 
 test: $(READY) ## run all tests: lint, unit, cores, sanity, molecule
 	@mkdir -p build; rm -f build/*.log; \
@@ -151,6 +157,7 @@ molecule: $(READY) ## converge, test and tear down stations on Debian 12 and 13,
 	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
 	$(MACHINE) run molecule test --scenario-name real_bench --no-command-borders
 	$(MACHINE) run molecule test --scenario-name roles --no-command-borders
+	$(MACHINE) run molecule test --scenario-name fleet --no-command-borders
 
 proof: $(READY) ## damage each managed file in every way, let roles die at each step of a repair, hang daemons, run each role alone
 	$(MACHINE) prepare
@@ -189,8 +196,11 @@ benchmarks: $(READY) build/service ## measure and print the speed ratios
 	$(MACHINE) run podman exec --env PYTHONPATH=/root/code preprovision-service python3 /root/board.py
 	$(MACHINE) down preprovision-service
 
-clean: ## remove the demo station and what make has built here; the cache outside the checkout stays
+clean: ## remove the demo station, the fleet and what make has built here; the cache outside the checkout stays
 	if command -v podman >/dev/null; then $(MACHINE) down preprovision-station; fi
+	if command -v podman >/dev/null && [[ -d .venv ]]; then \
+	    $(MACHINE) run ansible-playbook -i inventories/fleet extensions/molecule/fleet/destroy.yml; \
+	fi
 	rm -rf .venv .cache build
 
 .venv/complete: requirements.txt

@@ -57,6 +57,7 @@ def _server(name: str, variables: Mapping[str, Any]) -> Server:
         str(variables.get("certificates_key", "")),
         str(variables.get("certificates_signed", "")),
         own,
+        bool(variables.get("certificates_requests_folder", "")),
     )
 
 

@@ -32,6 +32,8 @@ class Server:
     """File on the controller with its certificate; empty if it signs its own."""
     own_addresses: Sequence[str] | None = None
     """Addresses of the machine; None if it did not answer."""
+    is_requesting: bool = False
+    """Whether this run fetches the request for a certificate, so that there is none yet."""
 
 
 def faults(servers: Sequence[Server]) -> list[str]:
@@ -77,7 +79,8 @@ def _name_faults(name: str, servers: Sequence[Server]) -> Iterator[str]:
         ("certificates_key", [server.key for server in servers]),
         ("certificates_signed", [server.signed for server in servers]),
     ):
-        if len(set(files)) > 1 or not files[0]:
+        awaited = variable == "certificates_signed" and all(server.is_requesting for server in servers)
+        if len(set(files)) > 1 or not (files[0] or awaited):
             thing = "key" if variable == "certificates_key" else "certificate"
             yield (
                 f"{told} are {name} with a {thing} each, and phones would take one for another server; set {variable} to the"

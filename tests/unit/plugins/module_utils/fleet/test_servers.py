@@ -28,6 +28,8 @@ def many(count: int) -> list[str]:
         [replace(ONE, key="", signed=""), replace(TWO, provisioning_name="other.example.net")],
         [replace(ONE, own_addresses=["198.51.100.11", "192.0.2.11", "2001:db8::11", "10.0.0.1"])],
         [replace(ONE, addresses=many(10))],
+        # To have their common request signed
+        [replace(server, signed="", is_requesting=True) for server in (ONE, TWO)],
         # Ten of each type
         [replace(ONE, addresses=[*many(10), *(f"2001:db8::{number}" for number in range(1, 10))])],
     ],
@@ -61,6 +63,13 @@ def test_servers_without_mistakes(servers):
         (
             [replace(ONE, addresses=many(5)), replace(TWO, addresses=[f"203.0.113.1{number}" for number in range(6)])],
             ["prov.example.net would have 11 A records, but phones try 10 at most; name fewer addresses"],
+        ),
+        (
+            [ONE, replace(TWO, signed="", is_requesting=True)],
+            [
+                "home-1 and home-2 are prov.example.net with a certificate each, and phones would take one for another server; set"
+                " certificates_signed to the same file for all of them, such as in group_vars/provisioning_servers.yml"
+            ],
         ),
         (
             [ONE, replace(TWO, key="other.pem")],
