@@ -42,7 +42,7 @@ THREADS = 8
 # Nobody may see that there is anything
 HIDDEN = ("/board", "/board/", "/board/login", "/api/phones", "/api/station", "/board/static/board.css", "/health/x")
 # Behind this address they all are, and behind that one nobody guesses
-NAT, NEIGHBOUR = "198.51.100.2", "198.51.100.3"
+NAT, NEIGHBOUR = "203.0.113.2", "203.0.113.3"
 NAT6, NEIGHBOUR6 = "2001:db8:77::2", "2001:db8:78::3"
 # Seconds for a log line to reach the journal, on a busy machine
 TIMEOUT = 30
@@ -150,6 +150,31 @@ def try_ports() -> Iterator[str]:
                 yield f"{address} has open ports {sorted(ports)}"
             if answers_datagram(address, DECOY):
                 yield f"{address} answers by UDP at a port that is not for phones"
+
+
+def try_syslog() -> Iterator[str]:
+    """Log in each way that is open, and look for the line in the file of this sender."""
+    for address in PUBLIC:
+        source, ports = (NAT6 if ":" in address else NAT), open_ports(address, iter(SYSLOG))
+        words = {f"judge {time.time_ns()} by {way}": way for way in ("udp", *(str(port) for port in sorted(ports)))}
+        if not ports:
+            continue
+        for text, way in words.items():
+            line = f"<14>{text}".encode()
+            if way == "udp":
+                with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.bind((source, 0))
+                    client.sendto(line, (address, 514))
+                continue
+            with contextlib.closing(connect(address, way == "6514", source)) as connection:
+                connection.port = int(way)
+                connection.connect()
+                connection.sock.sendall(line + b"\n")
+        log, end = Path(f"/var/log/preprovision/phones/{source}.log"), time.monotonic() + TIMEOUT
+        while (missing := [text for text in words if not log.exists() or text not in log.read_text()]) and time.monotonic() < end:
+            time.sleep(0.2)
+        print(f"{address}: received logs by {', '.join(words.values())}")
+        yield from (f"{address}: {log} does not hold {text!r}" for text in missing)
 
 
 def try_board() -> Iterator[str]:
@@ -376,7 +401,7 @@ def check_private(state: str) -> Iterator[str]:
 
 
 PHASES = {
-    "open": (try_ports, try_board, try_published),
+    "open": (try_ports, try_syslog, try_board, try_published),
     "nat": (try_nat,),
     "drained": (try_drained,),
     "closed": (try_closed,),
