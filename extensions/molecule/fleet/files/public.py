@@ -22,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 PHASE, PRIVATE, PUBLIC = sys.argv[1], sys.argv[2], sys.argv[3:]
 FOLDER = Path("/etc/preprovision/certificates")
 CURRENT = Path("/srv/preprovision/current")
+# Of this run
+AGENT = f"judge of published files {time.time_ns()}"
 UNPUBLISHED = "/service/00005e005301-00000000.cfg"
 # What phones need, and a port at which a decoy listens on all addresses
 PORTS, DECOY = {80, 443}, 8053
@@ -210,7 +213,7 @@ def try_published() -> Iterator[str]:
     try:
         for address in PUBLIC:
             for tls in (False, True):
-                sent = ask_once(address, "GET", path, tls, User_Agent="judge of published files")
+                sent = ask_once(address, "GET", path, tls, User_Agent=AGENT)
                 if sent[:2] != live[:2]:
                     yield f"{address}{path} without the service: {sent.status}, {len(sent.body)} bytes instead of {len(live.body)}"
                 again = ask_once(address, "GET", path, tls, If_None_Match=sent.headers.get("ETag", ""))
@@ -236,7 +239,7 @@ def check_log(path: str) -> Iterator[str]:
     end = time.monotonic() + TIMEOUT
     lines: list[str] = []
     while not lines and time.monotonic() < end:
-        command = ["journalctl", "--quiet", "--output=cat", "--since=-2min", "--unit=nginx", "--grep", "judge of published files"]
+        command = ["journalctl", "--quiet", "--output=cat", "--since=-2min", "--unit=nginx", "--grep", AGENT]
         lines = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True).stdout.splitlines()
         time.sleep(0.2)
     records = [json.loads(line[line.index("{") :]) for line in lines]
@@ -283,7 +286,7 @@ class Fleet:
                 folder.rmdir()
 
 
-def guess(address: str, source: str) -> tuple[collections.Counter[int], list[str]]:
+def guess(address: str, source: str, blocked: threading.Event) -> tuple[collections.Counter[int], list[str]]:
     """Guess names of phones' files in four ways over one connection."""
     statuses: collections.Counter[int] = collections.Counter()
     wrong = []
@@ -297,6 +300,8 @@ def guess(address: str, source: str) -> tuple[collections.Counter[int], list[str
                 connection.close()
                 continue
             statuses[status] += 1
+            if status == 429:
+                blocked.set()
             if status == 200 and "customization" not in path:
                 wrong.append(f"the guesser got {path}")
     return statuses, wrong
@@ -324,7 +329,9 @@ def try_nat() -> Iterator[str]:
 
 def try_behind(fleet: Fleet, address: str, source: str, neighbour: str) -> Iterator[str]:
     with concurrent.futures.ThreadPoolExecutor(THREADS + 1) as pool:
-        guesser = pool.submit(guess, address, source)
+        blocked = threading.Event()
+        guesser = pool.submit(guess, address, source, blocked)
+        blocked.wait(TIMEOUT)
         begun = time.monotonic()
         own = collections.Counter(pool.map(lambda mac: fetch_own(fleet, address, source, mac), fleet.macs))
         sealed = collections.Counter(pool.map(lambda mac: fetch_sealed(address, source, mac), fleet.macs[:SEALED]))
