@@ -90,6 +90,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
     "log_server": Footprint(
         packages=("logrotate", "rsyslog"),
+        optional_packages=("rsyslog-openssl",),
         units=("preprovision-log-bound.timer", "preprovision-log-bound.service", "preprovision-log.service"),
         services=("rsyslog.service", "syslog.socket", "logrotate.timer"),
         paths=(

@@ -22,6 +22,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 PHASE, PRIVATE, PUBLIC = sys.argv[1], sys.argv[2], sys.argv[3:]
 FOLDER = Path("/etc/preprovision/certificates")
 CURRENT = Path("/srv/preprovision/current")
+# Of this run
+AGENT = f"judge of published files {time.time_ns()}"
 UNPUBLISHED = "/service/00005e005301-00000000.cfg"
 # What phones need, and a port at which a decoy listens on all addresses
 PORTS, DECOY = {80, 443}, 8053
@@ -42,7 +45,7 @@ THREADS = 8
 # Nobody may see that there is anything
 HIDDEN = ("/board", "/board/", "/board/login", "/api/phones", "/api/station", "/board/static/board.css", "/health/x")
 # Behind this address they all are, and behind that one nobody guesses
-NAT, NEIGHBOUR = "198.51.100.2", "198.51.100.3"
+NAT, NEIGHBOUR = "203.0.113.2", "203.0.113.3"
 NAT6, NEIGHBOUR6 = "2001:db8:77::2", "2001:db8:78::3"
 # Seconds for a log line to reach the journal, on a busy machine
 TIMEOUT = 30
@@ -152,6 +155,31 @@ def try_ports() -> Iterator[str]:
                 yield f"{address} answers by UDP at a port that is not for phones"
 
 
+def try_syslog() -> Iterator[str]:
+    """Log in each way that is open, and look for the line in the file of this sender."""
+    for address in PUBLIC:
+        source, ports = (NAT6 if ":" in address else NAT), open_ports(address, iter(SYSLOG))
+        words = {f"judge {time.time_ns()} by {way}": way for way in ("udp", *(str(port) for port in sorted(ports)))}
+        if not ports:
+            continue
+        for text, way in words.items():
+            line = f"<14>{text}".encode()
+            if way == "udp":
+                with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.bind((source, 0))
+                    client.sendto(line, (address, 514))
+                continue
+            with contextlib.closing(connect(address, way == "6514", source)) as connection:
+                connection.port = int(way)
+                connection.connect()
+                connection.sock.sendall(line + b"\n")
+        log, end = Path(f"/var/log/preprovision/phones/{source}.log"), time.monotonic() + TIMEOUT
+        while (missing := [text for text in words if not log.exists() or text not in log.read_text()]) and time.monotonic() < end:
+            time.sleep(0.2)
+        print(f"{address}: received logs by {', '.join(words.values())}")
+        yield from (f"{address}: {log} does not hold {text!r}" for text in missing)
+
+
 def try_board() -> Iterator[str]:
     for address in PUBLIC:
         for tls in (False, True):
@@ -185,7 +213,7 @@ def try_published() -> Iterator[str]:
     try:
         for address in PUBLIC:
             for tls in (False, True):
-                sent = ask_once(address, "GET", path, tls, User_Agent="judge of published files")
+                sent = ask_once(address, "GET", path, tls, User_Agent=AGENT)
                 if sent[:2] != live[:2]:
                     yield f"{address}{path} without the service: {sent.status}, {len(sent.body)} bytes instead of {len(live.body)}"
                 again = ask_once(address, "GET", path, tls, If_None_Match=sent.headers.get("ETag", ""))
@@ -211,7 +239,7 @@ def check_log(path: str) -> Iterator[str]:
     end = time.monotonic() + TIMEOUT
     lines: list[str] = []
     while not lines and time.monotonic() < end:
-        command = ["journalctl", "--quiet", "--output=cat", "--since=-2min", "--unit=nginx", "--grep", "judge of published files"]
+        command = ["journalctl", "--quiet", "--output=cat", "--since=-2min", "--unit=nginx", "--grep", AGENT]
         lines = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True).stdout.splitlines()
         time.sleep(0.2)
     records = [json.loads(line[line.index("{") :]) for line in lines]
@@ -258,7 +286,7 @@ class Fleet:
                 folder.rmdir()
 
 
-def guess(address: str, source: str) -> tuple[collections.Counter[int], list[str]]:
+def guess(address: str, source: str, blocked: threading.Event) -> tuple[collections.Counter[int], list[str]]:
     """Guess names of phones' files in four ways over one connection."""
     statuses: collections.Counter[int] = collections.Counter()
     wrong = []
@@ -272,6 +300,8 @@ def guess(address: str, source: str) -> tuple[collections.Counter[int], list[str
                 connection.close()
                 continue
             statuses[status] += 1
+            if status == 429:
+                blocked.set()
             if status == 200 and "customization" not in path:
                 wrong.append(f"the guesser got {path}")
     return statuses, wrong
@@ -299,7 +329,9 @@ def try_nat() -> Iterator[str]:
 
 def try_behind(fleet: Fleet, address: str, source: str, neighbour: str) -> Iterator[str]:
     with concurrent.futures.ThreadPoolExecutor(THREADS + 1) as pool:
-        guesser = pool.submit(guess, address, source)
+        blocked = threading.Event()
+        guesser = pool.submit(guess, address, source, blocked)
+        blocked.wait(TIMEOUT)
         begun = time.monotonic()
         own = collections.Counter(pool.map(lambda mac: fetch_own(fleet, address, source, mac), fleet.macs))
         sealed = collections.Counter(pool.map(lambda mac: fetch_sealed(address, source, mac), fleet.macs[:SEALED]))
@@ -376,7 +408,7 @@ def check_private(state: str) -> Iterator[str]:
 
 
 PHASES = {
-    "open": (try_ports, try_board, try_published),
+    "open": (try_ports, try_syslog, try_board, try_published),
     "nat": (try_nat,),
     "drained": (try_drained,),
     "closed": (try_closed,),

@@ -33,7 +33,8 @@ def bound_sockets(pid: int, address: str, port: int) -> dict[int, socket.socket]
                 os.close(copy)
                 continue
             copied = socket.socket(fileno=copy)
-            wanted = copied.family == socket.AF_INET and copied.getsockname() == (address, port)
+            is_ip = copied.family in (socket.AF_INET, socket.AF_INET6)
+            wanted = is_ip and copied.getsockname()[:2] == (address, port)
             if wanted and copied.type not in found:
                 found[copied.type] = copied
             else:
