@@ -2,6 +2,7 @@
 # Needs git, make, python3 and root on Debian 12 or 13; fetches the rest itself.
 
 SHELL := /bin/bash
+COMMA := ,
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,7 +26,12 @@ SANITY := build/ansible_collections/voip/preprovision
 # The home that ansible-test sees: its virtual environments, what it runs first in each (the pip that Python brings along, in
 # place of one from its own download site), and the settings of the caller's pip, which it hides from its own
 SANITY_HOME := $(PREPROVISION_CACHE)/sanity
-PARTS := lint unit cores sanity molecule
+# Lanes of parts that run at the same time: each waits for one process most of the time, and none measures anything. Unit tests occupy every
+# core, and the scenario station has tests that a busy machine would disturb, so these have the machine to themselves
+LANES := lint,cores,sanity teardown,roles real_bench,fleet_test
+ALONE := unit station_test
+PARTS := $(subst $(COMMA), ,$(LANES)) $(ALONE)
+SCENARIOS := teardown roles real_bench
 READY := .venv/complete .cache/collections/complete
 WHEELS := $(PREPROVISION_CACHE)/wheels
 WHEEL = $(shell sed -n 's/^ansible==\([^ ]*\).*/ansible-\1/p' requirements-collections.txt)
@@ -65,7 +71,7 @@ DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/
 PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
-.PHONY: help tools station fleet test why quick style types build/service $(PARTS) proof benchmarks clean
+.PHONY: help tools station fleet test why quick style types build/service $(PARTS) molecule proof benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,20 +91,28 @@ fleet: $(READY) ## set up a station, three provisioning servers and their databa
 	$(MACHINE) run ansible-playbook -i inventories/fleet voip.preprovision.fleet_check -e fleet_check_client=customer -e fleet_check_name=false
 
 test: $(READY) ## run all tests: lint, unit, cores, sanity, molecule
-	@mkdir -p build; rm -f build/*.log; \
+	@mkdir -p build; rm -f build/*.log build/*.result; \
+	at_once() { local text; text=$$(cat); { flock 9; printf '%s\n' "$$text"; } 9>build/printing; }; \
+	run_part() { \
+	    local start=$$SECONDS result=passed; \
+	    { printf '\n== %s\n' $$1; $(MAKE) --no-print-directory $$1 2>&1; } | tee build/$$1.log | $$2 || result=failed; \
+	    echo $$result $$((SECONDS - start)) >build/$$1.result; \
+	}; \
+	for lane in $(LANES); do for part in $${lane//,/ }; do run_part $$part at_once; done & done; \
+	wait; \
+	for part in $(ALONE); do run_part $$part cat; done; \
 	table= passed=0 failed=0; \
 	for part in $(PARTS); do \
-	    printf '\n== %s\n' $$part; \
-	    start=$$SECONDS good=1 bad=0; \
-	    $(MAKE) --no-print-directory $$part 2>&1 | tee build/$$part.log || good=0 bad=1; \
-	    printf -v table '%s%-10s%-8s%5d s\n' "$$table" $$part $$( ((bad)) && echo failed || echo passed) $$((SECONDS - start)); \
+	    read -r result seconds <build/$$part.result; \
+	    printf -v table '%s%-13s%-8s%5d s\n' "$$table" $$part $$result $$seconds; \
+	    good=$$([[ $$result = passed ]] && echo 1 || echo 0); bad=$$((1 - good)); \
 	    if [[ $$part = unit ]]; then read -r good bad < <(awk "$$COUNT" build/unit.log); fi; \
 	    ((passed += good, failed += bad)) || true; \
 	done; \
 	printf '\n'; \
-	((failed == 0)) || $(MAKE) --no-print-directory why; \
-	printf '%s%d passed, %d failed\n' "$$table" $$passed $$failed; \
-	[[ $$table != *failed* ]]
+	[[ $$table != *failed* ]] && ((failed == 0)) || $(MAKE) --no-print-directory why; \
+	printf '%sin all %15d s\n%d passed, %d failed\n' "$$table" $$SECONDS $$passed $$failed; \
+	[[ $$table != *failed* ]] && ((failed == 0))
 
 why: ## show why the last test run failed
 	@for part in $(PARTS); do \
@@ -151,13 +165,11 @@ sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	cd $(SANITY) && HOME=$(SANITY_HOME) \
 	    ansible-test sanity --local --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-molecule: $(READY) ## converge, test and tear down stations on Debian 12 and 13, with emulated phones
+molecule: station_test fleet_test $(SCENARIOS) ## converge, test and tear down stations on Debian 12 and 13, with emulated phones
+
+station_test fleet_test $(SCENARIOS): $(READY)
 	$(MACHINE) prepare
-	$(MACHINE) run molecule test --scenario-name station --no-command-borders
-	$(MACHINE) run molecule test --scenario-name teardown --no-command-borders
-	$(MACHINE) run molecule test --scenario-name real_bench --no-command-borders
-	$(MACHINE) run molecule test --scenario-name roles --no-command-borders
-	$(MACHINE) run molecule test --scenario-name fleet --no-command-borders
+	$(MACHINE) run molecule test --scenario-name $(@:_test=) --no-command-borders
 
 proof: $(READY) ## damage each managed file in every way, let roles die at each step of a repair, hang daemons, run each role alone
 	$(MACHINE) prepare
