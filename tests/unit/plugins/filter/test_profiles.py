@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.voip.preprovision.plugins.filter.profiles import (
     profile_key,
     profile_xml,
+    resync_timers,
     seal_profile,
     unseal_profile,
 )
@@ -174,3 +175,30 @@ def test_errors_show_no_secret(call, message):
 @pytest.mark.parametrize("mac", [MAC, "00005E0053AB", "0000.5e00.53ab"])
 def test_derives_the_key(mac):
     assert profile_key(mac, KEY) == derive_key(KEY, Mac("00005e0053ab"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # The role's default: phones keep what they have
+        ((0, 3, 300), {}),
+        (("0",), {}),
+        ((800, 3, 300), {"Resync_Random_Delay": 2, "Resync_Periodic": "86400", "Resync_Error_Retry_Delay": "3600"}),
+        (
+            ("100000", "3"),
+            {
+                "Resync_Random_Delay": 17,
+                "Resync_Periodic": "43200+86400,86400+3600",
+                "Resync_Error_Retry_Delay": "900+900,1800+1800,3600+3600,7200+7200,14400+14400,28800+28800",
+            },
+        ),
+    ],
+)
+def test_proposes_timers(arguments, expected):
+    assert resync_timers(*arguments) == expected
+
+
+def test_names_a_number_that_no_fleet_has():
+    message = "the number of phones is 'many'; it must be a whole number between 0 and 1000000000"
+    with pytest.raises(AnsibleFilterError, match=re.escape(message)):
+        resync_timers("many")
