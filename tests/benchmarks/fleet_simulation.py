@@ -117,8 +117,8 @@ class Result:
 # -- each phone for itself
 
 
-class _Server:
-    """One server: a queue in order of arrival."""
+class ServerQueue:
+    """One server, which handles requests in the order of their arrival."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
@@ -159,7 +159,7 @@ class _Phone:
 def simulate_phones(phones: int, timers: Timers, servers: Servers, until: float, seed: int = 1) -> Result:
     """Follow each phone until *until* seconds."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    queues = [_Server(servers) for _number in range(servers.count)]
+    queues = [ServerQueue(servers) for _number in range(servers.count)]
     addresses = [*range(servers.count + servers.silent)]
     result = Result(phones)
     events = [(rng.uniform(0, timers.random_delay), number) for number in range(phones)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import fmean
 
 import pytest
-from fleet_simulation import FACTORY, Servers, Timers, least_servers, plan, proposed, simulate_counts, simulate_phones
+from fleet_simulation import FACTORY, ServerQueue, Servers, Timers, least_servers, plan, proposed, simulate_counts, simulate_phones
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,13 +59,13 @@ def test_two_phones_by_hand():
     assert result.done == {0.5: 1.0, 0.99: 12.5, 1.0: 12.5}
 
 
-def test_abandoned_requests_delay_others():
-    """The fourth phone is answered in time only if those before it, which give up, cost little."""
-    timers = Timers(random_delay=0.0, periodic=(Delay(0),), error_retry=(Delay(0),), timeout=1.5)
-    for abandoned, answered in ((0.0, 1), (0.25, 1), (1.0, 1)):
-        result = simulate_phones(4, timers, Servers(cores=1.0, cost=1.0, abandoned_cost=abandoned), 100)
-        assert (result.answered, result.unanswered) == (answered, 4 - answered)
-        assert result.cpu == 1.0 + 3 * abandoned
+@pytest.mark.parametrize(("abandoned", "expected"), [(0.25, ("answered", 2.25)), (1.0, ("unanswered", 2.5))])
+def test_abandoned_requests_delay_others(abandoned, expected):
+    server = ServerQueue(Servers(cores=1.0, cost=1.0, abandoned_cost=abandoned))
+    assert server.request(0.0, 1.5) == ("answered", 1.0)
+    # It would have its answer after 2 seconds
+    assert server.request(0.0, 1.5) == ("unanswered", 1.5)
+    assert server.request(1.0, 1.5) == expected
 
 
 def test_a_503_is_no_reason_to_ask_the_next_address():
