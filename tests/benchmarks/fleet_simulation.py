@@ -77,7 +77,7 @@ class Servers:
     refusal_cost: float = 0.0015
     """CPU seconds of a 503: by HTTPS it costs the same handshake."""
     abandoned_cost: float = 0.001
-    """CPU seconds of a request whose phone gives up: the handshake's second half would need the phone."""
+    """CPU seconds of a request whose phone gives up. The second half of a handshake needs the phone; it may still be there."""
     limit: float = math.inf
     """Requests that one server holds at a time; it answers 503 to others."""
     closed_until: float = 0.0
@@ -424,9 +424,9 @@ def least_servers(phones: int, target: float, servers: Servers) -> tuple[int, Re
         count += 1
 
 
-def plan(cost: float, abandoned: float, cores: float = 2.0) -> Iterator[str]:
-    """Yield a table of the servers that fleets need. *cost*: CPU seconds of a resync; *abandoned*: of one that came too late."""
-    server = Servers(cores=cores, cost=cost, refusal_cost=cost, abandoned_cost=abandoned)
+def plan(cost: float, cores: float = 2.0) -> Iterator[str]:
+    """Yield a table of the servers that fleets need. *cost*: CPU seconds of a resync, whatever comes of it."""
+    server = Servers(cores=cores, cost=cost, refusal_cost=cost, abandoned_cost=cost)
     yield f"\nOne server of {cores:g} cores: {cores / cost:.0f} resyncs per second at {1000 * cost:.2f} ms of CPU time each\n"
     yield f"| {' | '.join(COLUMNS)} |"
     yield "| ---: " * len(COLUMNS) + "|"
@@ -457,10 +457,9 @@ def _seconds(value: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--cost", type=float, default=1.7, help="CPU milliseconds of a resync, as home.py measures them")
-    parser.add_argument("--abandoned", type=float, default=0.5, help="CPU milliseconds of one whose phone has given up")
     parser.add_argument("--cores", type=float, default=2.0, help="cores of a server")
     options = parser.parse_args()
-    for line in plan(options.cost / 1000, options.abandoned / 1000, options.cores):
+    for line in plan(options.cost / 1000, options.cores):
         print(line, flush=True)
 
 

@@ -26,7 +26,6 @@ from morning import MACHINE, PROJECT, play
 
 NAME = "preprovision-home"
 FULL = "HTTPS with certificate, TLS 1.3, full handshake"
-ABANDONED = "HTTPS, abandoned before its turn"
 PARTS = ("server", "swarm")
 SETTINGS = {
     "ansible_host": NAME,
@@ -42,7 +41,7 @@ HERDS: Sequence[dict[str, Any]] = [
     {"phones": 400, "random_delay": 1, "error_retry": "20+20", "servers": 2, "share": 0.02, "seconds": 150},
     {"phones": 400, "random_delay": 1, "error_retry": "20+20", "servers": 1, "share": 0.05, "drained": 30, "seconds": 150},
 ]
-SEEDS = range(1, 8)
+REPEATS, SEEDS = 2, range(1, 8)
 
 
 def on_machine(*argv: str) -> str:
@@ -73,50 +72,67 @@ def set_up() -> None:
     subprocess.run(["podman", "cp", str(PROJECT / "plugins/module_utils"), f"{NAME}:/root/benchmarks/domain"], check=True)
 
 
-def simulated(swarm: dict[str, Any], cost: float, abandoned: float) -> list[Result]:
+def simulated(swarm: dict[str, Any], cost: float) -> list[Result]:
     """Return what the simulation says about a swarm, for several seeds."""
     timers = Timers.of_parameters(swarm["random_delay"], "86400", swarm["error_retry"], timeout=10.0)
-    servers = Servers(
-        count=swarm["servers"],
-        cores=swarm["share"],
-        cost=cost,
-        refusal_cost=cost,
-        abandoned_cost=abandoned,
-        draining_until=swarm.get("drained", 0.0),
-    )
+    # What a request costs whose phone gives up is between half a handshake and all of it; it is counted in full
+    costs = dict.fromkeys(("cost", "refusal_cost", "abandoned_cost"), cost)
+    servers = Servers(count=swarm["servers"], cores=swarm["share"], draining_until=swarm.get("drained", 0.0), **costs)
     return [simulate_phones(swarm["phones"], timers, servers, swarm["seconds"], seed) for seed in SEEDS]
 
 
-def compare(swarms: Sequence[dict[str, Any]], abandoned: float) -> Iterator[str]:
-    """Yield a table of measured and simulated herds; the first swarm tells the cost of a resync."""
-    patient, *herds = swarms
-    cost = patient["cpu"] / patient["outcomes"]["200"]
-    yield f"One resync: {1000 * cost:.2f} ms of nginx's CPU time; an abandoned one {1000 * abandoned:.2f} ms\n"
-    yield "| swarm | figure | measured | simulated | error | simulated, least and most |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: |"
-    for found in herds:
-        swarm = found["swarm"]
-        results = simulated(swarm, cost, abandoned)
+def compare(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield a table of measured and simulated herds; the patient phones tell the cost of a resync."""
+    patient = [one for one in found if one["swarm"] == PATIENT]
+    cost = statistics.median(one["cpu"] / one["outcomes"]["200"] for one in patient)
+    yield f"\nOne resync: {1000 * cost:.2f} ms of nginx's CPU time\n"
+    yield "| swarm | figure | measured | simulated | error |"
+    yield "| --- | --- | ---: | ---: | ---: |"
+    for swarm in HERDS:
+        measured = [_figures(one) for one in found if one["swarm"] == swarm]
+        expected = [_simulated_figures(result) for result in simulated(swarm, cost)]
         drained = f", 503 for {swarm['drained']} s" if swarm.get("drained") else ""
-        what = f"{swarm['phones']} phones, {swarm['servers']} server(s) of {swarm['share'] / cost:.1f}/s{drained}"
-        for figure, measured, values in _figures(found, results):
-            middle = statistics.median(values)
-            error = f"{100 * (middle / measured - 1):+.0f} %" if measured else ""
-            yield f"| {what} | {figure} | {measured:.1f} | {middle:.1f} | {error} | {min(values):.1f} to {max(values):.1f} |"
+        what = f"{swarm['phones']} phones, {swarm['servers']} × {swarm['share'] / cost:.1f}/s{drained}"
+        for figure in measured[0]:
+            ours, theirs = ([one[figure] for one in many] for many in (measured, expected))
+            middle, other = statistics.median(ours), statistics.median(theirs)
+            error = f"{100 * (other / middle - 1):+.0f} %" if middle else ""
+            yield f"| {what} | {figure} | {_range(ours)} | {_range(theirs)} | {error} |"
             what = ""
 
 
-def _figures(found: dict[str, Any], results: Sequence[Result]) -> Iterator[tuple[str, float, list[float]]]:
-    """Yield name, measured value and simulated values."""
+def _range(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.4g} ({min(values):.4g} to {max(values):.4g})"
+
+
+def _figures(found: dict[str, Any]) -> dict[str, float]:
     firsts, outcomes = sorted(found["firsts"]), found["outcomes"]
-    for share in SHARES:
-        known = firsts[max(0, round(share * len(firsts)) - 1)]
-        yield f"{share:.0%} have an answer after, s", known, [result.done[share] for result in results]
-    unanswered = sum(number for status, number in outcomes.items() if not status.isdigit())
-    yield "requests", len(found["requests"]), [result.requests for result in results]
-    yield "without an answer in time", unanswered, [result.unanswered for result in results]
-    yield "503", outcomes.get("503", 0), [result.refused for result in results]
-    yield "CPU s of the servers", found["cpu"], [result.cpu for result in results]
+    return {
+        **{_answered(share): firsts[max(0, round(share * len(firsts)) - 1)] for share in SHARES},
+        "requests": len(found["requests"]),
+        "without an answer in time": sum(number for status, number in outcomes.items() if not status.isdigit()),
+        "503": outcomes.get("503", 0),
+        "CPU seconds of the servers": found["cpu"],
+    }
+
+
+def _simulated_figures(result: Result) -> dict[str, float]:
+    return {
+        **{_answered(share): result.done[share] for share in SHARES},
+        "requests": result.requests,
+        "without an answer in time": result.unanswered,
+        "503": result.refused,
+        "CPU seconds of the servers": result.cpu,
+    }
+
+
+def _answered(share: float) -> str:
+    return f"{share:.0%} have an answer after, s"
+
+
+def full_cost(turns: Sequence[dict[str, Any]]) -> float:
+    """Return the CPU seconds of one request, with all that follows from it."""
+    return statistics.median((turn["nginx"] + turn["service"] + turn["logs"]) / turn["number"] for turn in turns)
 
 
 def main() -> int:
@@ -133,28 +149,23 @@ def main() -> int:
     folder = options.result or Path(tempfile.mkdtemp(prefix="home-"))
     try:
         set_up()
-        costs = ["python3", "home_server.py", "--rounds", options.rounds, "--seconds", options.seconds, "--result", "server.json"]
-        on_machine(*costs, *(() if "server" in chosen else ("--only", "abandoned")))
-        turns = json.loads(on_machine("cat", "server.json"))["turns"]
-        cost = {what: statistics.median(_whole(turn) / turn["number"] for turn in found) for what, found in turns.items()}
-        if "swarm" in chosen:
-            text = on_machine("python3", "home_swarm.py", json.dumps([PATIENT, *HERDS]))
-            (folder / "swarms.jsonl").write_text(text)
-            swarms = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-            print("\n".join(compare(swarms, cost[ABANDONED])), flush=True)
         if "server" in chosen:
-            (folder / "server.json").write_text(json.dumps(turns))
-            print("\n".join(plan(cost[FULL], cost[ABANDONED])), flush=True)
+            on_machine(
+                "python3", "home_server.py", "--rounds", options.rounds, "--seconds", options.seconds, "--result", "server.json"
+            )
+            text = on_machine("cat", "server.json")
+            (folder / "server.json").write_text(text)
+            print("\n".join(plan(full_cost(json.loads(text)["turns"][FULL]))), flush=True)
+        if "swarm" in chosen:
+            text = on_machine("python3", "home_swarm.py", json.dumps([PATIENT, *HERDS] * REPEATS))
+            (folder / "swarms.jsonl").write_text(text)
+            print("\n".join(compare([json.loads(line) for line in text.splitlines() if line.startswith("{")])), flush=True)
     finally:
         if not options.result:
             shutil.rmtree(folder)
         if not options.keep:
             subprocess.run([MACHINE, "down", NAME], check=True)
     return 0
-
-
-def _whole(turn: dict[str, Any]) -> float:
-    return float(turn["nginx"] + turn["service"] + turn["logs"])
 
 
 if __name__ == "__main__":
