@@ -187,6 +187,7 @@ benchmarks: $(READY) build/service ## measure and print the speed ratios
 	python tests/benchmarks/profiles.py
 	$(MACHINE) run python tests/benchmarks/site.py
 	$(MACHINE) run python tests/benchmarks/morning.py
+	$(MACHINE) run python tests/benchmarks/home.py
 	$(MACHINE) up preprovision-events bookworm
 	$(MACHINE) run ansible-playbook -i inventories/demo -e ansible_host=preprovision-events voip.preprovision.site >/dev/null
 	$(MACHINE) run python tests/benchmarks/events.py preprovision-events

@@ -15,14 +15,15 @@ for 10^3. A test compares them. All servers of a fleet are alike, so the second 
 
 from __future__ import annotations
 
+import argparse
 import heapq
 import math
 import random
 import sys
 from array import array
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.resync.
     Delay,
     parse_delays,
 )
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.resync_timers import propose_timers
 
 DAY = 86400.0
 SHARES = (0.5, 0.99, 1.0)
@@ -75,11 +77,13 @@ class Servers:
     refusal_cost: float = 0.0015
     """CPU seconds of a 503: by HTTPS it costs the same handshake."""
     abandoned_cost: float = 0.001
-    """CPU seconds of a request whose phone has given up before its turn."""
+    """CPU seconds of a request whose phone gives up. The second half of a handshake needs the phone; it may still be there."""
     limit: float = math.inf
     """Requests that one server holds at a time; it answers 503 to others."""
     closed_until: float = 0.0
     """Seconds after the start until which all of them drop packets."""
+    draining_until: float = 0.0
+    """Seconds after the start until which all of them answer 503."""
 
     @property
     def capacity(self) -> float:
@@ -113,8 +117,8 @@ class Result:
 # -- each phone for itself
 
 
-class _Server:
-    """One server: a queue in order of arrival."""
+class ServerQueue:
+    """One server, which handles requests in the order of their arrival."""
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
@@ -129,11 +133,11 @@ class _Server:
             return "unanswered", now + timeout
         while self._leaving and self._leaving[0] <= now:
             self._leaving.popleft()
-        refused = len(self._leaving) >= servers.limit
+        refused = now < servers.draining_until or len(self._leaving) >= servers.limit
         cost = servers.refusal_cost if refused else servers.cost
         start = max(now, self._free_at)
         late = start + cost / servers.cores > now + timeout
-        if late and start > now + timeout:
+        if late:
             cost = servers.abandoned_cost
         self._free_at = start + cost / servers.cores
         self.cpu += cost
@@ -155,7 +159,7 @@ class _Phone:
 def simulate_phones(phones: int, timers: Timers, servers: Servers, until: float, seed: int = 1) -> Result:
     """Follow each phone until *until* seconds."""
     rng = random.Random(seed)  # noqa: S311 - no secret
-    queues = [_Server(servers) for _number in range(servers.count)]
+    queues = [ServerQueue(servers) for _number in range(servers.count)]
     addresses = [*range(servers.count + servers.silent)]
     result = Result(phones)
     events = [(rng.uniform(0, timers.random_delay), number) for number in range(phones)]
@@ -306,10 +310,12 @@ class _Counts:
         waiting = self._work / servers.cores
         accepted = min(each, max(0.0, servers.limit - self._held + self._step * servers.cores / servers.cost))
         share = accepted / each if each else 1.0
+        if now < servers.draining_until:
+            share = 0.0
         # Half of what comes in this step is before a request; half of the step has passed
         wait = max(0.0, waiting + each * servers.cost / servers.cores / 2 - self._step / 2)
         late = wait + servers.cost / servers.cores > timeout
-        cost = servers.abandoned_cost if wait > timeout else share * servers.cost + (1 - share) * servers.refusal_cost
+        cost = servers.abandoned_cost if late else share * servers.cost + (1 - share) * servers.refusal_cost
         self._result.cpu += total * cost
         self._advance(each, each * cost)
         known = now + self._step / 2 + wait + servers.cost / servers.cores
@@ -376,3 +382,86 @@ def simulate_counts(phones: int, timers: Timers, servers: Servers, until: float,
     if step > timers.timeout / 4:
         raise ValueError(f"the step of {step} s is longer than a quarter of the timeout of {timers.timeout} s")
     return _Counts(phones, timers, servers, until, step).run()
+
+
+# -- how many servers a fleet needs
+
+FLEETS = (10**4, 10**5, 10**6, 10**7)
+TARGETS = (900, 3600)
+"""Seconds within which all phones must have an answer after a power cut, with one server down."""
+FACTORY = Timers.of_parameters(2, "86400", "3600")
+"""What preprovision profiles set, and factory-new phones of most families have."""
+COLUMNS = (
+    "phones",
+    "all answered within, s",
+    "servers, one of them down",
+    "Resync_Random_Delay",
+    "all answered after, s",
+    "failed resyncs",
+    "most per second and server",
+    "of each server, daily",
+    "default timers: 99 % answered after, s",
+    "failed resyncs",
+)
+
+
+def proposed(phones: int, servers: int, rate: int) -> tuple[int, Timers]:
+    """Return Resync_Random_Delay, and all timers that the role proposes."""
+    timers = propose_timers(phones, servers, rate)
+    return timers.random_delay, Timers.of_parameters(timers.random_delay, timers.periodic, timers.error_retry_delay)
+
+
+def least_servers(phones: int, target: float, servers: Servers) -> tuple[int, Result]:
+    """Return how many servers are enough, with the first one down, and what happens then."""
+    rate = int(servers.cores / servers.cost)
+    # Half of what the others can do, see propose_timers(), is the most that a herd may need
+    count = 1 + max(1, math.floor(phones / (rate * target)))
+    while True:
+        _delay, timers = proposed(phones, count, rate)
+        result = simulate_counts(phones, timers, replace(servers, count=count - 1, silent=1), 2 * target)
+        if result.done[1.0] <= target and result.failed < 1:
+            return count, result
+        count += 1
+
+
+def plan(cost: float, cores: float = 2.0) -> Iterator[str]:
+    """Yield a table of the servers that fleets need. *cost*: CPU seconds of a resync, whatever comes of it."""
+    server = Servers(cores=cores, cost=cost, refusal_cost=cost, abandoned_cost=cost)
+    yield f"\nOne server of {cores:g} cores: {cores / cost:.0f} resyncs per second at {1000 * cost:.2f} ms of CPU time each\n"
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "| ---: " * len(COLUMNS) + "|"
+    for phones in FLEETS:
+        for target in TARGETS:
+            count, result = least_servers(phones, target, server)
+            others = replace(server, count=count - 1, silent=1)
+            default = simulate_counts(phones, FACTORY, others, 12 * 3600.0, 1.0)
+            cells = (
+                f"{phones:,}",
+                f"{target}",
+                f"{count}",
+                f"{proposed(phones, count, int(cores / cost))[0]}",
+                f"{result.done[1.0]:.0f}",
+                f"{result.failed:.0f}",
+                f"{result.peak / count:.0f}",
+                f"{100 * phones / DAY * cost / cores / (count - 1):.1f} %",
+                _seconds(default.done[0.99]),
+                f"{default.failed:,.0f}",
+            )
+            yield f"| {' | '.join(cells)} |"
+
+
+def _seconds(value: float) -> str:
+    return "not within 12 hours" if math.isinf(value) else f"{value:,.0f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--cost", type=float, default=1.7, help="CPU milliseconds of a resync, as home.py measures them")
+    parser.add_argument("--cores", type=float, default=2.0, help="cores of a server")
+    options = parser.parse_args()
+    for line in plan(options.cost / 1000, options.cores):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

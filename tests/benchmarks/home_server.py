@@ -35,6 +35,8 @@ MAX_WAIT = 60.0
 """Seconds until it must be."""
 PARTS = ("nginx", "service", "logs")
 COLUMNS = ("resync", "number", "CPU ms: nginx", "service", "journal, logs, events", "all", "ratio", "per second, 2 cores")
+HELD = 2000
+"""Idle connections; Debian's nginx takes 768 for each core."""
 ABANDONED = 200
 """Connections that nobody waits for; the kernel's backlog of nginx holds 511."""
 
@@ -179,6 +181,33 @@ def abandon() -> tuple[int, float, dict[str, int]]:
     return ABANDONED, time.monotonic() - start, {}
 
 
+def hold_connections() -> dict[str, int]:
+    """Hold idle connections, more than nginx takes; return how many it closed, and what became of phones that came meanwhile."""
+    return dict(json.loads(run(*INSIDE, "python3", "-c", HOLDER.replace("STATION", STATION).replace("HELD", str(HELD)))))
+
+
+HOLDER = """
+import collections, json, resource, select, socket, ssl, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (HELD + 100, HELD + 100))
+held = [socket.create_connection(("STATION", 443), timeout=5) for _number in range(HELD)]
+time.sleep(2)
+poll = select.poll()
+for opened in held:
+    poll.register(opened, select.POLLIN)
+found = collections.Counter(held=HELD, closed=len(poll.poll(0)))
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+for _number in range(20):
+    try:
+        with socket.create_connection(("STATION", 443), timeout=5) as opened, context.wrap_socket(opened) as secured:
+            secured.sendall(b"GET /spa504G.cfg HTTP/1.0\\r\\n\\r\\n")
+            found["answered"] += secured.recv(100).startswith(b"HTTP/1.1 200")
+    except (OSError, ssl.SSLError) as error:
+        found[type(error).__name__] += 1
+print(json.dumps(found))
+"""
+
+
 def ways(seconds: int) -> dict[str, dict[str, Load]]:
     """Return part -> what -> the load."""
     file = next(Path("/srv/preprovision/current/open/service").glob(f"{MAC}-*.cfg"))
@@ -195,7 +224,7 @@ def ways(seconds: int) -> dict[str, dict[str, Load]]:
             "HTTPS with certificate, TLS 1.2, full handshake": lambda: s_time(static, seconds, "-new", "-tls1_2", size=size),
             "HTTPS with certificate, TLS 1.3, full handshake": lambda: s_time(static, seconds, "-new", "-tls1_3", size=size),
             "HTTPS with certificate, TLS 1.2, resumed": lambda: s_time(static, seconds, "-reuse", "-tls1_2", size=size),
-            "HTTPS, TLS 1.2, abandoned before its turn": abandon,
+            "HTTPS, abandoned before its turn": abandon,
         },
         "service": {
             "HTTP, live profile": lambda: wrk(http + live, seconds),
@@ -221,19 +250,18 @@ def without_service() -> Iterator[None]:
         run("systemctl", "start", "preprovision-service")
 
 
-def measure(seconds: int, rounds: int) -> dict[str, list[Turn]]:
-    """Return what -> a measurement per round."""
+def measure(seconds: int, rounds: int, only: str) -> dict[str, list[Turn]]:
+    """Return what -> a measurement per round; *only*: text in what is measured."""
     found: dict[str, list[Turn]] = {}
     parts = ways(seconds)
     for _round in range(rounds):
         idle = per_second(IDLE_SECONDS)
-        for part in ("web", "service"):
-            for what, load in parts[part].items():
-                found.setdefault(what, []).append(measured(load, idle))
-        with without_service():
-            settle()
-            for what, load in parts["busy"].items():
-                found.setdefault(what, []).append(measured(load, idle))
+        for part, loads in parts.items():
+            chosen = {what: load for what, load in loads.items() if only in what}
+            with without_service() if part == "busy" and chosen else contextlib.nullcontext():
+                settle()
+                for what, load in chosen.items():
+                    found.setdefault(what, []).append(measured(load, idle))
     return found
 
 
@@ -255,14 +283,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="measure only what contains this text")
     parser.add_argument("--result", type=Path, help="file for the figures, JSON")
     options = parser.parse_args()
     with load_namespace():
         signs = rate_of_key()
         print("signatures per second and core: " + ", ".join(f"{name} {rate:.0f}" for name, rate in signs.items()), flush=True)
-        found = measure(options.seconds, options.rounds)
-    for line in table(found, "HTTPS with certificate, TLS 1.2, full handshake"):
+        found = measure(options.seconds, options.rounds, options.only)
+        connections = hold_connections()
+    reference = "HTTPS with certificate, TLS 1.3, full handshake"
+    for line in table(found, reference if reference in found else next(iter(found))):
         print(line, flush=True)
+    print(f"\nidle connections: {connections}", flush=True)
     if options.result:
         plain = {what: [asdict(turn) for turn in turns] for what, turns in found.items()}
         options.result.write_text(json.dumps({"signs": signs, "turns": plain}))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Let emulated phones at home come back after a power cut, to one or two servers. Run on a server by home.py.
 
-The first server is the machine's own nginx, the second one a copy of it at another address, in a control group of its own. A server
-is held to a small share of a core, so that few phones are a herd for it: its group is frozen whenever it has used more CPU time.
-This also makes the result independent of what else the machine does. Phones follow their timers in real time.
+The servers are copies of the machine's nginx, each at an address and in a control group of its own; nothing restarts them when they
+hang. A server is held to a small share of a core, so that few phones are a herd for it: its group is frozen whenever it has used
+more CPU time. This also makes the result independent of what else the machine does. Phones follow their timers in real time.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from domain.phones.reader import PhoneReader, read_phones
 from domain.profiles.flat_profile import parse, values
 from domain.profiles.sealing.compression import decompress
 from home_server import DEVICE, MAC, SLICE
-from raw_servers import BARE, INSIDE, STATION, load_namespace, run
+from raw_servers import INSIDE, STATION, load_namespace, run
 
 MODEL, SERIAL = "ATA192", "FCH0000D001"
 PROFILE = Path("/srv/preprovision/current/units/00-00-5e-00-53-01/ata192.cfg")
-COPY = Path("/etc/nginx-second")
 DRAINED = Path("/run/home-drained")
 BURST = 0.02
 """CPU seconds that a held server may save up."""
 POLL = 0.002
 """Seconds."""
-UNITS = {STATION: "nginx", BARE: "bare-second"}
+UNITS = {"198.18.0.3": "home-nginx-1", "198.18.0.4": "home-nginx-2"}
+"""Address of a server -> its unit."""
 
 
 @dataclass(frozen=True)
@@ -113,23 +113,30 @@ def held(units: Sequence[str], share: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def second_server() -> Iterator[None]:
-    """Start a copy of the machine's nginx at the second address, which answers 503 while DRAINED exists."""
-    shutil.rmtree(COPY, ignore_errors=True)
-    shutil.copytree("/etc/nginx", COPY)
-    for path in [*COPY.glob("*.conf"), *COPY.glob("conf.d/*")]:
-        text = path.read_text().replace(STATION, BARE).replace("/etc/nginx/", f"{COPY}/")
-        text = text.replace("/run/nginx.pid", "/run/nginx-second.pid")
-        path.write_text(text.replace("server_name _;", f"server_name _; if (-f {DRAINED}) {{ return 503; }}"))
-    nginx = ("/usr/sbin/nginx", "-c", f"{COPY}/nginx.conf", "-g", "daemon off;")
-    run("systemd-run", "--quiet", "--collect", f"--unit={UNITS[BARE]}", *nginx)
+def copied_servers() -> Iterator[None]:
+    """Start copies of the machine's nginx, which answer 503 while DRAINED exists."""
+    DRAINED.unlink(missing_ok=True)
     try:
+        for address, unit in UNITS.items():
+            run("ip", "address", "replace", f"{address}/15", "dev", "bench0")
+            run("nft", "insert", "rule", "inet", "preprovision", "input", "ip", "daddr", address, "accept")
+            folder = Path("/etc") / unit
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree("/etc/nginx", folder)
+            for path in [*folder.glob("*.conf"), *folder.glob("conf.d/*")]:
+                text = path.read_text().replace(STATION, address).replace("/etc/nginx/", f"{folder}/")
+                text = text.replace("/run/nginx.pid", f"/run/{unit}.pid")
+                path.write_text(text.replace("server_name _;", f"server_name _; if (-f {DRAINED}) {{ return 503; }}"))
+            nginx = ("/usr/sbin/nginx", "-c", f"{folder}/nginx.conf", "-g", "daemon off;")
+            run("systemd-run", "--quiet", "--collect", f"--unit={unit}", *nginx)
         time.sleep(1)
         yield
     finally:
-        run("systemctl", "stop", UNITS[BARE])
-        shutil.rmtree(COPY)
         DRAINED.unlink(missing_ok=True)
+        for address, unit in UNITS.items():
+            run("systemctl", "stop", unit, check=False)
+            run("ip", "address", "del", f"{address}/15", "dev", "bench0", check=False)
+            shutil.rmtree(Path("/etc") / unit, ignore_errors=True)
 
 
 class Home:
@@ -138,7 +145,7 @@ class Home:
     def __init__(self, swarm: Swarm, start: float) -> None:
         self.found = Found()
         self._swarm, self._start = swarm, start
-        self._addresses = [BARE] if swarm.drained else [STATION, BARE][: swarm.servers]
+        self._addresses = [*UNITS][: swarm.servers]
         self._own = ClientCertificate(f"{DEVICE}.pem", f"{DEVICE}.key")
 
     def lease(self, _vendor_class: str) -> Lease:
@@ -196,7 +203,7 @@ def emulate(swarm: Swarm) -> Found:
 
 def run_swarm(swarm: Swarm) -> Found:
     """Let the phones of a swarm come; the servers are running."""
-    units = [UNITS[BARE]] if swarm.drained else [*UNITS.values()][: swarm.servers]
+    units = [*UNITS.values()][: swarm.servers]
     before = sum(map(used, units))
     if swarm.drained:
         DRAINED.touch()
@@ -219,7 +226,7 @@ def main() -> None:
     if options.emulate:
         print(json.dumps(vars(emulate(Swarm(**options.emulate)))), flush=True)
         return
-    with load_namespace(), second_server():
+    with load_namespace(), copied_servers():
         for given in options.swarms:
             found = run_swarm(Swarm(**given))
             print(json.dumps({"swarm": given, **vars(found)}), flush=True)

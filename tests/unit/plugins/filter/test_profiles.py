@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from ansible_collections.voip.preprovision.plugins.filter.profiles import (
     profile_key,
     profile_xml,
+    resync_timers,
     seal_profile,
     service_secret,
     unseal_profile,
@@ -186,3 +187,30 @@ def test_the_services_secret_is_not_that_of_a_phone():
     assert service_secret("") == ""
     with pytest.raises(AnsibleFilterError, match="the master key has 5 characters; use at least 16 random ones"):
         service_secret("short")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # The role's default: phones keep what they have
+        ((0, 3, 300), {}),
+        (("0",), {}),
+        ((800, 3, 300), {"Resync_Random_Delay": 2, "Resync_Periodic": "86400", "Resync_Error_Retry_Delay": "3600"}),
+        (
+            ("100000", "3"),
+            {
+                "Resync_Random_Delay": 17,
+                "Resync_Periodic": "43200+86400,86400+3600",
+                "Resync_Error_Retry_Delay": "900+900,1800+1800,3600+3600,7200+7200,14400+14400,28800+28800",
+            },
+        ),
+    ],
+)
+def test_proposes_timers(arguments, expected):
+    assert resync_timers(*arguments) == expected
+
+
+def test_names_a_number_that_no_fleet_has():
+    message = "the number of phones is 'many'; it must be a whole number between 0 and 1000000000"
+    with pytest.raises(AnsibleFilterError, match=re.escape(message)):
+        resync_timers("many")

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.filter import AnsibleJinja2Filter
@@ -27,6 +29,9 @@ VARIABLES = {
     "master": trust_as_template("{{ 'SecretSecret' }}SecretSecret"),
     "phone": {"phone_mac": trust_as_template("{{ mac }}"), "phone_model": "SPA504G"},
     "parameters": {"Display_Name_1_": trust_as_template("{{ mac }} & Söhne"), "SSH": {"Enable": False}},
+    "phone_profiles_fleet_size": "100000",
+    "phone_profiles_fleet_servers": 3,
+    "phone_profiles_fleet_resyncs_per_second": "300",
     "agent": "Cisco/SPA504G-7.6.2 (00005E0053AB)(FCH0000D001)",
     "rule": '("$A" ne "1")? [--key $SA] http://h/a | /b',
 }
@@ -37,6 +42,10 @@ SPA504G = {
     "serial": "FCH0000D001",
     "mac": "00:00:5e:00:53:ab",
 }
+SMALL_FLEET = {"Resync_Random_Delay": 2, "Resync_Periodic": "86400", "Resync_Error_Retry_Delay": "3600"}
+ROLE = yaml.safe_load((Path(__file__).parents[4] / "roles/phone_profiles/defaults/main.yml").read_text())
+DEFAULT = ROLE["phone_profiles_service_parameters"].partition("voip.preprovision.")[2].rstrip("} ")
+"""The filter in the role's default, with its arguments."""
 KEY = derive_key("SecretSecretSecretSecret", Mac("00005e0053ab"))
 
 
@@ -84,6 +93,10 @@ def template(monkeypatch):
         ),
         ("mac | profile_key(master) | seal_profile(master) | unseal_profile(master)", KEY),
         ("mac | profile_key(master=master)", KEY),
+        # A number given with -e is text
+        ("'800' | resync_timers(servers=2)", SMALL_FLEET),
+        (f"(phone_profiles_fleet_size | {DEFAULT}).Resync_Random_Delay", 17),
+        (f"0 | {DEFAULT}", {}),
         ("'text' | seal_profile('key', compress=false) | unseal_profile('key', 'md5')", "text"),
     ],
 )

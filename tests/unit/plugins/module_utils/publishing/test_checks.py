@@ -230,6 +230,22 @@ def test_reports_publication_parameters_unknown_to_families():
     assert Publisher(settings).ignored([ata, other_family(known_names="").families["acme"]]) == []
 
 
+def test_reports_unknown_service_parameters_and_checks_their_rules():
+    settings = dataclasses.replace(SETTINGS, service_parameters={"Xyzzy": Setting("1"), "Report_Rule": Setting("ftp://x/y")})
+    publisher = Publisher(settings)
+    unknown = "service_parameters: Xyzzy is known to none of the phones' families, which would ignore it"
+    assert publisher.ignored([BUILTIN.families["ata19x"]]) == [unknown]
+    (problem,) = publisher.check(phone_of())
+    assert problem.startswith("service_parameters: Report_Rule: ")
+    assert Publisher(dataclasses.replace(settings, kinds=("preprovision",))).ignored([BUILTIN.families["ata19x"]]) == []
+
+
+def test_a_secret_service_parameter_is_not_published_in_the_clear():
+    settings = dataclasses.replace(SETTINGS, service_parameters={"Admin_Password": Setting("planted")})
+    (problem,) = Publisher(settings).check(phone_of("CP-8851-3PCC", phone_sealing="none"))
+    assert problem.startswith("Admin_Password would be in a file that anybody can read; ")
+
+
 def test_rejects_invalid_firmware_urls():
     for option in ("firmware_url", "remote_firmware_url"):
         with pytest.raises(PublicationError, match=f"{option}: .* is not a folder"):

@@ -122,6 +122,32 @@ def test_the_bench_root_certificate_stays_on_the_bench(model, settings, own, exp
     assert {path: value for path, (value, _access) in kinds["preprovision"].items() if "CA" in path} == expected
 
 
+FLEET = dataclasses.replace(
+    SETTINGS,
+    preprovision_parameters={"Resync_Periodic": Setting("86400")},
+    service_parameters={"Resync_Periodic": Setting("43200+86400,86400+3600"), "Resync_Random_Delay": Setting("34")},
+)
+
+
+@pytest.mark.parametrize("complete", [("service",), ()])
+def test_service_profiles_carry_the_fleets_timers(complete):
+    publisher = Publisher(dataclasses.replace(FLEET, complete=complete))
+    own = phone_of(phone_resync={"periodic": 600})
+    for phone, period in ((ATA, "43200+86400,86400+3600"), (own, "600")):
+        service = values_of(dict(publisher.profiles(phone))["service"])
+        assert (service["Resync_Periodic"], service["Resync_Random_Delay"]) == (period, "34")
+        assert "Profile_Rule" in service
+    preprovision = values_of(dict(publisher.profiles(ATA))["preprovision"])
+    assert preprovision["Resync_Periodic"] == "86400"
+    assert "Resync_Random_Delay" not in preprovision
+
+
+def test_a_family_without_rules_gets_no_timers_of_the_fleet():
+    phone = PhoneReader(BUILTIN, MASTER).read("desk", {"phone_mac": "00005e005309", "phone_model": "SIP-T46S"})
+    assert not phone.model.family.profile_rules
+    assert "Resync_Periodic" not in dict(Publisher(FLEET).profiles(phone))["service"]
+
+
 def test_complete_preprovision_profile_carries_the_lines():
     files = files_of(ATA, settings=dataclasses.replace(SETTINGS, complete=("preprovision",)))
     assert values(decompress(files["device/00005e005301.cfg"].content()))["User_ID_1_"] == "1001"
