@@ -12,9 +12,10 @@ from preprovision_service.domain.events.evidence import Place
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.receiving import packing
 from preprovision_service.receiving.outcomes import Verdict
+from preprovision_service.store.connection import open_database
 from preprovision_service.store.filters import Filter
 from preprovision_service.store.queries import count_phones, find, timeline
-from preprovision_service.store.tables import Event, Lease, Phone, open_database
+from preprovision_service.store.tables import Event, Lease, Phone
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
