@@ -562,10 +562,13 @@ def test_a_mark_wakes_the_collector_and_is_no_event(sessions):
     assert not rows(sessions, Event)
 
 
-def test_runs_as_a_program(sessions, tmp_path):
+@pytest.mark.parametrize(
+    ("place", "expected"), [({}, "resynced"), ({"PLACE": "bench"}, "resynced"), ({"PLACE": "home"}, "expected")]
+)
+def test_runs_as_a_program(sessions, tmp_path, place, expected):
     expect(sessions, ATA)
     config = tmp_path / "config.json"
-    config.write_text(json.dumps({"DATABASE": str(engine_of(sessions).url)}))
+    config.write_text(json.dumps({"DATABASE": str(engine_of(sessions).url), **place}))
     program = [sys.executable, "-m", "preprovision_service.ingest.omprog", str(config)]
     code = tmp_path / "code" / "preprovision_service"
     shutil.copytree(Path(module.__file__).parents[1], code, ignore=shutil.ignore_patterns("__pycache__"))
@@ -574,7 +577,7 @@ def test_runs_as_a_program(sessions, tmp_path):
     lines = [BEGIN.decode(), *WALK, COMMIT.decode()]
     done = subprocess.run(program, input="\n".join([*lines, ""]), capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.split() == ["OK", "OK", *["DEFER_COMMIT"] * len(WALK), "OK"]
-    assert state(sessions) == "resynced"
+    assert state(sessions) == expected
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)

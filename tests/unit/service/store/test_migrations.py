@@ -91,6 +91,32 @@ def test_phones_that_were_done_before_need_no_file(engine: Engine) -> None:
     assert "done" not in {column["name"] for column in inspect(engine).get_columns("phones")}
 
 
+def test_packed_phones_stay_so_on_the_way_to_deployed_ones_and_back(engine: Engine) -> None:
+    migrate.upgrade(engine, "0006")
+    names = "name, serial, model, family, customer, source, variables, version, redirect, reason, address, firmware, profile_hash"
+    names += ", subject, customization, packed_by"
+    columns = names.count(",") + 1
+    phone = f"INSERT INTO phones (mac, state, since, {names}) VALUES (:mac, :state, :since{', :mac' * columns})"  # noqa: S608
+    rows = [("resynced", 5), ("packed", 7), ("packed", 9)]
+    given = [{"mac": f"00005e00530{number}", "state": state, "since": since} for number, (state, since) in enumerate(rows)]
+    with engine.begin() as connection:
+        connection.execute(text(phone), given)
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        assert connection.execute(text("SELECT packed FROM phones ORDER BY mac")).scalars().all() == [0, 7, 9]
+        # A server with the earlier release goes on writing
+        connection.execute(text(phone), {"mac": "00005e005303", "state": "expected", "since": 3})
+        connection.execute(
+            text("INSERT INTO events (key, time, mac, address, kind, detail) VALUES ('k', 1, '', '', 'http', '{}')"),
+        )
+        connection.execute(text("UPDATE phones SET state = 'deployed', since = 20, contact = 20 WHERE since = 9"))
+    with engine.connect() as connection:
+        command.downgrade(migrate.configuration(connection), "0006")
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT state, since FROM phones ORDER BY mac")).all()
+        assert [tuple(one) for one in found] == [*rows, ("expected", 3)]
+
+
 def test_an_interrupted_migration_changes_nothing(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE reports (id INTEGER)"))
