@@ -32,6 +32,18 @@ options:
     description:
       - IPv4 address to check. By default the first address of O(name) that answers, as for phones.
     type: str
+  addresses:
+    description:
+      - IPv4 and IPv6 addresses of servers behind O(name), all of which are checked. It excludes O(address).
+      - An address that does not answer is an error then, and servers are compared with each other.
+    type: list
+    elements: str
+    default: []
+  all_addresses:
+    description:
+      - Whether to check all addresses of O(name), of A and AAAA records, as if O(addresses) listed them.
+    type: bool
+    default: false
   port:
     description:
       - Port of the server.
@@ -129,6 +141,12 @@ EXAMPLES = r"""
     family: ata19x
     roots: /etc/preprovision/certificates/bench-ca.pem
 
+- name: Check each of the servers behind the public name
+  voip.preprovision.server_certificate_check:
+    name: prov.example.com
+    family: mpp
+    all_addresses: true
+
 - name: List the findings on the customer's server without failing
   voip.preprovision.server_certificate_check:
     name: prov.example.com
@@ -165,13 +183,29 @@ findings:
       description: What to do.
       type: str
       sample: get a certificate with the subject alternative name DNS:prov.example.net
+servers:
+  description: One entry for each address, in the order in which they were checked.
+  returned: with O(addresses) or O(all_addresses), once the options are valid
+  type: list
+  elements: dict
+  contains:
+    address:
+      description: The address.
+      type: str
+    findings:
+      description: The findings on it, as RV(findings).
+      type: list
+      elements: dict
+    certificate:
+      description: Its certificate, as RV(certificate).
+      type: dict
 address:
-  description: The address that was checked; empty when none answered.
+  description: The address that was checked, or the first of several that answered; empty when none did.
   returned: always, once the options are valid
   type: str
   sample: 192.0.2.1
 resolved:
-  description: All IPv4 addresses of O(name).
+  description: All IPv4 addresses of O(name), and with O(addresses) or O(all_addresses) all IPv6 addresses.
   returned: always, once the options are valid
   type: list
   elements: str
@@ -209,6 +243,9 @@ certificate:
     chain_length:
       description: Number of certificates that the server sends.
       type: int
+    public_key:
+      description: SHA-256 checksum of its public key in hexadecimal digits.
+      type: str
 protocols:
   description: The cipher that the server chooses for each TLS version; empty where it refuses the version.
   returned: always, once the options are valid
@@ -236,7 +273,9 @@ status:
 """
 
 import datetime
-from typing import Any, NotRequired, TypedDict
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any, NotRequired, TypedDict, cast
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -254,6 +293,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates.ser
     Demands,
     Endpoint,
     check_certificate,
+    compare_servers,
     summarise,
     unresolved,
 )
@@ -261,6 +301,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_scan import (
     Offer,
     ProbeError,
+    RecordType,
     Server,
     UnreachableError,
     resolve,
@@ -272,6 +313,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.families.catalog
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "address": {"type": "str"},
+    "addresses": {"type": "list", "elements": "str", "default": []},
+    "all_addresses": {"type": "bool", "default": False},
     "port": {"type": "int", "default": 443},
     "name_server": {"type": "str"},
     "family": {"type": "str", "required": True, "choices": list(BUILTIN.families)},
@@ -303,6 +346,14 @@ class OptionError(ValueError):
     """An option is invalid; the message names it."""
 
 
+class ServerReport(TypedDict):
+    """One of several servers."""
+
+    address: str
+    findings: list[dict[str, str]]
+    certificate: CertificateSummary | dict[str, str]
+
+
 class Report(TypedDict):
     """What the module returns besides its findings."""
 
@@ -314,6 +365,7 @@ class Report(TypedDict):
     asks_for_certificate: bool
     client_cas: list[str]
     status: NotRequired[int]
+    servers: NotRequired[list[ServerReport]]
 
 
 def read_demands(options: dict[str, Any]) -> Demands:
@@ -325,6 +377,9 @@ def read_demands(options: dict[str, Any]) -> Demands:
     for option in ("address", "name_server"):
         if options[option] and not is_ipv4(options[option]):
             raise OptionError(f"{option} is '{options[option]}'; phones use only IPv4 addresses, such as 192.0.2.1")
+    for address in options["addresses"]:
+        if not is_ip(address):
+            raise OptionError(f"addresses: '{address}' is not an IPv4 or IPv6 address, such as 192.0.2.1")
     for option, span in RANGES.items():
         if options[option] not in span:
             raise OptionError(f"{option} is {options[option]}; it must be from {span[0]} to {span[-1]}")
@@ -339,6 +394,20 @@ def read_demands(options: dict[str, Any]) -> Demands:
         resync_period=options["resync_period"],
         expires_within=options["expires_within"],
     )
+
+
+def is_ip(text: str) -> bool:
+    """Tell whether *text* is an IPv4 or IPv6 address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def normal_address(text: str) -> str:
+    """Return an address in its usual spelling."""
+    return str(ip_address(text))
 
 
 def read_roots(path: str) -> str:
@@ -356,31 +425,72 @@ def read_roots(path: str) -> str:
 
 def check_server(options: dict[str, Any], demands: Demands) -> tuple[list[Finding], Report]:
     """Check the server at the first address that answers; return the findings and the report, or raise ProbeError."""
-    resolved = resolve(options["name"], options["name_server"] or "", options["timeout"])
-    report = Report(
-        address="", resolved=list(resolved), certificate={}, protocols={}, cipher="", asks_for_certificate=False, client_cas=[]
-    )
+    report = new_report(resolve(options["name"], options["name_server"] or "", options["timeout"]))
     unreachable: list[Finding] = []
-    for address in [options["address"]] if options["address"] else resolved:
-        server = Server(address, options["port"], options["name"], options["timeout"])
+    for address in [options["address"]] if options["address"] else report["resolved"]:
         try:
-            offer = server.scan(demands.facts)
+            findings = check_address(address, options, demands, report)
         except UnreachableError as error:
             unreachable.append(Finding.of_error(Code.UNREACHABLE, error))
             continue
-        report.update(address=address, protocols=dict(offer.protocols), cipher=offer.as_phone)
-        report.update(asks_for_certificate=offer.asks, client_cas=[printable(subject) for subject in offer.client_cas])
-        if options["certificate"] and offer.asks:
-            report["status"] = server.request_with(options["certificate"], options["private_key"])
         # A phone tries the next address too, so these are no errors
-        findings = [finding._replace(level=Level.WARNING) for finding in unreachable]
-        findings += check_chain(offer, Endpoint(options["name"], address, resolved), demands, report)
-        findings += check_server_name(offer.chain, offer.without_name)
-        findings += check_protocols(offer.protocols, offer.as_phone, demands.facts)
-        findings += check_client_certificate(offer.asks, report.get("status"))
-        findings += check_client_cas(demands.family, offer.client_cas)
-        return by_level(findings), report
+        return by_level([*(finding._replace(level=Level.WARNING) for finding in unreachable), *findings]), report
     return unreachable or [unresolved(options["name"])], report
+
+
+def check_servers(options: dict[str, Any], demands: Demands) -> tuple[list[Finding], Report]:
+    """Check the servers at all addresses, and compare them; return the findings and the report, or raise ProbeError."""
+    resolved = [
+        address
+        for record in RecordType
+        for address in resolve(options["name"], options["name_server"] or "", options["timeout"], record)
+    ]
+    report = new_report(resolved)
+    report["servers"] = []
+    all_findings: list[Finding] = []
+    for address in dict.fromkeys([*(resolved if options["all_addresses"] else ()), *map(normal_address, options["addresses"])]):
+        own = new_report(resolved)
+        try:
+            findings = by_level(check_address(address, options, demands, own))
+        except UnreachableError as error:
+            findings = [Finding.of_error(Code.UNREACHABLE, error)]
+        rows = [finding.to_dict() for finding in findings]
+        report["servers"].append(ServerReport(address=address, findings=rows, certificate=own["certificate"]))
+        all_findings += [finding if address in finding.what else of_server(address, finding) for finding in findings]
+        if own["address"] and not report["address"]:
+            report.update(own)
+    if not report["servers"]:
+        return [unresolved(options["name"])], report
+    certificates = {server["address"]: server["certificate"] for server in report["servers"] if server["certificate"]}
+    return by_level([*all_findings, *compare_servers(cast("dict[str, CertificateSummary]", certificates))]), report
+
+
+def of_server(address: str, finding: Finding) -> Finding:
+    """Return *finding* with the address of the server that it is on."""
+    return finding._replace(what=f"{address}: {finding.what}")
+
+
+def new_report(resolved: Sequence[str]) -> Report:
+    """Return a report without a server."""
+    return Report(
+        address="", resolved=list(resolved), certificate={}, protocols={}, cipher="", asks_for_certificate=False, client_cas=[]
+    )
+
+
+def check_address(address: str, options: dict[str, Any], demands: Demands, report: Report) -> list[Finding]:
+    """Check the server at *address*, and add what it offers to the report; raise UnreachableError."""
+    server = Server(address, options["port"], options["name"], options["timeout"])
+    offer = server.scan(demands.facts)
+    report.update(address=address, protocols=dict(offer.protocols), cipher=offer.as_phone)
+    report.update(asks_for_certificate=offer.asks, client_cas=[printable(subject) for subject in offer.client_cas])
+    if options["certificate"] and offer.asks:
+        report["status"] = server.request_with(options["certificate"], options["private_key"])
+    findings = check_chain(offer, Endpoint(options["name"], address, report["resolved"]), demands, report)
+    findings += check_server_name(offer.chain, offer.without_name)
+    findings += check_protocols(offer.protocols, offer.as_phone, demands.facts)
+    findings += check_client_certificate(offer.asks, report.get("status"))
+    findings += check_client_cas(demands.family, offer.client_cas)
+    return findings
 
 
 def check_chain(offer: Offer, endpoint: Endpoint, demands: Demands, report: Report) -> list[Finding]:
@@ -401,13 +511,17 @@ def failing_levels(fail_on: str) -> list[Level]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_together=[("certificate", "private_key")]
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        required_together=[("certificate", "private_key")],
+        mutually_exclusive=[("address", "addresses"), ("address", "all_addresses")],
     )
     options = module.params
     if MISSING is not None:
         module.fail_json(msg="the Python package cryptography is missing; install the Debian package python3-cryptography")
+    check = check_servers if options["addresses"] or options["all_addresses"] else check_server
     try:
-        findings, report = check_server(options, read_demands(options))
+        findings, report = check(options, read_demands(options))
     except (OptionError, ProbeError) as error:
         module.fail_json(msg=str(error))
     result = {"changed": False, "findings": [finding.to_dict() for finding in findings], **report}

@@ -11,6 +11,7 @@ Works with cryptography 38.0, which Debian 12 has, and newer.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -70,6 +71,11 @@ class Certificate:
     def own_issuer(self) -> bool:
         """Whether it names itself as its issuer, as roots do."""
         return self.issuer == self.subject
+
+    @property
+    def public_key_digest(self) -> str:
+        """SHA-256 of the public key (RFC 5280, SubjectPublicKeyInfo), in hexadecimal digits."""
+        return hashlib.sha256(self.parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
     @property
     def pem(self) -> str:

@@ -26,6 +26,8 @@ class Code(StrEnum):
     UNREACHABLE = "unreachable"
     NOT_RESOLVED = "not_resolved"
     ADDRESS_MISMATCH = "address_mismatch"
+    KEYS_DIFFER = "keys_differ"
+    CERTIFICATES_DIFFER = "certificates_differ"
     NO_COMMON_PROTOCOL = "no_common_protocol"
     NO_COMMON_CIPHER = "no_common_cipher"
     OLD_PROTOCOL = "old_protocol"

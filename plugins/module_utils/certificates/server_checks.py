@@ -8,7 +8,7 @@ Sources: those of tls_facts; RFC 5280 and RFC 5246 for the rest.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -63,6 +63,7 @@ class CertificateSummary(TypedDict):
     key: str
     signature: str
     chain_length: int
+    public_key: str
 
 
 def summarise(chain: str) -> CertificateSummary:
@@ -78,7 +79,24 @@ def summarise(chain: str) -> CertificateSummary:
         "key": f"{first.key} {first.key_size}",
         "signature": first.digest,
         "chain_length": len(sent),
+        "public_key": first.public_key_digest,
     }
+
+
+def compare_servers(certificates: Mapping[str, CertificateSummary]) -> list[Finding]:
+    """Return how the certificates of servers behind one name differ; *certificates*: address -> its certificate."""
+    findings = Findings()
+    addresses = list(certificates)
+    for address in addresses[1:]:
+        first, other = certificates[addresses[0]], certificates[address]
+        if other["public_key"] != first["public_key"]:
+            what = f"{addresses[0]} and {address} have certificates of different keys"
+            findings.warning(Code.KEYS_DIFFER, what, "install one key and one certificate for the name on all of its servers")
+        elif other != first:
+            ends = f"until {first['not_after']} and until {other['not_after']}"
+            what = f"{addresses[0]} and {address} have different certificates of one key, {ends}"
+            findings.warning(Code.CERTIFICATES_DIFFER, what, "install the newer one on both")
+    return findings.as_found
 
 
 def check_certificate(chain: str, endpoint: Endpoint, demands: Demands, now: datetime.datetime) -> list[Finding]:

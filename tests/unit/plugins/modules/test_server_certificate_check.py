@@ -15,6 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 from cryptography.x509 import ExtendedKeyUsageOID
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates import tls_scan
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_scan import RecordType
 from ansible_collections.voip.preprovision.plugins.modules import server_certificate_check
 
 NAME = "prov.example.net"
@@ -26,7 +27,7 @@ many_scans = pytest.mark.slow
 
 
 @contextmanager
-def https(certificate, key, roots=None):
+def https(certificate, key, roots=None, address="127.0.0.1", port=0):
     """Run an HTTPS server; with *roots*, it requests client certificates. Yield its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -44,14 +45,15 @@ def https(certificate, key, roots=None):
                     if secure.recv(4096):
                         secure.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, port), family=family) as server:
         thread = threading.Thread(target=serve, args=[server])
         thread.start()
         try:
             yield server.getsockname()[1]
         finally:
             stop.set()
-            socket.create_connection(server.getsockname()).close()
+            socket.create_connection(server.getsockname()[:2]).close()
             thread.join()
 
 
@@ -61,6 +63,7 @@ def run(capsys):
 
     def run_(options, check_mode=False, **more):
         given = {"name": NAME, "family": "ata19x", "address": "127.0.0.1", **options, **more, "_ansible_check_mode": check_mode}
+        given = {name: value for name, value in given.items() if value is not None}
         with patch_module_args(given), pytest.raises(SystemExit):
             server_certificate_check.main()
         return json.loads(capsys.readouterr().out)
@@ -89,7 +92,13 @@ def paths(tiny_ca, tmp_path_factory):
 def resolved(monkeypatch):
     """Make every name resolve to a list of addresses; return the list."""
     addresses = ["127.0.0.1"]
-    monkeypatch.setattr(server_certificate_check, "resolve", lambda name, name_server, timeout: tuple(addresses))
+    monkeypatch.setattr(
+        server_certificate_check,
+        "resolve",
+        lambda name, name_server, timeout, record=RecordType.A: tuple(
+            address for address in addresses if (":" in address) == (record is RecordType.AAAA)
+        ),
+    )
     return addresses
 
 
@@ -171,6 +180,48 @@ def test_tries_the_next_address(run, paths, resolved):
     ]
 
 
+@many_scans
+def test_checks_all_addresses_of_the_name(run, paths, resolved):
+    resolved[:] = ["127.0.0.1", "::1", "127.0.0.9"]
+    good = (paths / "good.pem", paths / "good.key")
+    with https(*good) as port, https(*good, address="::1", port=port):
+        result = run({"port": port, "roots": str(paths / "root.pem")}, address=None, all_addresses=True)
+    assert [server["address"] for server in result["servers"]] == ["127.0.0.1", "127.0.0.9", "::1"]
+    assert [[one["code"] for one in server["findings"]] for server in result["servers"]] == [
+        ["no_client_certificate"],
+        ["unreachable"],
+        ["no_client_certificate"],
+    ]
+    assert result["address"] == "127.0.0.1"
+    _heading, sentence = result["msg"].splitlines()
+    assert sentence.startswith(f"127.0.0.9 cannot be reached on port {port}: connection refused; ")
+
+
+@many_scans
+@pytest.mark.usefixtures("resolved")
+def test_compares_the_servers(run, paths):
+    with (
+        https(paths / "good.pem", paths / "good.key") as port,
+        https(paths / "bad.pem", paths / "bad.key", address="127.0.0.2", port=port),
+    ):
+        addresses = ["127.0.0.1", "127.0.0.2"]
+        result = run({"port": port, "roots": str(paths / "root.pem")}, address=None, addresses=addresses)
+    sentences = [f"{finding['level']}: {finding['what']}" for finding in result["findings"]]
+    assert "error: 127.0.0.2: the common name is 'www.example.net', and phones look for prov.example.net" in sentences
+    assert not any(sentence.startswith("error: 127.0.0.1") for sentence in sentences)
+    assert any(
+        sentence.startswith("warning: 127.0.0.1 and 127.0.0.2 have different certificates of one key") for sentence in sentences
+    )
+
+
+@pytest.mark.usefixtures("resolved")
+def test_fails_without_an_address(run, resolved):
+    resolved.clear()
+    result = run({}, address=None, all_addresses=True)
+    assert f"the name {NAME} has no IPv4 address in DNS" in result["msg"]
+    assert result["servers"] == []
+
+
 def test_fails_without_an_answer(run, resolved):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -185,7 +236,7 @@ def test_asks_the_name_server(run, monkeypatch):
     calls = []
     monkeypatch.setattr(tls_scan, "ask_name_server", lambda _client, *arguments: calls.append(arguments) or ())
     run({}, address=None, name_server="192.0.2.1", timeout=3)
-    assert calls == [(NAME, "192.0.2.1", 3)]
+    assert calls == [(NAME, "192.0.2.1", 3, RecordType.A)]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +246,8 @@ def test_asks_the_name_server(run, monkeypatch):
         ({"name": "192.0.2.1"}, "name is '192.0.2.1'; it must be"),
         ({"address": NAME}, f"address is '{NAME}'; phones use only IPv4 addresses, such as 192.0.2.1"),
         ({"name_server": "::1"}, "name_server is '::1'; phones use only IPv4"),
+        ({"address": None, "addresses": ["prov"]}, "addresses: 'prov' is not an IPv4 or IPv6 address, such as 192.0.2.1"),
+        ({"all_addresses": True}, "parameters are mutually exclusive: address|all_addresses"),
         ({"port": 0}, "port is 0; it must be from 1 to 65535"),
         ({"timeout": 0}, "timeout is 0; it must be from 1 to 600"),
         ({"resync_period": -1}, "resync_period is -1; it must be from 0 to 2147483647"),

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import ExtendedKeyUsageOID
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.findings import Level
@@ -12,6 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates.ser
     Demands,
     Endpoint,
     check_certificate,
+    compare_servers,
     summarise,
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.tls_facts import tls_facts
@@ -265,6 +269,8 @@ def test_rejects_texts_without_certificates(tiny_ca):
 
 def test_summarises_a_certificate(tiny_ca):
     issued = tiny_ca.issue([f"{NAME}/a\nb"], san=[NAME, ADDRESS], key="ec")
+    spki = serialization.load_pem_private_key(issued.key.encode(), None).public_key()
+    der = spki.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     assert summarise(issued.pem + tiny_ca.intermediate.pem) == {
         "subject": rf"CN={NAME}/a\nb,O=Example",
         "names": [NAME, ADDRESS],
@@ -274,4 +280,34 @@ def test_summarises_a_certificate(tiny_ca):
         "key": "EC 256",
         "signature": "sha256",
         "chain_length": 2,
+        "public_key": hashlib.sha256(der).hexdigest(),
     }
+
+
+SUMMARY = {"subject": "CN=prov.example.net", "not_after": "2027-01-01T00:00:00Z", "public_key": "aa"}
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ({}, []),
+        (
+            {"public_key": "bb"},
+            [
+                "203.0.113.1 and 203.0.113.2 have certificates of different keys; install one key and one certificate for the name"
+                " on all of its servers"
+            ],
+        ),
+        (
+            {"not_after": "2026-01-01T00:00:00Z"},
+            [
+                "203.0.113.1 and 203.0.113.2 have different certificates of one key, until 2027-01-01T00:00:00Z and until"
+                " 2026-01-01T00:00:00Z; install the newer one on both"
+            ],
+        ),
+    ],
+)
+def test_compares_servers_behind_one_name(other, expected):
+    found = compare_servers({"203.0.113.1": SUMMARY, "203.0.113.2": {**SUMMARY, **other}})
+    assert [finding.sentence for finding in found] == expected
+    assert {finding.level for finding in found} <= {Level.WARNING}
