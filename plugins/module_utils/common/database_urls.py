@@ -24,8 +24,10 @@ TCP_OPTIONS: Mapping[str, str] = {
     "keepalives_idle": "2",
     "keepalives_interval": "1",
     "keepalives_count": "3",
+    "sslcert": "/nonexistent",
 }
-"""Options that notice a host that does not answer. Without them, TCP takes minutes."""
+"""Options that notice a host that does not answer; without them, TCP takes minutes. And none for a client's certificate: libpq fails
+if it may not look for one in the home folder of whoever started the program."""
 
 _SCHEME = re.compile(r"postgresql(\+psycopg2)?://")
 _NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?([.][A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
