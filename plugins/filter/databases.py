@@ -39,7 +39,7 @@ def database_plan(url: str, root: str = "") -> dict[str, Any]:
     return {"url": complete, "servers": [str(host) for host in servers], "fence": fence}
 
 
-def database_server_plan(  # noqa: PLR0913
+def database_server_plan(
     members: Mapping[str, Any], host: str, clients: Sequence[Any], name: str, user: str, password: object, secret: object
 ) -> dict[str, Any]:
     """Return how a member of a database server is configured."""
