@@ -11,7 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 MAX_HOSTS = 8
 """Each host that does not answer costs CONNECT_SECONDS of a request."""
@@ -24,8 +24,10 @@ TCP_OPTIONS: Mapping[str, str] = {
     "keepalives_idle": "2",
     "keepalives_interval": "1",
     "keepalives_count": "3",
+    "sslcert": "/nonexistent",
 }
-"""Options that notice a host that does not answer. Without them, TCP takes minutes."""
+"""Options that notice a host that does not answer; without them, TCP takes minutes. There is no client's certificate: libpq fails
+if it may not look for one in the home folder of whoever started the program."""
 
 _SCHEME = re.compile(r"postgresql(\+psycopg2)?://")
 _NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?([.][A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
@@ -89,6 +91,11 @@ class DatabaseUrl(NamedTuple):
                 "port": ",".join(str(host.port) for host in self.hosts),
             }
         return options | {"target_session_attrs": session}
+
+    def text(self, session: str) -> str:
+        """Return the URL for libpq, without the password, with these options."""
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        return f"postgresql://{user}/{quote(self.database, safe='')}?{urlencode(self.libpq_options(session), safe='/,:')}"
 
 
 def read_database_url(url: str) -> DatabaseUrl:

@@ -81,7 +81,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "reports": {"common", "families", "bench", "emulator", "emulator/device", "events"},
     "station": {"common", "publishing", "bench", "dhcp", "certificates", "events", "station/agents"},
-    "station/backup": {"station"},
+    "station/backup": {"common", "station"},
     "station/agents": {"common", "dhcp"},
     "station/managed": {"common"},
 }

@@ -12,8 +12,8 @@ import sqlite3
 import subprocess
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
+from ...common.database_urls import DatabaseUrlError, read_database_url
 from .archive import BackupError
 
 _USER = "preprovision-service"
@@ -50,12 +50,13 @@ class Postgresql:
     kind = "postgresql"
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._password = unquote(parts.password or "")
-        login, _at, host = parts.netloc.rpartition("@")
-        user = login.partition(":")[0]
-        self._url = f"postgresql://{user}@{host}{parts.path}" if user else f"postgresql://{host}{parts.path}"
-        self._url += f"?{parts.query}" if parts.query else ""
+        try:
+            found = read_database_url(url)
+        except DatabaseUrlError as error:
+            raise BackupError(f"profile_service_database: {error}") from None
+        self._password = found.password
+        # Of several hosts, the primary: a standby may lag, and cannot be written
+        self._url = found.text("read-write")
 
     def dump(self) -> bytes:
         """Return a consistent copy, as SQL that replaces the content of a database."""

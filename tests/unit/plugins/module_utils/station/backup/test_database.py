@@ -33,10 +33,13 @@ def test_passes_the_postgresql_password_neither_as_an_argument_nor_in_the_enviro
     (tmp_path / "pg_dump").write_text(PG_DUMP)
     (tmp_path / "pg_dump").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    database = open_database("postgresql://anna:pass%3Aword%5C@db.example.net:5433/preprovision?sslmode=require")
+    database = open_database("postgresql://anna:pass%3Aword%5C@db.example.net:5433,192.0.2.2/preprovision?sslmode=require")
     passwords, *rest = database.dump().decode().splitlines()
     assert passwords == r"*:*:*:*:pass\:word\\"
-    assert "--dbname=postgresql://anna@db.example.net:5433/preprovision?sslmode=require" in rest
+    (url,) = [line.removeprefix("--dbname=") for line in rest if line.startswith("--dbname=")]
+    assert url.startswith("postgresql://anna@/preprovision?")
+    wanted = {"host=db.example.net,192.0.2.2", "port=5433,5432", "sslmode=require", "target_session_attrs=read-write"}
+    assert wanted <= set(url.partition("?")[2].split("&"))
     assert not any(spelling in line for line in rest for spelling in ("pass%3A", "pass:", "word%5C", "word\\"))
 
 

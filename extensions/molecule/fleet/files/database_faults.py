@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Break a cluster of database servers in every way while phones resync, and show that nothing is lost.
+
+    database_faults.py MACHINE SERVICE_MACHINE SERVICE_ADDRESS MEMBER...
+
+MACHINE: path of tests/machines/machine. The members and the provisioning server are such machines. For each fault: resyncs tried and
+failed, the longest, events lost and doubled, and who was the primary before and after. Ends with an error if a resync failed, an event
+was lost or doubled, or what only a cut-off primary had written is found afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+CLIENTS = Path(__file__).with_name("database_clients.py")
+SECONDS, THREADS = 60, 4
+BEFORE = 8
+"""Seconds of resyncs before the fault."""
+CUT_OFF = """table inet cut_off { chain input { type filter hook input priority -300; iifname != "lo" drop; }
+chain output { type filter hook output priority -300; oifname != "lo" drop; } }"""
+
+
+class Cluster:
+    """The machines of the test."""
+
+    def __init__(self, machine: str, service: str, address: str, members: list[str]) -> None:
+        self.machine, self.service, self.address, self.members = machine, service, address, members
+
+    def run(self, name: str, *command: str, text: str = "", seconds: float = 60) -> str:
+        """Run a command on a machine; return what it prints, or an empty string if it fails or takes too long."""
+        argv = [self.machine, "run", "podman", "exec", "--interactive", name, *command]
+        try:
+            done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            return ""
+        return done.stdout.strip() if not done.returncode else ""
+
+    def sql(self, name: str, statement: str, seconds: float = 20) -> str:
+        """Ask a member's own PostgreSQL, as its superuser."""
+        psql = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={statement}", "preprovision")
+        return self.run(name, "timeout", str(seconds), "runuser", "--user=postgres", "--", *psql, seconds=seconds + 10)
+
+    def states(self) -> dict[str, str]:
+        """Return each member's role and state, as a member that can says."""
+        for name in self.members:
+            told = self.run(name, "patronictl", "-c", "/etc/preprovision-database/patroni.yml", "list", "--format=json", seconds=20)
+            if told:
+                return {one["Member"]: f"{one['Role']} {one['State']}" for one in json.loads(told)}
+        return {}
+
+    def primary(self) -> str:
+        """Return the name of the primary, or an empty string."""
+        return next((name for name, state in self.states().items() if state.startswith("Leader running")), "")
+
+    def wait(self, seconds: float = 120) -> dict[str, str]:
+        """Wait until there is one primary that all others follow, one of them in step with it."""
+        end = time.time() + seconds
+        while time.time() < end:
+            states = self.states()
+            good = sorted(states.values())
+            if len(good) == len(self.members) and good[0] == "Leader running" and good[-1].startswith("Sync Standby"):
+                if all(state.split()[-1] in ("running", "streaming") for state in good):
+                    return states
+            time.sleep(1)
+        sys.exit(f"the cluster did not heal within {seconds} s: {self.states()}")
+
+    def events(self) -> tuple[int, int]:
+        """Return how many events of profiles are stored, and how many different ones."""
+        told = self.sql(self.primary(), "SELECT count(*), count(DISTINCT key) FROM events WHERE kind = 'profile'")
+        stored, different = told.split("|")
+        return int(stored), int(different)
+
+
+def kill_primary(cluster: Cluster, name: str) -> None:
+    """Kill Patroni and PostgreSQL, which systemd starts again."""
+    cluster.run(name, "systemctl", "kill", "--kill-whom=all", "--signal=KILL", "patroni.service")
+
+
+def cut_off(cluster: Cluster, name: str) -> None:
+    """Drop all packets from and to the primary."""
+    cluster.run(name, "nft", "-f", "-", text=CUT_OFF)
+
+
+def bring_back(cluster: Cluster, _name: str) -> None:
+    """Let packets pass again on all members."""
+    for member in cluster.members:
+        cluster.run(member, "nft", "delete", "table", "inet", "cut_off")
+
+
+def stop_voter(cluster: Cluster, name: str) -> None:
+    """Stop etcd on a standby."""
+    other = next(member for member in cluster.members if member != name)
+    cluster.run(other, "systemctl", "stop", "etcd.service")
+
+
+def start_voter(cluster: Cluster, _name: str) -> None:
+    """Start it again."""
+    for member in cluster.members:
+        cluster.run(member, "systemctl", "start", "etcd.service")
+
+
+def freeze(cluster: Cluster, name: str) -> None:
+    """Let the primary's processes hang for half a minute, longer than its time as a leader."""
+    cluster.run(name, "systemctl", "kill", "--kill-whom=all", "--signal=STOP", "patroni.service")
+
+
+def thaw(cluster: Cluster, _name: str) -> None:
+    """Let them go on."""
+    for member in cluster.members:
+        cluster.run(member, "systemctl", "kill", "--kill-whom=all", "--signal=CONT", "patroni.service")
+
+
+def nothing(_cluster: Cluster, _name: str) -> None:
+    """Break nothing, as the measure of all else."""
+
+
+FAULTS: list[tuple[str, Callable[[Cluster, str], None], Callable[[Cluster, str], None]]] = [
+    ("nothing", nothing, nothing),
+    ("the primary is killed", kill_primary, nothing),
+    ("the primary is cut off, and comes back", cut_off, bring_back),
+    ("the primary hangs, and goes on", freeze, thaw),
+    ("a voter of etcd stops", stop_voter, start_voter),
+]
+
+
+def judge(cluster: Cluster, what: str, do: Callable[[Cluster, str], None], undo: Callable[[Cluster, str], None]) -> list[str]:
+    """Cause a fault while phones resync; print a line about it, and return what was wrong."""
+    cluster.wait()
+    before, stored = cluster.primary(), cluster.events()
+    argv = [cluster.machine, "run", "podman", "exec", "--interactive", cluster.service, "python3", "-"]
+    clients = subprocess.Popen(
+        [*argv, cluster.address, str(SECONDS), str(THREADS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert clients.stdin and clients.stdout
+    clients.stdin.write(CLIENTS.read_text())
+    clients.stdin.close()
+    time.sleep(BEFORE)
+    do(cluster, before)
+    confirmed = second_truth(cluster, before) if do is cut_off else ""
+    time.sleep(SECONDS * 2 // 3 - BEFORE)
+    undo(cluster, before)
+    told: dict[str, Any] = json.loads(clients.stdout.read())
+    clients.wait()
+    cluster.wait()
+    tried, good = sum(told["answers"].values()), told["answers"].get("200", 0)
+    lost, doubled = settle(cluster, stored, tried)
+    problems = [f"{what}: {tried - good} of {tried} resyncs failed: {told['failures']}"] if good != tried else []
+    problems += [f"{what}: {lost} events lost, {doubled} doubled"] if lost or doubled else []
+    if do is cut_off:
+        found = [name for name in cluster.members if cluster.sql(name, "SELECT count(*) FROM customers WHERE name = 'second truth'") != "0"]
+        problems += [f"{what}: what only the old primary had written is on {', '.join(found)}"] if found else []
+        problems += [f"{what}: the cut-off primary confirmed a write: {confirmed}"] if "INSERT" in confirmed else []
+    print(
+        f"{what:42} tried {tried:5}  failed {tried - good:3}  longest {told['longest']:5.1f} s  events lost {lost}, doubled {doubled}"
+        f"  primary {before} -> {cluster.primary()}",
+        flush=True,
+    )
+    return problems
+
+
+def second_truth(cluster: Cluster, name: str) -> str:
+    """Try to write on a primary that is cut off; return what it confirms."""
+    return cluster.sql(name, "INSERT INTO customers (name, provisioning_url, redirect) VALUES ('second truth', '', '')", seconds=15)
+
+
+def settle(cluster: Cluster, stored: tuple[int, int], tried: int) -> tuple[int, int]:
+    """Wait for the events of all resyncs; return how many are lost and doubled."""
+    end = time.time() + 60
+    while True:
+        total, different = cluster.events()
+        lost, doubled = tried - (different - stored[1]), (total - stored[0]) - (different - stored[1])
+        if not lost or time.time() > end:
+            return lost, doubled
+        time.sleep(1)
+
+
+def main() -> None:
+    """Cause one fault after the other."""
+    machine, service, address, *members = sys.argv[1:]
+    cluster = Cluster(machine, service, address, members)
+    problems = [problem for fault in FAULTS for problem in judge(cluster, *fault)]
+    sys.exit("\n".join(problems))
+
+
+if __name__ == "__main__":
+    main()
