@@ -69,6 +69,7 @@ DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/
 
 # A play of the station scenario on the scenario's machines
 PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
+FAULTS := verify rolling drain kill cut_off rebuild dead_record
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
 .PHONY: help tools station fleet test why quick style types build/service $(PARTS) molecule proof benchmarks clean
@@ -181,6 +182,10 @@ proof: $(READY) ## damage each managed file in every way, let roles die at each 
 	$(PROVE)/lost_restarts.yml -e '{"lost_restarts_roles": [$(PROOF_ROLES)], "lost_restarts_calls": [1, 2, 3, 4, 5]}'
 	$(PROVE)/hang.yml -e hang=full
 	$(MACHINE) run molecule destroy --scenario-name station --no-command-borders
+	FLEET_HOSTS=all FLEET_PHONES=200 $(MACHINE) run molecule converge --scenario-name fleet --no-command-borders
+	for fault in $(FAULTS); do $(MACHINE) run ansible-playbook --inventory=inventories/fleet \
+	    --inventory=extensions/molecule/fleet/inventory extensions/molecule/fleet/$$fault.yml; done
+	$(MACHINE) run molecule destroy --scenario-name fleet --no-command-borders
 
 benchmarks: $(READY) build/service ## measure and print the speed ratios
 	$(MACHINE) prepare
