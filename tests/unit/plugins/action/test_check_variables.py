@@ -98,6 +98,7 @@ DERIVED_CASES = {
         " stun_server_alternate_address and stun_server_clients",
     ),
     "derived: source set": ({**TWO, "bench_address": "192.0.2.1/24"}, None),
+    "derived: no bench": ({**TWO, "provisioning_server_addresses": ["198.51.100.11"]}, None),
     "derived: other values": ({"stun_server_address": "192.0.2.1", "stun_server_clients": ["192.0.2.0/24"]}, None),
     "derived: of another role": ({"tftp_server_address": "{{ bench_address | default('') }}"}, None),
     "derived: off": ({**TWO, "stun_server_enabled": "{{ 1 == 2 }}"}, None),
