@@ -24,8 +24,6 @@ _BENCH_ADDRESS = "bench_address"
 _HOME_ADDRESSES = "provisioning_server_addresses"
 _DERIVED = r"\b{name} \| default\(''\)"
 """What defaults of roles contain that are derived from the variable *name*."""
-_PUBLIC = "provisioning_server_addresses"
-"""Where it is set, defaults that mention it need no address of a bench."""
 
 
 class Review(NamedTuple):
@@ -79,15 +77,12 @@ class VariableReview:
             if name not in needed or not self._is_lacking(name):
                 continue
             derived = re.compile(_DERIVED.format(name=name))
-            lacking = [option for option in self._specs.roles[role] if self._is_derived(option, derived)]
+            lacking = [
+                option for option in self._specs.roles[role] if any(map(derived.search, _texts(self._variables.get(option))))
+            ]
             if lacking:
                 what, instead = _what_for(needed[name]), _enumerated(lacking)
                 yield f"{name} is missing; set it in the inventory ({what}), or set {instead}"
-
-    def _is_derived(self, option: str, derived: re.Pattern[str]) -> bool:
-        texts = list(_texts(self._variables.get(option)))
-        is_elsewhere = bool(self._variables.get(_PUBLIC)) and any(f"{_PUBLIC} | default([])" in text for text in texts)
-        return not is_elsewhere and any(map(derived.search, texts))
 
     def _is_lacking(self, name: str) -> bool:
         """Return whether a variable that is needed is not set; a provisioning server has no bench."""
