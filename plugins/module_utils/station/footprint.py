@@ -159,8 +159,9 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/run/preprovision-web",
             "/var/log/preprovision-web",
         ),
-        replaced=("/etc/nginx/sites-enabled/default",),
+        replaced=("/etc/nginx/nginx.conf", "/etc/nginx/sites-enabled/default"),
         purge_paths=("/etc/nginx", "/var/lib/nginx", "/var/log/nginx", "/var/www/html/index.nginx-debian.html"),
+        users=("preprovision-web",),
         secret=("/etc/nginx/preprovision.passwords",),
         not_backed_up={
             "/etc/nginx/preprovision.passwords": INVENTORY,
