@@ -39,7 +39,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "boot": {"type": "list", "elements": "str", "default": []},
     "server_roots": {"type": "path"},
     "exempt_phones": {"type": "list", "elements": "str", "default": []},
-    "device_group": {"type": "str", "default": "www-data"},
+    "device_group": {"type": "str", "default": "preprovision-web"},
     "unit_group": {"type": "str", "default": "preprovision-tftp"},
     **argument_spec(PUBLICATION, PHONES, SETTINGS),
 }

@@ -36,7 +36,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "state": {"type": "str", "default": "present", "choices": ["present", "checked", "previous"]},
     "purge": {"type": "bool", "default": False},
     "explain": {"type": "str"},
-    "device_group": {"type": "str", "default": "www-data"},
+    "device_group": {"type": "str", "default": "preprovision-web"},
     "unit_group": {"type": "str", "default": "preprovision-tftp"},
     "keep": {"type": "int", "default": 2},
     "replace_master_key": {"type": "bool", "default": False},

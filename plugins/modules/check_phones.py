@@ -65,7 +65,7 @@ options:
     description:
       - Group of the web server's workers, as in M(voip.preprovision.profiles).
     type: str
-    default: www-data
+    default: preprovision-web
   unit_group:
     description:
       - Group of the TFTP server, as in M(voip.preprovision.profiles).

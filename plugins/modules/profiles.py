@@ -49,7 +49,7 @@ options:
     description:
       - Group of the web server's workers, the only one that can read the files that need a unit's certificate.
     type: str
-    default: www-data
+    default: preprovision-web
   unit_group:
     description:
       - Group of the TFTP server, the only one that can read the files of single units.

@@ -162,6 +162,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         ),
         replaced=("/etc/nginx/nginx.conf", "/etc/nginx/sites-enabled/default"),
         purge_paths=("/etc/nginx", "/var/lib/nginx", "/var/log/nginx", "/var/www/html/index.nginx-debian.html"),
+        users=("preprovision-web",),
         secret=("/etc/nginx/preprovision.passwords",),
         not_backed_up={
             "/etc/nginx/preprovision.passwords": INVENTORY,

@@ -178,6 +178,14 @@ def test_names_the_address_that_the_interface_of_dhcp_lacks(tmp_path):
     )
 
 
+def test_names_the_group_that_phones_files_lack_with_delivery_by_certificate(tmp_path):
+    found = run(tmp_path, each(["phone_profiles"]), {**DOCUMENTED, "phone_profiles_bench_delivery": "certificate"})
+    assert found.said["phone_profiles"] == (
+        "Phones get their own files by certificate, but station has no group preprovision-web, which alone may read them;"
+        " run the role web_server on it first."
+    )
+
+
 @pytest.mark.parametrize("found", ["without_variables", "documented"])
 def test_nothing_changes_before(request, found):
     output = request.getfixturevalue(found).output

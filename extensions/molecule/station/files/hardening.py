@@ -18,6 +18,9 @@ KEYS = Path("/etc/preprovision/certificates")
 # Folders of files for single phones, of which a station has those of its deliveries
 PHONES_FILES = {name: Path("/srv/preprovision/current", name) for name in ("device", "units")}
 OUTSIDE = "198.51.100.99"
+PASSWORDS = "/etc/nginx/preprovision.passwords"
+SERVICE = "/run/preprovision-service.sock"
+CONNECT = f"import socket; socket.socket(socket.AF_UNIX).connect({SERVICE!r})"
 SEND = f"import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('{OUTSIDE}', 9))"
 
 # Bits of capabilities(7)
@@ -147,11 +150,26 @@ def check(name: str, unit: Unit) -> list[str]:
     return wrong
 
 
+def check_namesake() -> list[str]:
+    """Return everything that a process of nginx's user, but not of its unit, could do."""
+    outside = ["setpriv", "--reuid=www-data", "--regid=www-data", "--init-groups", "--"]
+    files = [PASSWORDS, *(path for folder in PHONES_FILES.values() for path in phones_files(folder))]
+    pids = [int(pid) for pid in Path("/sys/fs/cgroup/system.slice/nginx.service/cgroup.procs").read_text().split()]
+    workers = [f"/proc/{pid}/maps" for pid in pids if status(pid)["Uid"].split()[1] != "0"]
+    shown = run([*outside, "sh", "-c", 'for file; do cat "$file" >/dev/null 2>&1 && echo "$file"; done', "sh", *files, *workers])
+    wrong = [f"it reads {path}" for path in shown.stdout.splitlines()] + ([] if workers else ["nginx has no worker to trace"])
+    if "PermissionError" not in run([*outside, "python3", "-c", CONNECT]).stderr:
+        wrong.append(f"it connects to {SERVICE}")
+    print("www-data outside nginx:", "; ".join(wrong) or "confined")
+    return wrong
+
+
 def main() -> None:
     if not any(map(phones_files, PHONES_FILES.values())):
         sys.exit("there are no files of single phones")
     units = {name: OFF_BY_DEFAULT[name] for name in sys.argv[1:]} or UNITS
-    sys.exit(1 if [line for name, unit in units.items() for line in check(name, unit)] else 0)
+    wrong = [line for name, unit in units.items() for line in check(name, unit)]
+    sys.exit(1 if wrong + ([] if sys.argv[1:] else check_namesake()) else 0)
 
 
 main()

@@ -58,6 +58,14 @@ def locked() -> Iterator[None]:
         yield
 
 
+def blames_another_role(said: str, plan: Plan) -> bool:
+    """Return whether what a unit *said* names a file that another role has among those of several roles, and none of *plan*."""
+    # nginx also names its main configuration, which may be one of the plan's, whichever file it refuses
+    own = any(f"in {file.path}:" in said for file in plan.files)
+    shared = [check.of_roles for check in plan.checks if check.of_roles]
+    return not own and any(f"in {beginning}" in said for beginning in shared)
+
+
 class Host:
     """One host and one plan."""
 
@@ -108,12 +116,6 @@ class Host:
         self._settle()
         return self.report
 
-    def _is_of_another(self, said: str) -> bool:
-        """Return whether *said* names a file that another role has among those of several roles."""
-        own = {file.path for file in self._plan.files}
-        shared = [check.of_roles for check in self._plan.checks if check.of_roles]
-        return any(f"in {beginning}" in said and not any(path in said for path in own) for beginning in shared)
-
     def _record(self) -> None:
         self.report.changes += [f"created the user {account.name}" for account in self._accounts]
         self.report.changes += [f"installed the code {tree.path}" for tree in self._trees]
@@ -149,7 +151,7 @@ class Host:
         try:
             yield
         except StepError as error:
-            if not self._is_of_another(str(error)):
+            if not blames_another_role(str(error), self._plan):
                 raise
             warning = f"{unit.name} does not accept another role's file, which that role has to repair: {error}"
             self.report.warnings += [] if warning in self.report.warnings else [warning]
