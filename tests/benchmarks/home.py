@@ -41,7 +41,7 @@ HERDS: Sequence[dict[str, Any]] = [
     {"phones": 400, "random_delay": 1, "error_retry": "20+20", "servers": 2, "share": 0.02, "seconds": 150},
     {"phones": 400, "random_delay": 1, "error_retry": "20+20", "servers": 1, "share": 0.05, "drained": 30, "seconds": 150},
 ]
-REPEATS, SEEDS = 2, range(1, 8)
+REPEATS, SEEDS = 3, range(1, 8)
 
 
 def on_machine(*argv: str) -> str:
@@ -92,7 +92,7 @@ def compare(found: Sequence[dict[str, Any]]) -> Iterator[str]:
         measured = [_figures(one) for one in found if one["swarm"] == swarm]
         expected = [_simulated_figures(result) for result in simulated(swarm, cost)]
         drained = f", 503 for {swarm['drained']} s" if swarm.get("drained") else ""
-        what = f"{swarm['phones']} phones, {swarm['servers']} × {swarm['share'] / cost:.1f}/s{drained}"
+        what = f"{swarm['phones']} phones, {swarm['servers']} server(s) of {swarm['share'] / cost:.1f}/s{drained}"
         for figure in measured[0]:
             ours, theirs = ([one[figure] for one in many] for many in (measured, expected))
             middle, other = statistics.median(ours), statistics.median(theirs)
