@@ -43,7 +43,7 @@ SEEDS = range(1, 8)
 
 
 def on_machine(name: str, *argv: str) -> str:
-    """Run a command on the machine, show what it prints, and return it."""
+    """Run a command on the machine *name*, show what it prints, and return it."""
     process = subprocess.Popen(["podman", "exec", "--workdir", "/root/benchmarks", name, *argv], stdout=subprocess.PIPE, text=True)
     lines = []
     for line in process.stdout or ():
@@ -151,9 +151,8 @@ def main() -> int:
     try:
         set_up(options.machine)
         if "server" in chosen:
-            on_machine(
-                "python3", "home_server.py", "--rounds", options.rounds, "--seconds", options.seconds, "--result", "server.json"
-            )
+            limits = ["--rounds", options.rounds, "--seconds", options.seconds]
+            on_machine(options.machine, "python3", "home_server.py", *limits, "--result", "server.json")
             text = on_machine(options.machine, "cat", "server.json")
             (folder / "server.json").write_text(text)
             print("\n".join(plan(full_cost(json.loads(text)["turns"][FULL]))), flush=True)
