@@ -456,7 +456,7 @@ def _seconds(value: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--cost", type=float, default=1.7, help="CPU milliseconds of a resync, as home.py measures them")
+    parser.add_argument("--cost", type=float, default=2.1, help="CPU milliseconds of a resync, as home.py measures them")
     parser.add_argument("--cores", type=float, default=2.0, help="cores of a server")
     options = parser.parse_args()
     for line in plan(options.cost / 1000, options.cores):

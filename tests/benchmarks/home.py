@@ -24,11 +24,9 @@ from typing import Any
 from fleet_simulation import SHARES, Result, Servers, Timers, plan, simulate_phones
 from morning import MACHINE, PROJECT, play
 
-NAME = "preprovision-home"
 FULL = "HTTPS with certificate, TLS 1.3, full handshake"
 PARTS = ("server", "swarm")
 SETTINGS = {
-    "ansible_host": NAME,
     # RFC 2544: addresses for benchmarks
     "bench_address": "198.18.0.1/15",
     "dhcp_server_pool_size": 4096,
@@ -41,12 +39,12 @@ HERDS: Sequence[dict[str, Any]] = [
     {"phones": 400, "random_delay": 1, "error_retry": "20+20", "servers": 2, "share": 0.02, "seconds": 150},
     {"phones": 400, "random_delay": 1, "error_retry": "20+20", "servers": 1, "share": 0.05, "drained": 30, "seconds": 150},
 ]
-REPEATS, SEEDS = 2, range(1, 8)
+SEEDS = range(1, 8)
 
 
-def on_machine(*argv: str) -> str:
-    """Run a command on the machine, show what it prints, and return it."""
-    process = subprocess.Popen(["podman", "exec", "--workdir", "/root/benchmarks", NAME, *argv], stdout=subprocess.PIPE, text=True)
+def on_machine(name: str, *argv: str) -> str:
+    """Run a command on the machine *name*, show what it prints, and return it."""
+    process = subprocess.Popen(["podman", "exec", "--workdir", "/root/benchmarks", name, *argv], stdout=subprocess.PIPE, text=True)
     lines = []
     for line in process.stdout or ():
         lines.append(line)
@@ -57,19 +55,20 @@ def on_machine(*argv: str) -> str:
     return "".join(lines)
 
 
-def set_up() -> None:
+def set_up(name: str) -> None:
     """Boot the machine, and give it what the benchmark needs."""
-    subprocess.run([MACHINE, "up", NAME, "bookworm"], check=True)
+    subprocess.run([MACHINE, "up", name, "bookworm"], check=True)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as settings:
-        json.dump(SETTINGS, settings)
+        json.dump({**SETTINGS, "ansible_host": name}, settings)
         settings.flush()
         done = play("voip.preprovision.site", Path(settings.name))
     if done.returncode:
         raise SystemExit(done.stdout)
-    on_machine("sh", "-c", "mkdir -p /root/benchmarks && apt-get install -qq -y --no-install-recommends wrk >/dev/null 2>&1")
-    for name in ("raw_servers.py", "home_server.py", "home_swarm.py"):
-        subprocess.run(["podman", "cp", str(PROJECT / "tests/benchmarks" / name), f"{NAME}:/root/benchmarks/"], check=True)
-    subprocess.run(["podman", "cp", str(PROJECT / "plugins/module_utils"), f"{NAME}:/root/benchmarks/domain"], check=True)
+    subprocess.run(["podman", "exec", name, "mkdir", "-p", "/root/benchmarks"], check=True)
+    on_machine(name, "sh", "-c", "apt-get install -qq -y --no-install-recommends wrk >/dev/null 2>&1")
+    for file in ("raw_servers.py", "home_server.py", "home_swarm.py"):
+        subprocess.run(["podman", "cp", str(PROJECT / "tests/benchmarks" / file), f"{name}:/root/benchmarks/"], check=True)
+    subprocess.run(["podman", "cp", f"{PROJECT}/plugins/module_utils/.", f"{name}:/root/benchmarks/domain"], check=True)
 
 
 def simulated(swarm: dict[str, Any], cost: float) -> list[Result]:
@@ -92,7 +91,7 @@ def compare(found: Sequence[dict[str, Any]]) -> Iterator[str]:
         measured = [_figures(one) for one in found if one["swarm"] == swarm]
         expected = [_simulated_figures(result) for result in simulated(swarm, cost)]
         drained = f", 503 for {swarm['drained']} s" if swarm.get("drained") else ""
-        what = f"{swarm['phones']} phones, {swarm['servers']} × {swarm['share'] / cost:.1f}/s{drained}"
+        what = f"{swarm['phones']} phones, {swarm['servers']} server(s) of {swarm['share'] / cost:.1f}/s{drained}"
         for figure in measured[0]:
             ours, theirs = ([one[figure] for one in many] for many in (measured, expected))
             middle, other = statistics.median(ours), statistics.median(theirs)
@@ -140,6 +139,8 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", default=[], help=", ".join(PARTS))
     parser.add_argument("--rounds", default="5")
     parser.add_argument("--seconds", default="2")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--machine", default="preprovision-home", help="its name")
     parser.add_argument("--keep", action="store_true", help="use a machine that is there, and leave it")
     parser.add_argument("--result", type=Path, help="folder for the figures, JSON")
     options = parser.parse_args()
@@ -148,23 +149,22 @@ def main() -> int:
     chosen = options.parts or PARTS
     folder = options.result or Path(tempfile.mkdtemp(prefix="home-"))
     try:
-        set_up()
+        set_up(options.machine)
         if "server" in chosen:
-            on_machine(
-                "python3", "home_server.py", "--rounds", options.rounds, "--seconds", options.seconds, "--result", "server.json"
-            )
-            text = on_machine("cat", "server.json")
+            limits = ["--rounds", options.rounds, "--seconds", options.seconds]
+            on_machine(options.machine, "python3", "home_server.py", *limits, "--result", "server.json")
+            text = on_machine(options.machine, "cat", "server.json")
             (folder / "server.json").write_text(text)
             print("\n".join(plan(full_cost(json.loads(text)["turns"][FULL]))), flush=True)
         if "swarm" in chosen:
-            text = on_machine("python3", "home_swarm.py", json.dumps([PATIENT, *HERDS] * REPEATS))
+            text = on_machine(options.machine, "python3", "home_swarm.py", json.dumps([PATIENT, *HERDS] * options.repeats))
             (folder / "swarms.jsonl").write_text(text)
             print("\n".join(compare([json.loads(line) for line in text.splitlines() if line.startswith("{")])), flush=True)
     finally:
         if not options.result:
             shutil.rmtree(folder)
         if not options.keep:
-            subprocess.run([MACHINE, "down", NAME], check=True)
+            subprocess.run([MACHINE, "down", options.machine], check=True)
     return 0
 
 

@@ -86,15 +86,14 @@ def hold(unit: str, share: float) -> None:
     """Freeze a unit whenever it has used more than its share, until the process is ended."""
     switch = SLICE / f"{unit}.service" / "cgroup.freeze"
     is_frozen, before, budget, then = False, used(unit), BURST, time.monotonic()
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            now, spent = time.monotonic(), used(unit)
-            budget = min(budget + (now - then) * share, BURST) - (spent - before)
-            before, then = spent, now
-            if is_frozen != (budget < 0):
-                is_frozen = not is_frozen
-                switch.write_text(str(int(is_frozen)))
-            time.sleep(POLL)
+    while True:
+        now, spent = time.monotonic(), used(unit)
+        budget = min(budget + (now - then) * share, BURST) - (spent - before)
+        before, then = spent, now
+        if is_frozen != (budget < 0):
+            is_frozen = not is_frozen
+            switch.write_text(str(int(is_frozen)))
+        time.sleep(POLL)
 
 
 @contextlib.contextmanager
