@@ -23,6 +23,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import decompress, is_compressed
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.openssl_enc import seal, unseal
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.post_rules import PostRuleError, read_post_rules
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.resync_timers import ResyncTimersError, propose_timers
 
 
@@ -117,12 +118,22 @@ def _text(value: object, what: str) -> str:
     return value
 
 
+def post_rules(rules: object) -> object:
+    """Return the rules of profiles that are asked for by POST, if all of them are valid."""
+    try:
+        read_post_rules(rules)
+    except PostRuleError as error:
+        raise AnsibleFilterError(f"profile_service_post_rules: {error}") from None
+    return rules
+
+
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         return {
             "profile_xml": profile_xml,
             "seal_profile": seal_profile,
             "unseal_profile": unseal_profile,
+            "post_rules": post_rules,
             "profile_key": profile_key,
             "service_secret": service_secret,
             "resync_timers": resync_timers,

@@ -89,7 +89,7 @@ def usual_app(empty_database: Path) -> Flask:
 def _forget_everything(app: Flask) -> None:
     """Empty what the application keeps in memory, as a restart does."""
     engine_of(app.extensions["sessions"]).dispose()
-    known = {"sessions", "engine", "phones", "purged", "delivery", "known_passwords", "written", "reading"}
+    known = {"sessions", "engine", "phones", "purged", "delivery", "known_passwords", "written", "reading", "post_rules"}
     assert set(app.extensions) <= known, f"_forget_everything must also empty {set(app.extensions) - known}"
     app.extensions.pop("known_passwords", None)
     app.extensions |= {"phones": ProfileCache(int(app.config["CACHE_SIZE"])), "purged": 0.0, "written": 0.0}

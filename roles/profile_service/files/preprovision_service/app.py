@@ -33,6 +33,8 @@ DEFAULTS: Mapping[str, object] = {
     "REPORT_DAYS": 30,
     "REPORT_KEEP": 20,
     "REDIRECT_STATUS": 302,
+    # Parameters of profiles by what phones say of themselves with POST, see domain.publishing.post_rules
+    "POST_RULES": [],
     # Seconds from when a phone is done until its own file is taken away
     "ARMING_GRACE": 600,
     # Days without a call home after which a phone is silent; 0 for never

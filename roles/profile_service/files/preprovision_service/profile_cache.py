@@ -7,7 +7,7 @@ import hashlib
 import json
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock, local
 from typing import Any, NamedTuple
 
@@ -152,6 +152,11 @@ class ProfileCache:
         """Return the phone itself, with its keys; raise NotReady."""
         return self._current_maker(connection, known.settings).read(connection, known.mac)
 
+    def shaped(self, connection: Connection, known: KnownPhone, kind: str, parameters: Mapping[str, Any]) -> tuple[Profile, ...]:
+        """Return the phone's profiles of one kind with further *parameters*, which are not kept; raise NotReady."""
+        made = self._current_maker(connection, known.settings).make(connection, known.mac, parameters)
+        return tuple(profile for profile in made if profile.kind == kind)
+
     def remote_url(self, connection: Connection, known: KnownPhone) -> str:
         """Return the URL from which the phone fetches its service profile at home, or an empty string; raise NotReady."""
         return self._current_maker(connection, known.settings).remote_url(connection, known.mac)
@@ -221,13 +226,16 @@ class ProfileMaker:
         except (FamilyError, ProfileError, PublicationError, TemplateError, TypeError) as error:
             raise NotReady(f"invalid settings: {error}") from error
 
-    def read(self, connection: Connection, mac: str) -> Phone:
-        """Return a phone from its row; raise NotReady."""
+    def read(self, connection: Connection, mac: str, parameters: Mapping[str, Any] | None = None) -> Phone:
+        """Return a phone from its row, with further *parameters*; raise NotReady."""
         row = connection.execute(select(PhoneRow.name, PhoneRow.variables).where(PhoneRow.mac == mac)).first()
         if row is None:
             raise NotReady("it was removed just now")
         try:
-            return self._reader.read(row.name, json.loads(row.variables))
+            variables = json.loads(row.variables)
+            if parameters:
+                variables["phone_parameters"] = {**(variables.get("phone_parameters") or {}), **parameters}
+            return self._reader.read(row.name, variables)
         except PhoneError as error:
             raise NotReady(str(error)) from error
 
@@ -235,9 +243,9 @@ class ProfileMaker:
         """Return the URL of a phone's service profile at home, or an empty string; raise NotReady."""
         return self._publisher.remote_url(self.read(connection, mac))
 
-    def make(self, connection: Connection, mac: str) -> tuple[Profile, ...]:
-        """Generate all profiles of a phone; raise NotReady."""
-        phone = self.read(connection, mac)
+    def make(self, connection: Connection, mac: str, parameters: Mapping[str, Any] | None = None) -> tuple[Profile, ...]:
+        """Generate all profiles of a phone, with further *parameters*; raise NotReady."""
+        phone = self.read(connection, mac, parameters)
         try:
             problems = self._publisher.check(phone)
             if problems:

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preprovision_service.http import reports as reports_module
-from preprovision_service.http.reports import purge
+from preprovision_service.http.reports import FORM, purge
 from preprovision_service.store.tables import Phone, Report
 from sqlalchemy import select, update
 
@@ -408,3 +408,83 @@ def test_remote_customization(
     assert "X-Accel-Redirect" not in answer.headers
     assert client.get(path, query_string={"mac": "x"}).status_code == 400
     assert client.post(path, data={"mac": "x" * 5000}).status_code == 413
+
+
+# -- profiles by what phones say of themselves
+
+RULES = [
+    {"field": "Software_Version", "below": "11-2-0MPP-1", "parameters": {"Resync_Periodic": 60, "GPP_P": "had {value}"}},
+    {"field": "External_IP", "begins": "198.51.100.", "parameters": {"GPP_P": '<near & "far">'}},
+]
+OLD = b"<flat-profile><Software_Version>11-1-0MPP-16</Software_Version></flat-profile>"
+FORM_OF_OLD = "Software_Version=11-1-0MPP-16&External_IP=198.51.100.7"
+
+
+@pytest.fixture
+def shaping(sync_phones: Callable[..., None], make_app: Callable[..., Flask]) -> Flask:
+    """Return an application with rules."""
+    app = make_app(POST_RULES=RULES)
+    sync_phones(app, PHONES)
+    return app
+
+
+def parameters_of(answer: Any) -> dict[str, str]:
+    return values(parse(decompress(unseal(answer.data, KEY, "md5"))))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "content_type", "expected"),
+    [
+        (seal(OLD, KEY, "sha256"), {}, "text/xml", ("60", "had 11-1-0MPP-16")),
+        (OLD, of(MAC), "text/xml", ("60", "had 11-1-0MPP-16")),
+        (FORM_OF_OLD, of(MAC), FORM, ("60", '<near & "far">')),
+        ("Software_Version=11-2-0MPP-1", of(MAC), FORM, None),
+        ("x=1", of(MAC), FORM, None),
+        # Nobody else may say so
+        (OLD, {}, "text/xml", None),
+        (OLD, of(OTHER), "text/xml", None),
+        (FORM_OF_OLD, {}, FORM, None),
+    ],
+)
+def test_a_phones_own_words_shape_its_profile(
+    shaping: Flask,
+    capsys: pytest.CaptureFixture[str],
+    body: Any,
+    headers: dict[str, str],
+    content_type: str,
+    expected: tuple[str, str] | None,
+) -> None:
+    client = shaping.test_client()
+    usual = client.get(URL)
+    capsys.readouterr()
+    answer = client.post(URL, data=body, headers=headers, content_type=content_type)
+    assert answer.status_code == 200
+    found = parameters_of(answer)
+    if expected is None:
+        assert (answer.data, answer.headers["ETag"]) == (usual.data, usual.headers["ETag"])
+    else:
+        assert (found["Resync_Periodic"], found["GPP_P"], found["User_ID_1_"]) == (*expected, "1001")
+        assert answer.headers["ETag"] != usual.headers["ETag"]
+        assert logged(capsys)[-1]["shaped"] == "Resync_Periodic, GPP_P"
+    # It is for this answer only
+    assert client.get(URL).data == usual.data
+
+
+def test_a_rule_that_does_not_fit_a_phone_leaves_its_profile_as_it_is(
+    sync_phones: Callable[..., None], make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = make_app(POST_RULES=[{"field": "x", "parameters": {"Profile_Rule": "[--key"}}])
+    sync_phones(app, PHONES)
+    client = app.test_client()
+    usual = client.get(URL)
+    answer = client.post(URL, data="x=1", headers=of(MAC), content_type=FORM)
+    assert (answer.status_code, answer.data) == (200, usual.data)
+    assert logged(capsys)[-1]["reason"].startswith("profile_service_post_rules: ")
+
+
+def test_a_preprovision_profile_is_shaped_by_nothing(shaping: Flask) -> None:
+    path = f"/live/device/{MAC}.cfg"
+    client = shaping.test_client()
+    usual = client.get(path, headers=of(MAC))
+    answer = client.post(path, data=FORM_OF_OLD, headers=of(MAC), content_type=FORM)
+    assert (answer.status_code, answer.data) == (200, usual.data)

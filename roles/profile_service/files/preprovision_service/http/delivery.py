@@ -10,7 +10,7 @@ only for the phone itself. A phone treats 404 as a file that does not exist, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from flask import Flask
@@ -99,6 +99,19 @@ class Delivery:
         log_exchange(client, Exchange(answer.kind, mac, method, path, status), answer.detail)
         start_response(f"{status} {HTTP_STATUS_CODES[status]}", headers)
         return [] if method == "HEAD" else [body]
+
+    def shaped(self, wanted: ProfileRequest, known: KnownPhone, parameters: Mapping[str, Any]) -> Answer | None:
+        """Return the answer to a phone that has proved itself, with *parameters* in its profile; None if that has no such file.
+
+        Raise NotReady if the phone cannot have these parameters.
+        """
+
+        def make(engine: Engine) -> tuple[Profile, ...]:
+            with engine.connect() as connection:
+                return self._cache.shaped(connection, known, wanted.kind, parameters)
+
+        profile = _choose(self._reading.read(make), wanted.key, wanted.coding)
+        return _deliver(profile) if profile else None
 
     def answer(self, wanted: ProfileRequest) -> Answer:
         """Return the answer to a request, with the profile as of now."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 from urllib.parse import parse_qs
 from xml.parsers import expat
 
@@ -35,7 +36,8 @@ _HOUR = 3600
 def report(mac: str, key: str = "") -> Response:
     """Store a report."""
     purge_hourly(current_app)
-    return store_report(client_identity(), mac, find_phone(mac)) or Response(status=200)
+    stored = store_report(client_identity(), mac, find_phone(mac))
+    return Response(status=200) if isinstance(stored, StoredReport) else stored
 
 
 def find_phone(mac: str) -> KnownPhone | None:
@@ -50,8 +52,16 @@ def find_phone(mac: str) -> KnownPhone | None:
     return reading.read(find)
 
 
-def store_report(client: ClientIdentity, mac: str, known: KnownPhone | None) -> Response | None:
-    """Store the request's body as a report of the phone *mac*; return the answer that refuses it, or None.
+class StoredReport(NamedTuple):
+    """A report that was stored."""
+
+    plain: bytes
+    proved: bool
+    """Whether the phone's certificate or its key says that it is the phone's."""
+
+
+def store_report(client: ClientIdentity, mac: str, known: KnownPhone | None) -> Response | StoredReport:
+    """Store the request's body as a report of the phone *mac*; return it, or the answer that refuses it.
 
     Without certificate or key, the answer does not tell whether the phone exists, and neither does the work that it takes.
     """
@@ -75,7 +85,7 @@ def store_report(client: ClientIdentity, mac: str, known: KnownPhone | None) -> 
         return _reject(client, mac, 400, str(error))
     _insert(client, mac, owner, plain, sealed)
     logged(client, "report", mac, Response(status=200), sealed=sealed, bytes=len(plain))
-    return None
+    return StoredReport(plain, sealed or owner)
 
 
 def _reject(client: ClientIdentity, mac: str, status: int, reason: str) -> Response:

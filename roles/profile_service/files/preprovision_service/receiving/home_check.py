@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether the provisioning servers have a unit's service profile, asked as a phone asks: at each address, by the public name.
 
-With HEAD, which no phone sends: the servers do not take the question for a call of the phone. No server may lack the profile, and at
-least one must have it; those that do not answer are named, and another of them may take the phone.
+With HEAD, which no phone sends: the servers do not take the question for a call of the phone. No server may lack the profile, and
+at least one must have it; those that do not answer are named, and another of them may take the phone.
 """
 
 from __future__ import annotations
