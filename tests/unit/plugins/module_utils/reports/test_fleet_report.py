@@ -7,6 +7,7 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.reports.fleet_report import (
     Fleet,
+    certificate_rows,
     fleet_rows,
     format_fleet,
     read_walks,
@@ -85,6 +86,11 @@ def test_shows_each_phone_at_each_address():
             " renewed certificate on home-1.",
         ),
         (
+            phone(code="no_root"),
+            "Phones of this family have no root to verify prov.example.net with. Name the file of their maker's roots in"
+            " fleet_check_roots, or the URL of the server's root in phone_profiles_remote_ca_url.",
+        ),
+        (
             phone(code="chain", what="self-signed"),
             "Phones refuse the certificate of 203.0.113.1 (home-1): self-signed. Install the certificate that the other servers of"
             " prov.example.net have, with its chain, on home-1.",
@@ -156,3 +162,35 @@ def test_addresses_are_compared_in_any_spelling():
     fleet = Fleet.of("prov.example.net", {"home-1": ["203.0.113.1", "2001:DB8:0::1"]})
     assert fleet.servers == {"203.0.113.1": "home-1", "2001:db8::1": "home-1"}
     assert read_walks([{"item": "2001:DB8:0::1", "msg": ""}])[0]["address"] == "2001:db8::1"
+
+
+def test_a_failure_by_the_name_alone_names_no_address():
+    named = walk("", phone(code="http_status", what="HTTP status 500", names=(FIRST, SECOND), status=500))
+    assert notes([named, *GOOD]) == [
+        "At prov.example.net: HTTP status 500. Read what the web server of prov.example.net has logged."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checked", "expected"),
+    [
+        ({"skipped": True}, []),
+        ({"findings": [{"code": "no_roots", "what": "unknown", "remedy": "x"}]}, []),
+        (
+            {"findings": [{"code": "keys_differ", "what": "they differ", "remedy": "install one"}]},
+            [("warning", "they differ", "They differ.", "Install one.")],
+        ),
+        (
+            {"msg": "openssl is missing"},
+            [
+                (
+                    *("warning", "openssl is missing"),
+                    "The servers' certificates were not compared: openssl is missing.",
+                    "Mend that, and run the playbook again.",
+                )
+            ],
+        ),
+    ],
+)
+def test_shows_what_phones_do_not_notice(checked, expected):
+    assert [(row.result, row.what, *row.diagnosis) for row in certificate_rows(checked)] == expected
