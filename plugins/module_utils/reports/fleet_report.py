@@ -28,8 +28,47 @@ _TOLD_OF_CERTIFICATES = frozenset(
 _HEADINGS = ("address", "phone", "result", "what")
 _MAX_NAMED = 5
 _SILENT = frozenset({FailureCode.NO_ANSWER, FailureCode.REFUSED, FailureCode.TIMEOUT, FailureCode.UNREACHABLE})
-_CERTIFICATE = frozenset({FailureCode.CHAIN, FailureCode.CERTIFICATE_NAME, FailureCode.CERTIFICATE_ADDRESS, FailureCode.HANDSHAKE})
-_UNREADABLE = frozenset({FailureCode.KEY_WRONG, FailureCode.DIGEST_WRONG, FailureCode.NOT_SEALED, FailureCode.KEY_MISSING})
+_REFUSED_CERTIFICATE = Clause(
+    "phones refuse the certificate of {where}: {what}",
+    "install the certificate that the other servers of {name} have, with its chain, on {host}",
+)
+_UNREADABLE = Clause(
+    "{where} serves a file that the phone's key does not open: {what}",
+    "publish the phones on all servers with the same phone_profiles_master_key",
+)
+_DRAINED = Clause(
+    "{where} answers 503: it is drained, or its service or database is down and there is no sealed file of this phone",
+    "let it serve again with -e drain=false, and read its journal",
+)
+_OTHER = Clause("at {where}: {what}", "read what the web server of {host} has logged")
+_CAUSES: Mapping[str, Clause] = {
+    FailureCode.NOT_FOUND: Clause(
+        "{where} has no file {path} for this phone",
+        "run the playbook provisioning_server for {host}, which publishes the phones there",
+    ),
+    FailureCode.FORBIDDEN: Clause(
+        "{where} refuses {path}: {what}", "run the playbook provisioning_server for {host}, which repairs modes and groups of files"
+    ),
+    FailureCode.CORRUPT: Clause(
+        "{where} serves a damaged file: {what}", "publish the phones on {host} again, and look for what has changed the file"
+    ),
+    FailureCode.NO_ROOT: Clause(
+        "phones of this family have no root to verify {name} with",
+        "name the file of their maker's roots in fleet_check_roots, or the URL of the server's root in"
+        " phone_profiles_remote_ca_url",
+    ),
+    FailureCode.CERTIFICATE_TIME: Clause(
+        "{where} shows a certificate out of its time: {what}", "install the renewed certificate on {host}"
+    ),
+    **dict.fromkeys(
+        (FailureCode.CHAIN, FailureCode.CERTIFICATE_NAME, FailureCode.CERTIFICATE_ADDRESS, FailureCode.HANDSHAKE),
+        _REFUSED_CERTIFICATE,
+    ),
+    **dict.fromkeys(
+        (FailureCode.KEY_WRONG, FailureCode.DIGEST_WRONG, FailureCode.NOT_SEALED, FailureCode.KEY_MISSING), _UNREADABLE
+    ),
+}
+"""Code of a failure -> cause and remedy, with the words of _explain() in braces."""
 
 
 class Walk(TypedDict, total=False):
@@ -157,41 +196,24 @@ def _phone_row(address: str, phone: PhoneReport, fleet: Fleet, resolved: Sequenc
 def _explain(address: str, failure: FailureRow, fleet: Fleet, resolved: Sequence[str] | None) -> Clause:
     """Return why a phone fails at this address."""
     facts, code = failure["facts"], failure["code"]
-    what = failure["what"].removeprefix("power-up 1: ")
     host = _server(address, fleet)
     where = fleet.name if address == _NAME else f"{address} ({host})"
     if code in _SILENT:
         waits = " first, and each phone waits for it before it tries the next" if resolved and resolved[0] == address else ""
         leads = f"; {fleet.name} leads phones there{waits}" if resolved and address in resolved else ""
-        remedy = f"start its web server, or take {address} out of the zone of {fleet.name} until it answers"
-        return Clause(f"{where} does not answer{leads}", remedy)
-    if code == FailureCode.NOT_FOUND:
-        remedy = f"run the playbook provisioning_server for {host}, which publishes the phones there"
-        return Clause(f"{where} has no file {facts.get('path', '')} for this phone", remedy)
-    if code == FailureCode.HTTP_STATUS and facts.get("status") == 503:
+        back = "start its web server, or take it back into service with -e drain=false if it was drained with closed ports"
         return Clause(
-            f"{where} answers 503: it is drained, or its service or database is down and there is no sealed file of this phone",
-            "let it serve again with -e drain=false, and read its journal",
+            f"{where} does not answer{leads}", f"{back}; until it answers, take {address} out of the zone of {fleet.name}"
         )
-    if code == FailureCode.CERTIFICATE_TIME:
-        return Clause(f"{where} shows a certificate out of its time: {what}", f"install the renewed certificate on {host}")
-    if code == FailureCode.NO_ROOT:
-        return Clause(
-            f"phones of this family have no root to verify {fleet.name} with",
-            "name the file of their maker's roots in fleet_check_roots, or the URL of the server's root in"
-            " phone_profiles_remote_ca_url",
-        )
-    if code in _CERTIFICATE:
-        return Clause(
-            f"phones refuse the certificate of {where}: {what}",
-            f"install the certificate that the other servers of {fleet.name} have, with its chain, on {host}",
-        )
-    if code in _UNREADABLE:
-        return Clause(
-            f"{where} serves a file that the phone's key does not open: {what}",
-            "publish the phones on all servers with the same phone_profiles_master_key",
-        )
-    return Clause(f"at {where}: {what}", f"read what the web server of {host} has logged")
+    template = _DRAINED if code == FailureCode.HTTP_STATUS and facts.get("status") == 503 else _CAUSES.get(code, _OTHER)
+    words = {
+        "where": where,
+        "host": host,
+        "name": fleet.name,
+        "path": facts.get("path", ""),
+        "what": failure["what"].removeprefix("power-up 1: "),
+    }
+    return Clause(*(text.format_map(words) for text in template))
 
 
 def _server(address: str, fleet: Fleet) -> str:

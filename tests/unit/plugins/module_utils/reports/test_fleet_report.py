@@ -63,8 +63,8 @@ def test_shows_each_phone_at_each_address():
     [
         (
             phone(code="refused"),
-            "203.0.113.1 (home-1) does not answer. Start its web server, or take 203.0.113.1 out of the zone of prov.example.net"
-            " until it answers.",
+            "203.0.113.1 (home-1) does not answer. Start its web server, or take it back into service with -e drain=false if"
+            " it was drained with closed ports; until it answers, take 203.0.113.1 out of the zone of prov.example.net.",
         ),
         (
             phone(code="not_found", path="/service/x.cfg"),
@@ -84,6 +84,16 @@ def test_shows_each_phone_at_each_address():
             phone(code="certificate_time", what="the certificate expired on 2026-01-01 00:00 UTC"),
             "203.0.113.1 (home-1) shows a certificate out of its time: the certificate expired on 2026-01-01 00:00 UTC. Install the"
             " renewed certificate on home-1.",
+        ),
+        (
+            phone(code="forbidden", what="HTTP status 403", path="/service/x.cfg"),
+            "203.0.113.1 (home-1) refuses /service/x.cfg: HTTP status 403. Run the playbook provisioning_server for home-1, which"
+            " repairs modes and groups of files.",
+        ),
+        (
+            phone(code="corrupt", what="the encrypted file is cut off"),
+            "203.0.113.1 (home-1) serves a damaged file: the encrypted file is cut off. Publish the phones on home-1 again, and"
+            " look for what has changed the file.",
         ),
         (
             phone(code="no_root"),
