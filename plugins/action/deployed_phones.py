@@ -67,8 +67,10 @@ class ActionModule(ActionBase):
                     "there are no phones with profile rules, and so none that calls a server; add phones to the inventory"
                 )
             deployed = [_deployed(phone, publication.publisher, options) for phone in chosen]
-            server = parse_url(with_key_id(publication.publisher.settings.remote_url, "")).server
-        return {**result, "changed": False, "phones": deployed, "server": server, "_ansible_no_log": True}
+            target = parse_url(with_key_id(publication.publisher.settings.remote_url, ""))
+            families = list(dict.fromkeys(phone.model.family.name for phone in chosen))
+        found = {"phones": deployed, "families": families, "server": target.server, "scheme": target.scheme, "port": target.port}
+        return {**result, "changed": False, **found, "_ansible_no_log": True}
 
 
 def _all(publication: Publication) -> Iterator[Phone]:

@@ -9,7 +9,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.reports.fleet_report import Fleet, fleet_rows, format_fleet, read_walks, summarise_fleet
+from ..module_utils.reports.fleet_report import Fleet, certificate_rows, fleet_rows, format_fleet, read_walks, summarise_fleet
 from ..plugin_utils.options import read_options
 from ..plugin_utils.target_module import failing
 
@@ -17,6 +17,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "servers": {"type": "dict", "required": True},
     "walks": {"type": "list", "elements": "dict", "required": True},
+    "certificates": {"type": "dict", "default": {"skipped": True}},
 }
 
 
@@ -32,6 +33,7 @@ class ActionModule(ActionBase):
         given = read_options("fleet_report", ARGUMENT_SPEC, self._task.args)
         with failing(ValueError):
             rows = fleet_rows(read_walks(given["walks"]), Fleet.of(given["name"], given["servers"]))
+        rows += certificate_rows(given["certificates"])
         Display().display(format_fleet(rows))
         summary = summarise_fleet(rows)
         return {**result, "changed": False, **({"failed": True, "msg": f"fleet_check {summary}"} if summary else {})}

@@ -73,6 +73,22 @@ phones:
   returned: success
   type: list
   elements: dict
+families:
+  description: The families of these phones.
+  returned: success
+  type: list
+  elements: str
+  sample: [ata19x, spa]
+scheme:
+  description: The scheme of O(remote_url).
+  returned: success
+  type: str
+  sample: https
+port:
+  description: The port in O(remote_url), or that of its scheme.
+  returned: success
+  type: int
+  sample: 443
 server:
   description: The server in O(remote_url).
   returned: success

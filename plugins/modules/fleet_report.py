@@ -32,6 +32,12 @@ options:
     type: list
     elements: dict
     required: true
+  certificates:
+    description:
+      - Result of M(voip.preprovision.server_certificate_check) for the same addresses, or of a task that was skipped.
+    type: dict
+    default:
+      skipped: true
 attributes:
   action:
     support: full

@@ -12,17 +12,63 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, NamedTuple, TypedDict
 
+from ..certificates.findings import Code
 from ..common.text_tables import align
 from ..emulator.device.trace import Behaviour, FailureRow, Outcome, RequestRow, StepName
 from ..emulator.phone_report import PhoneReport
 from ..events.causes import Clause, Diagnosis, diagnosis_of
 from ..events.failure_codes import FailureCode
 
+_NAME = "name"
+"""Stands for the name where a row has an address."""
+_TOLD_OF_CERTIFICATES = frozenset(
+    {Code.KEYS_DIFFER, Code.CERTIFICATES_DIFFER, Code.EXPIRES_SOON, Code.EXPIRES_BEFORE_RESYNC, Code.ENDS_SOON}
+)
+"""What a phone that walks does not notice."""
 _HEADINGS = ("address", "phone", "result", "what")
 _MAX_NAMED = 5
 _SILENT = frozenset({FailureCode.NO_ANSWER, FailureCode.REFUSED, FailureCode.TIMEOUT, FailureCode.UNREACHABLE})
-_CERTIFICATE = frozenset({FailureCode.CHAIN, FailureCode.CERTIFICATE_NAME, FailureCode.CERTIFICATE_ADDRESS, FailureCode.HANDSHAKE})
-_UNREADABLE = frozenset({FailureCode.KEY_WRONG, FailureCode.DIGEST_WRONG, FailureCode.NOT_SEALED, FailureCode.KEY_MISSING})
+_REFUSED_CERTIFICATE = Clause(
+    "phones refuse the certificate of {where}: {what}",
+    "install the certificate that the other servers of {name} have, with its chain, on {host}",
+)
+_UNREADABLE = Clause(
+    "{where} serves a file that the phone's key does not open: {what}",
+    "publish the phones on all servers with the same phone_profiles_master_key",
+)
+_DRAINED = Clause(
+    "{where} answers 503: it is drained, or its service or database is down and there is no sealed file of this phone",
+    "let it serve again with -e drain=false, and read its journal",
+)
+_OTHER = Clause("at {where}: {what}", "read what the web server of {host} has logged")
+_CAUSES: Mapping[str, Clause] = {
+    FailureCode.NOT_FOUND: Clause(
+        "{where} has no file {path} for this phone",
+        "run the playbook provisioning_server for {host}, which publishes the phones there",
+    ),
+    FailureCode.FORBIDDEN: Clause(
+        "{where} refuses {path}: {what}", "run the playbook provisioning_server for {host}, which repairs modes and groups of files"
+    ),
+    FailureCode.CORRUPT: Clause(
+        "{where} serves a damaged file: {what}", "publish the phones on {host} again, and look for what has changed the file"
+    ),
+    FailureCode.NO_ROOT: Clause(
+        "phones of this family have no root to verify {name} with",
+        "name the file of their maker's roots in fleet_check_roots, or the URL of the server's root in"
+        " phone_profiles_remote_ca_url",
+    ),
+    FailureCode.CERTIFICATE_TIME: Clause(
+        "{where} shows a certificate out of its time: {what}", "install the renewed certificate on {host}"
+    ),
+    **dict.fromkeys(
+        (FailureCode.CHAIN, FailureCode.CERTIFICATE_NAME, FailureCode.CERTIFICATE_ADDRESS, FailureCode.HANDSHAKE),
+        _REFUSED_CERTIFICATE,
+    ),
+    **dict.fromkeys(
+        (FailureCode.KEY_WRONG, FailureCode.DIGEST_WRONG, FailureCode.NOT_SEALED, FailureCode.KEY_MISSING), _UNREADABLE
+    ),
+}
+"""Code of a failure -> cause and remedy, with the words of _explain() in braces."""
 
 
 class Walk(TypedDict, total=False):
@@ -83,25 +129,25 @@ def _resolved(phones: Iterable[PhoneReport], name: str) -> list[str]:
 
 def _name_rows(walk: Walk, resolved: Sequence[str], fleet: Fleet) -> list[Row]:
     if "phones" not in walk:
-        return [_failed("name", "all", walk.get("msg", ""), Clause(walk.get("msg", ""), "run the playbook again with -v"))]
+        return [_failed(_NAME, "all", walk.get("msg", ""), Clause(walk.get("msg", ""), "run the playbook again with -v"))]
     rows = []
     strangers = [address for address in resolved if address not in fleet.servers]
     absent = [address for address in fleet.servers if address not in resolved]
     if not resolved:
         cause = f"the name {fleet.name} has no address where the phones run"
         remedy = "add its records to the zone, or name a resolver that knows them in fleet_check_name_servers"
-        return [_failed("name", "all", "no address", Clause(cause, remedy))]
+        return [_failed(_NAME, "all", "no address", Clause(cause, remedy))]
     for address in strangers:
         cause = f"{fleet.name} leads to {address}, which no server of the inventory has"
         remedy = f"take {address} out of the zone, or add it to the provisioning_server_addresses of its server"
-        rows.append(_failed("name", "all", f"leads to {address}", Clause(cause, remedy)))
+        rows.append(_failed(_NAME, "all", f"leads to {address}", Clause(cause, remedy)))
     for address in absent:
         cause = f"{fleet.name} does not lead to {address} of {fleet.servers[address]}, so that no phone calls it"
         remedy = f"add {address} to the zone, or take it out of provisioning_server_addresses"
-        rows.append(Row("name", "all", "warning", f"does not lead to {address}", diagnosis_of(Clause(cause, remedy))))
+        rows.append(Row(_NAME, "all", "warning", f"does not lead to {address}", diagnosis_of(Clause(cause, remedy))))
     if not strangers:
-        rows.insert(0, Row("name", "all", "ok", ", ".join(resolved)))
-    rows += [_phone_row("name", phone, fleet, None) for phone in walk["phones"] if phone["cause"]]
+        rows.insert(0, Row(_NAME, "all", "ok", ", ".join(resolved)))
+    rows += [_phone_row(_NAME, phone, fleet, None) for phone in walk["phones"] if phone["cause"]]
     return rows
 
 
@@ -150,45 +196,42 @@ def _phone_row(address: str, phone: PhoneReport, fleet: Fleet, resolved: Sequenc
 def _explain(address: str, failure: FailureRow, fleet: Fleet, resolved: Sequence[str] | None) -> Clause:
     """Return why a phone fails at this address."""
     facts, code = failure["facts"], failure["code"]
-    what = failure["what"].removeprefix("power-up 1: ")
-    where = f"{address} ({_server(address, fleet)})"
     host = _server(address, fleet)
+    where = fleet.name if address == _NAME else f"{address} ({host})"
     if code in _SILENT:
         waits = " first, and each phone waits for it before it tries the next" if resolved and resolved[0] == address else ""
         leads = f"; {fleet.name} leads phones there{waits}" if resolved and address in resolved else ""
-        remedy = f"start its web server, or take {address} out of the zone of {fleet.name} until it answers"
-        return Clause(f"{where} does not answer{leads}", remedy)
-    if code == FailureCode.NOT_FOUND:
-        remedy = f"run the playbook provisioning_server for {host}, which publishes the phones there"
-        return Clause(f"{where} has no file {facts.get('path', '')} for this phone", remedy)
-    if code == FailureCode.HTTP_STATUS and facts.get("status") == 503:
+        back = "start its web server, or take it back into service with -e drain=false if it was drained with closed ports"
         return Clause(
-            f"{where} answers 503: it is drained, or its service or database is down and there is no sealed file of this phone",
-            "let it serve again with -e drain=false, and read its journal",
+            f"{where} does not answer{leads}", f"{back}; until it answers, take {address} out of the zone of {fleet.name}"
         )
-    if code == FailureCode.CERTIFICATE_TIME:
-        return Clause(f"{where} shows a certificate out of its time: {what}", f"install the renewed certificate on {host}")
-    if code in _CERTIFICATE:
-        return Clause(
-            f"phones refuse the certificate of {where}: {what}",
-            f"install the certificate that the other servers of {fleet.name} have, with its chain, on {host}",
-        )
-    if code in _UNREADABLE:
-        return Clause(
-            f"{where} serves a file that the phone's key does not open: {what}",
-            "publish the phones on all servers with the same phone_profiles_master_key",
-        )
-    return Clause(f"at {where}: {what}", f"read what the web server of {host} has logged")
+    template = _DRAINED if code == FailureCode.HTTP_STATUS and facts.get("status") == 503 else _CAUSES.get(code, _OTHER)
+    words = {
+        "where": where,
+        "host": host,
+        "name": fleet.name,
+        "path": facts.get("path", ""),
+        "what": failure["what"].removeprefix("power-up 1: "),
+    }
+    return Clause(*(text.format_map(words) for text in template))
 
 
 def _server(address: str, fleet: Fleet) -> str:
-    return (
-        fleet.servers.get(address, "a server that is not in the inventory") if address != "name" else f"the servers of {fleet.name}"
-    )
+    return fleet.name if address == _NAME else fleet.servers.get(address, "a server that is not in the inventory")
 
 
 def _failed(address: str, phone: str, what: str, clause: Clause) -> Row:
     return Row(address, phone, "failed", what, diagnosis_of(clause))
+
+
+def certificate_rows(checked: Mapping[str, Any]) -> list[Row]:
+    """Return rows on what phones do not notice yet; *checked*: the result of server_certificate_check, or of a skipped task."""
+    if "findings" not in checked:
+        why = checked.get("msg", "")
+        unknown = Clause(f"the servers' certificates were not compared: {why}", "mend that, and run the playbook again")
+        return [] if checked.get("skipped") else [Row("certificate", "all", "warning", why, diagnosis_of(unknown))]
+    told = [one for one in checked["findings"] if one["code"] in _TOLD_OF_CERTIFICATES]
+    return [Row("certificate", "all", "warning", one["what"], diagnosis_of(Clause(one["what"], one["remedy"]))) for one in told]
 
 
 def format_fleet(rows: Sequence[Row]) -> str:

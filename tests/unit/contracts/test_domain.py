@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "emulator/device",
         "emulator/load",
     },
-    "reports": {"common", "families", "bench", "emulator", "emulator/device", "events"},
+    "reports": {"common", "families", "bench", "certificates", "emulator", "emulator/device", "events"},
     "station": {"common", "publishing", "bench", "dhcp", "certificates", "events", "station/agents"},
     "station/backup": {"common", "station"},
     "station/agents": {"common", "dhcp"},

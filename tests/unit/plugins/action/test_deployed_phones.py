@@ -94,7 +94,8 @@ def test_takes_one_phone_of_each_family(controller, run):
 def test_reads_rows(controller, run):
     found = read(controller, "rows.json")
     assert [phone["mac"] for phone in found["phones"]] == ["00:00:5e:00:53:11"]
-    assert found["server"] == "prov.example.net"
+    assert (found["server"], found["scheme"], found["port"]) == ("prov.example.net", "http", 80)
+    assert found["families"] == ["spa"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.reports.fleet_report import (
     Fleet,
+    certificate_rows,
     fleet_rows,
     format_fleet,
     read_walks,
@@ -62,8 +63,8 @@ def test_shows_each_phone_at_each_address():
     [
         (
             phone(code="refused"),
-            "203.0.113.1 (home-1) does not answer. Start its web server, or take 203.0.113.1 out of the zone of prov.example.net"
-            " until it answers.",
+            "203.0.113.1 (home-1) does not answer. Start its web server, or take it back into service with -e drain=false if"
+            " it was drained with closed ports; until it answers, take 203.0.113.1 out of the zone of prov.example.net.",
         ),
         (
             phone(code="not_found", path="/service/x.cfg"),
@@ -83,6 +84,21 @@ def test_shows_each_phone_at_each_address():
             phone(code="certificate_time", what="the certificate expired on 2026-01-01 00:00 UTC"),
             "203.0.113.1 (home-1) shows a certificate out of its time: the certificate expired on 2026-01-01 00:00 UTC. Install the"
             " renewed certificate on home-1.",
+        ),
+        (
+            phone(code="forbidden", what="HTTP status 403", path="/service/x.cfg"),
+            "203.0.113.1 (home-1) refuses /service/x.cfg: HTTP status 403. Run the playbook provisioning_server for home-1, which"
+            " repairs modes and groups of files.",
+        ),
+        (
+            phone(code="corrupt", what="the encrypted file is cut off"),
+            "203.0.113.1 (home-1) serves a damaged file: the encrypted file is cut off. Publish the phones on home-1 again, and"
+            " look for what has changed the file.",
+        ),
+        (
+            phone(code="no_root"),
+            "Phones of this family have no root to verify prov.example.net with. Name the file of their maker's roots in"
+            " fleet_check_roots, or the URL of the server's root in phone_profiles_remote_ca_url.",
         ),
         (
             phone(code="chain", what="self-signed"),
@@ -156,3 +172,35 @@ def test_addresses_are_compared_in_any_spelling():
     fleet = Fleet.of("prov.example.net", {"home-1": ["203.0.113.1", "2001:DB8:0::1"]})
     assert fleet.servers == {"203.0.113.1": "home-1", "2001:db8::1": "home-1"}
     assert read_walks([{"item": "2001:DB8:0::1", "msg": ""}])[0]["address"] == "2001:db8::1"
+
+
+def test_a_failure_by_the_name_alone_names_no_address():
+    named = walk("", phone(code="http_status", what="HTTP status 500", names=(FIRST, SECOND), status=500))
+    assert notes([named, *GOOD]) == [
+        "At prov.example.net: HTTP status 500. Read what the web server of prov.example.net has logged."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checked", "expected"),
+    [
+        ({"skipped": True}, []),
+        ({"findings": [{"code": "no_roots", "what": "unknown", "remedy": "x"}]}, []),
+        (
+            {"findings": [{"code": "keys_differ", "what": "they differ", "remedy": "install one"}]},
+            [("warning", "they differ", "They differ.", "Install one.")],
+        ),
+        (
+            {"msg": "openssl is missing"},
+            [
+                (
+                    *("warning", "openssl is missing"),
+                    "The servers' certificates were not compared: openssl is missing.",
+                    "Mend that, and run the playbook again.",
+                )
+            ],
+        ),
+    ],
+)
+def test_shows_what_phones_do_not_notice(checked, expected):
+    assert [(row.result, row.what, *row.diagnosis) for row in certificate_rows(checked)] == expected
