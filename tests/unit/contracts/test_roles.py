@@ -126,7 +126,7 @@ def test_every_task_has_a_name(role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_is_used_by_a_playbook(role):
-    playbooks = (ROOT / "playbooks" / f"{name}.yml" for name in ("station", "bench_clients"))
+    playbooks = (ROOT / "playbooks" / f"{name}.yml" for name in ("station", "bench_clients", "database"))
     plays = [play for playbook in playbooks for play in read_yaml(playbook)]
     assert f"voip.preprovision.{role}" in [entry["role"] for play in plays for entry in play.get("roles", [])]
 
