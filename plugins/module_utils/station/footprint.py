@@ -201,6 +201,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/nginx/conf.d/preprovision-service.public",
             "/etc/nginx/conf.d/preprovision-service.unverified",
             "/etc/systemd/system/nginx.service.d/preprovision-service.conf",
+            "/etc/preprovision-database-ca.pem",
             "/etc/preprovision-events.conf",
             "/etc/preprovision-service.json",
             "/run/preprovision-reports",
@@ -314,7 +315,10 @@ FOOTPRINTS: Mapping[str, Footprint] = {
 }
 """By role, in the order in which site runs them; the playbooks themselves come last."""
 
-ELSEWHERE = {"bench_clients": "installs only packages, on a machine that is not a station"}
+ELSEWHERE = {
+    "bench_clients": "installs only packages, on a machine that is not a station",
+    "database_server": "runs on machines of its own, and a teardown must not remove databases",
+}
 """Roles that install nothing on a station, and why."""
 
 

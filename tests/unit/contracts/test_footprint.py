@@ -121,9 +121,15 @@ def test_every_role_has_a_footprint():
 
 
 @pytest.mark.parametrize("role", ELSEWHERE)
-def test_role_without_footprint_changes_nothing_on_a_station(role):
+def test_role_without_footprint_has_a_reason_and_is_not_for_stations(role):
     assert role not in FOOTPRINTS
     assert ELSEWHERE[role]
+    station = (ROOT / "playbooks/station.yml").read_text()
+    assert f"voip.preprovision.{role}\n" not in station
+
+
+def test_clients_of_the_bench_get_only_packages():
+    role = "bench_clients"
     modules = {module for mapping in documents(f"roles/{role}") for module in mapping if module.startswith("ansible.builtin.")}
     assert modules <= {"ansible.builtin.apt", "ansible.builtin.assert", "ansible.builtin.import_tasks"}
 

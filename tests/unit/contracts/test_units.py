@@ -29,7 +29,12 @@ STARTED_BY_OTHERS = {
     "preprovision-database.service": "ends by itself; its timer starts it every hour",
     "preprovision-database-heal.service": "ends by itself; its path starts it as long as there is something to heal",
 }
-NOT_ASKED = {"preprovision-capture.service": "writes to files only, which capture reads"}
+NOT_ASKED = {
+    "preprovision-capture.service": "writes to files only, which capture reads",
+    "postgresql@.service": "every profile service asks it all the time, and /health says what it answers",
+    "patroni.service": "its time as a leader ends, and another member takes over",
+    "etcd.service": "the other voters go on without it",
+}
 
 
 def directives(name):

@@ -4,8 +4,8 @@
     database_faults.py MACHINE SERVICE_MACHINE SERVICE_ADDRESS MEMBER...
 
 MACHINE: path of tests/machines/machine. The members and the provisioning server are such machines. For each fault: resyncs tried and
-failed, the longest, events lost and doubled, and who was the primary before and after. Ends with an error if a resync failed, an event
-was lost or doubled, or what only a cut-off primary had written is found afterwards.
+failed, the longest, events lost and doubled, and the primary before and after. Ends with an error if a resync failed, an event was
+lost or doubled, or what only a cut-off primary had written is found afterwards.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ CLIENTS = Path(__file__).with_name("database_clients.py")
 SECONDS, THREADS = 60, 4
 BEFORE = 8
 """Seconds of resyncs before the fault."""
-CUT_OFF = """table inet cut_off { chain input { type filter hook input priority -300; iifname != "lo" drop; }
-chain output { type filter hook output priority -300; oifname != "lo" drop; } }"""
+CUT_OFF = """
+table inet cut_off {
+    chain input { type filter hook input priority -300; iifname != "lo" drop; }
+    chain output { type filter hook output priority -300; oifname != "lo" drop; }
+}
+"""
 
 
 class Cluster:
@@ -40,6 +44,12 @@ class Cluster:
         except subprocess.TimeoutExpired:
             return ""
         return done.stdout.strip() if not done.returncode else ""
+
+    def must(self, name: str, *command: str, text: str = "") -> None:
+        """Run a command that has to succeed: a fault that does not happen proves nothing."""
+        subprocess.run(
+            [self.machine, "run", "podman", "exec", "--interactive", name, *command], input=text, text=True, timeout=60, check=True
+        )
 
     def sql(self, name: str, statement: str, seconds: float = 20) -> str:
         """Ask a member's own PostgreSQL, as its superuser."""
@@ -64,9 +74,9 @@ class Cluster:
         while time.time() < end:
             states = self.states()
             good = sorted(states.values())
-            if len(good) == len(self.members) and good[0] == "Leader running" and good[-1].startswith("Sync Standby"):
-                if all(state.split()[-1] in ("running", "streaming") for state in good):
-                    return states
+            led = len(good) == len(self.members) and good[0] == "Leader running" and good[-1].startswith("Sync Standby")
+            if led and all(state.endswith((" running", " streaming")) for state in good):
+                return states
             time.sleep(1)
         sys.exit(f"the cluster did not heal within {seconds} s: {self.states()}")
 
@@ -79,12 +89,12 @@ class Cluster:
 
 def kill_primary(cluster: Cluster, name: str) -> None:
     """Kill Patroni and PostgreSQL, which systemd starts again."""
-    cluster.run(name, "systemctl", "kill", "--kill-whom=all", "--signal=KILL", "patroni.service")
+    cluster.must(name, "systemctl", "kill", "--kill-whom=all", "--signal=KILL", "patroni.service")
 
 
 def cut_off(cluster: Cluster, name: str) -> None:
     """Drop all packets from and to the primary."""
-    cluster.run(name, "nft", "-f", "-", text=CUT_OFF)
+    cluster.must(name, "nft", "-f", "-", text=CUT_OFF)
 
 
 def bring_back(cluster: Cluster, _name: str) -> None:
@@ -96,7 +106,7 @@ def bring_back(cluster: Cluster, _name: str) -> None:
 def stop_voter(cluster: Cluster, name: str) -> None:
     """Stop etcd on a standby."""
     other = next(member for member in cluster.members if member != name)
-    cluster.run(other, "systemctl", "stop", "etcd.service")
+    cluster.must(other, "systemctl", "stop", "etcd.service")
 
 
 def start_voter(cluster: Cluster, _name: str) -> None:
@@ -107,7 +117,7 @@ def start_voter(cluster: Cluster, _name: str) -> None:
 
 def freeze(cluster: Cluster, name: str) -> None:
     """Let the primary's processes hang for half a minute, longer than its time as a leader."""
-    cluster.run(name, "systemctl", "kill", "--kill-whom=all", "--signal=STOP", "patroni.service")
+    cluster.must(name, "systemctl", "kill", "--kill-whom=all", "--signal=STOP", "patroni.service")
 
 
 def thaw(cluster: Cluster, _name: str) -> None:
@@ -134,39 +144,35 @@ def judge(cluster: Cluster, what: str, do: Callable[[Cluster, str], None], undo:
     cluster.wait()
     before, stored = cluster.primary(), cluster.events()
     argv = [cluster.machine, "run", "podman", "exec", "--interactive", cluster.service, "python3", "-"]
-    clients = subprocess.Popen(
-        [*argv, cluster.address, str(SECONDS), str(THREADS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert clients.stdin and clients.stdout
-    clients.stdin.write(CLIENTS.read_text())
-    clients.stdin.close()
+    with CLIENTS.open() as program:
+        clients = subprocess.Popen(
+            [*argv, cluster.address, str(SECONDS), str(THREADS)], stdin=program, stdout=subprocess.PIPE, text=True
+        )
     time.sleep(BEFORE)
     do(cluster, before)
-    confirmed = second_truth(cluster, before) if do is cut_off else ""
+    problems = second_truth(cluster, before) if do is cut_off else []
     time.sleep(SECONDS * 2 // 3 - BEFORE)
     undo(cluster, before)
-    told: dict[str, Any] = json.loads(clients.stdout.read())
-    clients.wait()
+    told: dict[str, Any] = json.loads(clients.communicate()[0])
     cluster.wait()
-    tried, good = sum(told["answers"].values()), told["answers"].get("200", 0)
+    tried = sum(told["answers"].values())
+    failed = tried - told["answers"].get("200", 0)
     lost, doubled = settle(cluster, stored, tried)
-    problems = [f"{what}: {tried - good} of {tried} resyncs failed: {told['failures']}"] if good != tried else []
-    problems += [f"{what}: {lost} events lost, {doubled} doubled"] if lost or doubled else []
-    if do is cut_off:
-        found = [name for name in cluster.members if cluster.sql(name, "SELECT count(*) FROM customers WHERE name = 'second truth'") != "0"]
-        problems += [f"{what}: what only the old primary had written is on {', '.join(found)}"] if found else []
-        problems += [f"{what}: the cut-off primary confirmed a write: {confirmed}"] if "INSERT" in confirmed else []
-    print(
-        f"{what:42} tried {tried:5}  failed {tried - good:3}  longest {told['longest']:5.1f} s  events lost {lost}, doubled {doubled}"
-        f"  primary {before} -> {cluster.primary()}",
-        flush=True,
+    found = cluster.sql(cluster.primary(), "SELECT count(*) FROM customers WHERE name = 'second truth'")
+    problems += [f"{failed} resyncs failed: {told['failures']}"] if failed else []
+    problems += [f"{lost} events lost, {doubled} doubled"] if lost or doubled else []
+    problems += ["what only the old primary had written is there"] if found != "0" else []
+    row = f"{what:40} tried {tried:5}, failed {failed:2}, longest {told['longest']:5.1f} s, events lost {lost}, doubled {doubled}"
+    print(f"{row}, primary {before} -> {cluster.primary()}", flush=True)
+    return [f"{what}: {problem}" for problem in problems]
+
+
+def second_truth(cluster: Cluster, name: str) -> list[str]:
+    """Try to write on a primary that is cut off; return what is wrong if it confirms that."""
+    written = cluster.sql(
+        name, "INSERT INTO customers (name, provisioning_url, redirect) VALUES ('second truth', '', '')", seconds=15
     )
-    return problems
-
-
-def second_truth(cluster: Cluster, name: str) -> str:
-    """Try to write on a primary that is cut off; return what it confirms."""
-    return cluster.sql(name, "INSERT INTO customers (name, provisioning_url, redirect) VALUES ('second truth', '', '')", seconds=15)
+    return ["the primary confirmed a write that no standby had"] if written else []
 
 
 def settle(cluster: Cluster, stored: tuple[int, int], tried: int) -> tuple[int, int]:

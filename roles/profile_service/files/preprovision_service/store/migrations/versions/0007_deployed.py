@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
+oldest_code = "0006"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _PHONES = ("packed", "contact", "asked_by_key_id")
