@@ -59,7 +59,8 @@ MISTAKES = [
     ({"members": {"other": "192.0.2.9"}}, "database_server_members lacks db1; it has other"),
     (
         {"members": {"db1": "db1.example.net"}},
-        "database_server_members: the address of db1 is 'db1.example.net'; it must be an IPv4 or IPv6 address, which the firewall can"
+        "database_server_members: the address of db1 is 'db1.example.net'; "
+        "it must be an IPv4 or IPv6 address, which the firewall can"
         " name",
     ),
     ({"members": {"db1": "127.0.0.1"}}, "database_server_members: the address of db1 is 127.0.0.1, which other hosts cannot reach"),
