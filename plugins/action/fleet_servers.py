@@ -9,17 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils.fleet.servers import Server, faults, record_fault
+from ..module_utils.fleet.servers import FleetError, Server, faults, record_fault
 from ..plugin_utils.options import read_options
+from ..plugin_utils.target_module import failing
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "servers": {"type": "list", "elements": "str", "required": True},
     "records": {"type": "str", "default": "warn", "choices": ["warn", "error", "ignore"]},
 }
+
+_LINK_LOCAL = "fe80:"
+"""No phone reaches such an address."""
 
 
 class ActionModule(ActionBase):
@@ -41,14 +44,16 @@ class ActionModule(ActionBase):
         else:
             for sentence in misled:
                 Display().warning(sentence)
-        if found:
-            raise AnsibleError("\n".join(f"{sentence}." for sentence in found))
+        with failing(FleetError):
+            if found:
+                raise FleetError("\n".join(f"{sentence}." for sentence in found))
         return {**result, "changed": False}
 
 
 def _server(name: str, variables: Mapping[str, Any]) -> Server:
     facts = variables.get("ansible_facts", {})
-    own = [*facts.get("all_ipv4_addresses", []), *facts.get("all_ipv6_addresses", [])] if "all_ipv4_addresses" in facts else None
+    found = [*facts.get("all_ipv4_addresses", []), *facts.get("all_ipv6_addresses", [])]
+    own = [address for address in found if not address.startswith(_LINK_LOCAL)] if "all_ipv4_addresses" in facts else None
     return Server(
         name,
         str(variables.get("provisioning_name", "")),

@@ -17,6 +17,10 @@ MAX_RECORDS = 10
 """Of one type, that phones process; the same chapter."""
 
 
+class FleetError(ValueError):
+    """Servers cannot share a name; one sentence per line."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A provisioning server, as its variables and the machine itself say."""
