@@ -115,11 +115,11 @@ def plan_steps(unit: Unit, state: Mapping[str, str], changing: Collection[str] =
             yield Step("stop", unit.name, "")
         return
     crash = _crash(state)
-    if crash or not runs:
-        if unit.state == "started":
-            yield Step("start", unit.name, crash)
-        return
-    yield from _renewals(unit, changing)
+    if unit.state == "started" and (crash or not runs):
+        yield Step("start", unit.name, crash)
+    elif runs:
+        # Another role's unit that ends for want of a file may have that file now
+        yield from _renewals(unit, changing)
 
 
 def _crash(state: Mapping[str, str]) -> str:
