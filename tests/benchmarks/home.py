@@ -30,6 +30,8 @@ SETTINGS = {
     # RFC 2544: addresses for benchmarks
     "bench_address": "198.18.0.1/15",
     "dhcp_server_pool_size": 4096,
+    # The demo's have addresses of another network
+    "dhcp_server_reservations": [],
     "certificates_devices": [{"mac": "00:00:5e:00:53:01", "model": "ATA192", "serial": "FCH0000D001"}],
 }
 PATIENT = {"phones": 150, "random_delay": 0, "error_retry": "0", "servers": 1, "share": 0.02, "seconds": 60, "timeout": 60}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import re
 import socket
 import ssl
@@ -35,8 +36,8 @@ MAX_WAIT = 60.0
 """Seconds until it must be."""
 PARTS = ("nginx", "service", "logs")
 COLUMNS = ("resync", "number", "CPU ms: nginx", "service", "journal, logs, events", "all", "ratio", "per second, 2 cores")
-HELD = 2000
-"""Idle connections; Debian's nginx takes 768 for each core."""
+EXCESS = 500
+"""Idle connections beyond those that nginx takes."""
 ABANDONED = 200
 """Connections that nobody waits for; the kernel's backlog of nginx holds 511."""
 
@@ -183,7 +184,11 @@ def abandon() -> tuple[int, float, dict[str, int]]:
 
 def hold_connections() -> dict[str, int]:
     """Hold idle connections, more than nginx takes; return how many it closed, and what became of phones that came meanwhile."""
-    return dict(json.loads(run(*INSIDE, "python3", "-c", HOLDER.replace("STATION", STATION).replace("HELD", str(HELD)))))
+    each = re.search(r"worker_connections\s+(\d+)", Path("/etc/nginx/nginx.conf").read_text())
+    if not each:
+        raise SystemExit("/etc/nginx/nginx.conf has no worker_connections")
+    held = int(each[1]) * len(os.sched_getaffinity(0)) + EXCESS
+    return dict(json.loads(run(*INSIDE, "python3", "-c", HOLDER.replace("STATION", STATION).replace("HELD", str(held)))))
 
 
 HOLDER = """
