@@ -160,8 +160,8 @@ def at_home(event, evidence):
         ),
         (
             [at_home({**REFUSED, "time": LATER}, "claim")],
-            "Cause: It has not called home yet, and whoever asked in its name was refused: its client certificate is that of another"
-            " phone.",
+            "Cause: It has not called home yet, and whoever asked in its name was refused: its client certificate is that of"
+            " another phone.",
             ["State: packed", "failed: 1970-01-12 13:46:40, as anybody could have said: its client certificate is that of another"],
         ),
         (
