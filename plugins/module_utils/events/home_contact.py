@@ -94,7 +94,14 @@ def diagnose_silence(observations: Observations, state: str, since: int, now: in
                 "have it fetch its profile by HTTPS with its certificate, or report sealed with its key (Report_Rule)",
             )
         )
-    return diagnosis_of(_never_called(observations, since, whole_days))
+    return diagnosis_of(_never_called(observations, since, f"it has not called home in the {whole_days} days since it was packed"))
+
+
+def diagnose_absence(observations: Observations, packed: int = 0) -> Diagnosis | None:
+    """Return why a phone has not called home yet, since it was *packed* (milliseconds), or None if it has."""
+    if last_contact(observations).time > packed:
+        return None
+    return diagnosis_of(_never_called(observations, packed, "it has not called home yet"))
 
 
 def _refused_since(observations: Observations, moment: int) -> Clause | None:
@@ -114,8 +121,7 @@ def _gone(observations: Observations, contact: Observation, days: int) -> Clause
     )
 
 
-def _never_called(observations: Observations, packed: int, days: int) -> Clause:
-    start = f"it has not called home in the {days} days since it was packed"
+def _never_called(observations: Observations, packed: int, start: str) -> Clause:
     refused = _refused_since(observations, packed)
     if refused:
         return Clause(f"{start}, and whoever asked in its name was refused: {refused.cause}", refused.remedy)

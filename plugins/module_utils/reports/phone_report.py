@@ -16,7 +16,7 @@ from ..events.clocks import describe_offset
 from ..events.diagnosis import diagnose_on_station
 from ..events.evidence import CLAIMS, CONTACTS, Place, evidence_of
 from ..events.failure_case import Case
-from ..events.home_contact import last_claimed_contact, last_contact, last_failure
+from ..events.home_contact import diagnose_absence, last_claimed_contact, last_contact, last_failure
 from ..events.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, existing_paths, has_unit_file
 from ..events.log_lines import Event, EventKind, mac_of
 from ..events.observations import Observations, apply_events, reset
@@ -96,6 +96,9 @@ def _events(phone: PhoneFacts) -> Iterator[Event]:
 
 
 def _cause(phone: PhoneFacts, station: StationFacts, observations: Observations, position: Position) -> Diagnosis | None:
+    database = phone.get("database")
+    if database and database.get("place") == Place.HOME:
+        return diagnose_absence(observations, _row(phone).get("packed", 0))
     # Report a stuck phone at once, since somebody is waiting for the page
     at_once = dict.fromkeys(STUCK_AFTER, 0)
     family = _row(phone).get("family", "")
@@ -114,7 +117,7 @@ def _top(position: Position, found: Diagnosis | None) -> str:
     since = f" since {_moment(position.since)}" if position.since else ""
     claimed = "; only requests or log lines that anybody could have sent say so" if position.claimed else ""
     lines = [f"State: {position.state}, {described}{since}{claimed}"]
-    if position.state in _DONE or found is None:
+    if (position.state in _DONE and position.state is not State.PACKED) or found is None:
         return "\n".join([f"Cause: none; {described}.", *lines])
     reason = [f"Error: {position.reason}"] if position.reason else []
     return "\n".join([f"Cause: {found.cause}", f"To do: {found.remedy}", *lines, *reason])

@@ -230,3 +230,19 @@ def test_refuses_a_unit_that_a_server_lacks_and_names_it(bench: Any) -> None:
 def test_a_reason_that_was_not_needed_is_not_kept(bench: Any) -> None:
     _answer, shipment = bench((200, 200), override="just in case")
     assert shipment.override == ""
+
+
+def test_a_unit_whose_customer_has_servers_of_its_own_is_not_asked_for(bench: Any, home: Home, usual_app: Flask) -> None:
+    with usual_app.extensions["sessions"].begin() as session:
+        session.execute(update(Phone).values(redirect="https://elsewhere.example.net/"))
+    answer, _shipment = bench((404, 404))
+    assert (answer["verdict"], home.asked) == ("packed", [])
+    assert answer["checks"][-1]["text"] == "not checked, since the customer's phones are redirected to another server."
+
+
+def test_a_unit_whose_profile_cannot_be_generated_is_refused(bench: Any, home: Home, usual_app: Flask) -> None:
+    with usual_app.extensions["sessions"].begin() as session:
+        session.execute(update(Phone).values(variables='{"phone_mac": "x"}'))
+    answer, _shipment = bench((200, 200))
+    assert (answer["verdict"], home.asked) == ("unserved", [])
+    assert "No provisioning server can be asked for its profile, which cannot be generated now: " in answer["detail"]

@@ -139,6 +139,50 @@ def test_shows_a_scan_at_the_board():
     assert "scanned" in page
 
 
+CALLED = {**event(4, "http", what="file", method="GET", path=f"/service/{MAC}.cfg", status=200), "address": "198.51.100.7"}
+AT_HOME = {"place": "home", "events": [], "phone": {"state": "packed", "since": 1_000_000_003, "packed": 1_000_000_003}}
+
+
+def at_home(event, evidence):
+    proof = MAC if evidence in ("certificate", "key") else ""
+    return {**event, "place": "home", "mac": proof, "detail": {**event["detail"], "evidence": evidence}}
+
+
+@pytest.mark.parametrize(
+    ("events", "first", "lines"),
+    [
+        ([], "Cause: It has not called home yet: no request has named it.", []),
+        (
+            [at_home(CALLED, "claim")],
+            "Cause: It has not called home yet, or cannot prove it: requests have named it, without its certificate and"
+            " without a sealed report.",
+            ["State: packed", "claimed: 1970-01-12 13:46:40 from 198.51.100.7, named by whoever asked, which anybody can do"],
+        ),
+        (
+            [at_home({**REFUSED, "time": LATER}, "claim")],
+            "Cause: It has not called home yet, and whoever asked in its name was refused: its client certificate is that of"
+            " another phone.",
+            ["State: packed", "failed: 1970-01-12 13:46:40, as anybody could have said: its client certificate is that of another"],
+        ),
+        (
+            [at_home(CALLED, "certificate")],
+            "Cause: none; it has called home from where it was shipped to.",
+            ["State: deployed", "called: 1970-01-12 13:46:40 from 198.51.100.7, with its own certificate"],
+        ),
+    ],
+)
+def test_says_whether_a_phone_calls_home(events, first, lines):
+    page = format_page(phone_facts(*events, database=AT_HOME), STATION, KNOWN)
+    assert page.splitlines()[0] == first
+    assert [line for line in lines if line not in page] == []
+
+
+def test_a_packed_phone_needs_nothing_on_the_bench():
+    row = {"state": "packed", "since": LATER, "packed": LATER}
+    page = format_page(phone_facts(LEASED, FETCHED, TAKEN, database={"phone": row, "events": []}), STATION, KNOWN)
+    assert page.startswith("Cause: none; it is in its box.\nState: packed")
+
+
 def test_shows_which_parameters_the_phone_ignores():
     row = {"kind": "service", "value": "GMT", "variable": "phone_parameters", "origin": "group all"}
     heeded, ignored = {**row, "parameter": "Proxy_1_", "ignored": ""}, {**row, "parameter": "Time_Zone", "ignored": "unknown to it"}
