@@ -8,6 +8,8 @@ import yaml
 
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.habits import Habit
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.load.options import (
+    HomeOptions,
+    IpMode,
     LoadTestError,
     load_phones,
     read_options,
@@ -117,3 +119,51 @@ def test_rejects_invalid_options(values, words):
     with pytest.raises(LoadTestError) as caught:
         read_options(params(**values))
     assert words in str(caught.value)
+
+
+def home(**values):
+    return {"name_servers": [], "records": {}, "ip_mode": "ipv4", "namespace": None, **values}
+
+
+def test_phones_are_on_the_bench_without_home():
+    assert read_options(params(phones=[option()])).home is None
+
+
+def test_reads_the_customers_network():
+    given = home(
+        name_servers=["198.51.100.53", "2001:DB8::53"],
+        records={"PROV.example.net.": ["203.0.113.1", "2001:db8:0::1"]},
+        ip_mode="dual",
+        namespace="behind-nat",
+    )
+    found = read_options(params(phones=[option()], home=given)).home
+    assert found == HomeOptions(
+        name_servers=("198.51.100.53", "2001:db8::53"),
+        records={"prov.example.net": ("203.0.113.1", "2001:db8::1")},
+        ip_mode=IpMode.DUAL,
+        namespace="behind-nat",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"name_servers": ["dns.example.net"]},
+            "home: name_servers: 'dns.example.net' does not appear to be an IPv4 or IPv6 address",
+        ),
+        (
+            {"records": {"prov.example.net": "203.0.113.1"}},
+            "home: records: prov.example.net: list its addresses, such as [203.0.113.1]",
+        ),
+        ({"records": {"prov.example.net": []}}, "home: records: prov.example.net: list its addresses, such as [203.0.113.1]"),
+        (
+            {"records": {"prov.example.net": ["203.0.113.256"]}},
+            "home: records: prov.example.net: '203.0.113.256' does not appear to be an IPv4 or IPv6 address",
+        ),
+    ],
+)
+def test_rejects_an_invalid_customers_network(values, message):
+    with pytest.raises(LoadTestError) as caught:
+        read_options(params(phones=[option()], home=home(**values)))
+    assert str(caught.value) == message
