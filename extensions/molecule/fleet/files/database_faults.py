@@ -4,8 +4,8 @@
     database_faults.py MACHINE SERVICE_MACHINE SERVICE_ADDRESS MEMBER...
 
 MACHINE: path of tests/machines/machine. The members and the provisioning server are such machines. Prints for each fault: resyncs
-tried and failed, the longest, events lost and doubled, and the primary before and after. Ends with an error if a resync failed, an event
-was lost or doubled, or what only a cut-off primary had written is found afterwards.
+tried and failed, the longest, events lost and doubled, and the primary before and after. Ends with an error if a resync failed, an
+event was lost or doubled, or what only a cut-off primary had written is found afterwards.
 """
 
 from __future__ import annotations
