@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
-from psycopg2 import extensions
+from psycopg2 import extensions  # type: ignore[import-untyped]
 
 _LOOK_SECONDS = 0.5
 
@@ -71,14 +71,14 @@ def connection_class(seconds: float) -> type[Any]:
         with _WATCH.limit(connection.fileno(), seconds):
             return work(*values)
 
-    class Cursor(extensions.cursor):  # type: ignore[misc]
+    class Cursor(extensions.cursor):
         def execute(self, *values: Any) -> Any:
             return limited(self.connection, super().execute, *values)
 
         def executemany(self, *values: Any) -> Any:
             return limited(self.connection, super().executemany, *values)
 
-    class Connection(extensions.connection):  # type: ignore[misc]
+    class Connection(extensions.connection):
         def __init__(self, *values: Any, **more: Any) -> None:
             super().__init__(*values, **more)
             self.cursor_factory = Cursor
