@@ -4,8 +4,8 @@
     database_faults.py MACHINE SERVICE_MACHINE SERVICE_ADDRESS MEMBER...
 
 MACHINE: path of tests/machines/machine. The members and the provisioning server are such machines. Prints for each fault: resyncs
-tried and failed, the longest, events lost and doubled, and the primary before and after. Ends with an error if a resync failed, an event
-was lost or doubled, or what only a cut-off primary had written is found afterwards.
+tried and failed, the longest, events lost and doubled, and the primary before and after. Ends with an error if a resync failed, an
+event was lost or doubled, or what only a cut-off primary had written is found afterwards.
 """
 
 from __future__ import annotations
@@ -82,9 +82,21 @@ class Cluster:
 
     def events(self) -> tuple[int, int]:
         """Return how many events of profiles are stored, and how many different ones."""
-        told = self.sql(self.primary(), "SELECT count(*), count(DISTINCT key) FROM events WHERE kind = 'profile'")
+        told = ""
+        while not told:
+            told = self.sql(self.primary(), "SELECT count(*), count(DISTINCT key) FROM events WHERE kind = 'profile'")
         stored, different = told.split("|")
         return int(stored), int(different)
+
+    def quiet_events(self) -> tuple[int, int]:
+        """Return the same once no more events come."""
+        found = self.events()
+        while True:
+            time.sleep(8)
+            again = self.events()
+            if again == found:
+                return found
+            found = again
 
 
 def kill_primary(cluster: Cluster, name: str) -> None:
@@ -142,7 +154,7 @@ FAULTS: list[tuple[str, Callable[[Cluster, str], None], Callable[[Cluster, str],
 def judge(cluster: Cluster, what: str, do: Callable[[Cluster, str], None], undo: Callable[[Cluster, str], None]) -> list[str]:
     """Cause a fault while phones resync; print a line about it, and return what was wrong."""
     cluster.wait()
-    before, stored = cluster.primary(), cluster.events()
+    before, stored = cluster.primary(), cluster.quiet_events()
     argv = [cluster.machine, "run", "podman", "exec", "--interactive", cluster.service, "python3", "-"]
     with CLIENTS.open() as program:
         clients = subprocess.Popen(

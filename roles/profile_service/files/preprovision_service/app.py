@@ -17,7 +17,7 @@ from flask import Flask
 from .domain.common.durable import create_durably, write_durably
 from .http import api, board, health, provisioning
 from .settings import read_settings
-from .store.connection import Reading, engine_of, open_database
+from .store.connection import PATIENCE, Reading, engine_of, open_database
 from .store.filters import set_silent_days
 
 DEFAULTS: Mapping[str, object] = {
@@ -58,7 +58,7 @@ def create_app(config: Mapping[str, object]) -> Flask:
     app = Flask(__package__)
     app.config.update(DEFAULTS)
     app.config.update(config)
-    sessions = app.extensions["sessions"] = open_database(str(config["DATABASE"]))
+    sessions = app.extensions["sessions"] = open_database(str(config["DATABASE"]), patience=PATIENCE)
     app.extensions["reading"] = Reading(engine_of(sessions), str(config["DATABASE"]))
     set_silent_days(sessions, int(str(app.config["SILENT_DAYS"])))
     health.set_up(app)

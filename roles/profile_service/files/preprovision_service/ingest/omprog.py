@@ -39,6 +39,8 @@ COMMIT = b"COMMIT TRANSACTION"
 
 _IDLE_SECONDS = 5
 _BEAT_SECONDS = 5
+_PATIENCE = 20
+"""Seconds for an answer of the database; a commit may wait for another standby."""
 _MIN_ROOM = 16 << 20
 """Bytes of queued lines that count as space: they are deleted before rsyslog starts again."""
 _MAX_LINE_LENGTH = 1 << 20
@@ -174,7 +176,8 @@ def main(arguments: Sequence[str]) -> int:
     markers = Markers(Path(config["ARMING_FOLDER"]), int(config["ARMING_GRACE"])) if config.get("ARMING_FOLDER") else None
     folder = os.environ.get("STATE_DIRECTORY")
     queue = Queue(Path(folder), lambda: os.kill(os.getppid(), signal.SIGTERM)) if folder else None
-    collector = Collector(open_database(str(config["DATABASE"])), keep, markers, Place(config.get("PLACE", Place.BENCH)))
+    sessions = open_database(str(config["DATABASE"]), patience=_PATIENCE)
+    collector = Collector(sessions, keep, markers, Place(config.get("PLACE", Place.BENCH)))
     session = OmprogSession(collector, sys.stdout.buffer, queue)
     # If rsyslog has ended, another one will get the lines again
     with contextlib.suppress(BrokenPipeError):

@@ -7,6 +7,7 @@ Works with SQLAlchemy 1.4, as in Debian 12, and 2.x.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sqlite3
 import time
@@ -28,18 +29,23 @@ BUSY_SECONDS = 5
 """How long to wait for others who write to SQLite."""
 PROBE_SECONDS = 2.0
 """How long a primary that was away is not asked by those who can read from a standby: hosts that are cut off take seconds."""
+PATIENCE = 4.0
+"""Seconds after which a server that does not answer has failed for those on whom phones wait."""
 _READ_ONLY = "25006"
 _HOSTS = "preprovision_hosts"
 _Found = TypeVar("_Found")
 
 
-def open_database(url: str, create: bool = False) -> sessionmaker[Session]:
+def open_database(url: str, create: bool = False, patience: float = 0) -> sessionmaker[Session]:
     """Return a factory of sessions with the database at *url*, an SQLAlchemy URL; of PostgreSQL, with the primary.
 
     SQLite's file must exist unless *create* is set: migrations create it, with its tables. Anyone else would make an empty one in
     place of one that was deleted. A file that was deleted or replaced is noticed at the next transaction.
+    *patience*: seconds that a server may take for an answer, or 0 for any time.
     """
-    engine = _open_server(read_database_url(url), "read-write") if url.startswith("postgresql") else _open_file(url, create)
+    engine = (
+        _open_server(read_database_url(url), "read-write", patience) if url.startswith("postgresql") else _open_file(url, create)
+    )
     return sessionmaker(engine, future=True, expire_on_commit=False)
 
 
@@ -104,11 +110,15 @@ def _open_standby(url: str) -> Engine | None:
     if len(found.hosts) < 2:
         return None
     options = f"{found.options.get('options', '')} -c default_transaction_read_only=on".strip()
-    return _open_server(found._replace(options={**found.options, "options": options}), "any")
+    return _open_server(found._replace(options={**found.options, "options": options}), "prefer-standby", PATIENCE)
 
 
-def _open_server(url: DatabaseUrl, session: str) -> Engine:
-    options = url.libpq_options(session)
+def _open_server(url: DatabaseUrl, session: str, patience: float) -> Engine:
+    options: dict[str, Any] = dict(url.libpq_options(session))
+    if patience:
+        # The driver is installed only where the database is on a server
+        patient = importlib.import_module(".patience", __package__)
+        options["connection_factory"] = patient.connection_class(patience)
     # Hosts are no part of this URL: SQLAlchemy 1.4 and 2 read several of them differently, and libpq reads them best
     plain = URL.create("postgresql+psycopg2", url.user or None, url.password or None, database=url.database)
     # The names differ from this URL's, so they replace nothing
