@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Code works with tables that are one release newer, if their migration only adds; docs/contributors/migrations.md has the rule.
-
-extensions/molecule/fleet/database_migration.yml does the same with PostgreSQL and two servers.
-"""
+"""Code works with tables that are one release newer, if their migration only adds; docs/contributors/migrations.md has the rule."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ BUSY_SECONDS = 5
 """How long to wait for others who write to SQLite."""
 PROBE_SECONDS = 2.0
 """How long a primary that was away is not asked by those who can read from a standby: hosts that are cut off take seconds."""
-PATIENCE = 4.0
+PATIENCE = 2.5
 """Seconds after which a server that does not answer has failed for those on whom phones wait."""
 _READ_ONLY = "25006"
 _HOSTS = "preprovision_hosts"

@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg2 import extensions  # type: ignore[import-untyped]
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
 
 
 class _Watch:
