@@ -37,6 +37,9 @@ from ansible.plugins.callback.default import CallbackModule as DefaultCallback
 
 from ..plugin_utils.run_summary import Section, describe_changes, describe_section
 
+NO_HOSTS = "all:!all"
+"""Pattern of plays for a kind of hosts that the inventory does not have."""
+
 
 class CallbackModule(DefaultCallback):
     """The default callback, less what needs nobody's attention."""
@@ -51,6 +54,8 @@ class CallbackModule(DefaultCallback):
         self._hosts: dict[str, None] = {}
         self._section: Section | None = None
         self._key: object = None
+        self._title = ""
+        self._had_tasks = False
         self._changed: list[str] = []
         self._last_message: str | None = None
 
@@ -68,7 +73,14 @@ class CallbackModule(DefaultCallback):
             return
         self._end_section()
         self._play, self._hosts = play, {}
-        self._display.display(f"\n{play.get_name().strip()}{' (check mode)' if play.check_mode else ''}")
+        self._title = f"\n{play.get_name().strip()}{' (check mode)' if play.check_mode else ''}"
+
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Name a play without hosts, but not one for a kind of hosts that the inventory does not have."""
+        if self._quiet and NO_HOSTS in self._play.hosts:
+            return
+        self._show_title()
+        super().v2_playbook_on_no_hosts_matched()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Begin a task."""
@@ -126,11 +138,17 @@ class CallbackModule(DefaultCallback):
         """Print what changed, and the counts of each host."""
         if self._quiet:
             self._end_section()
+            if not self._had_tasks:
+                self._display.display(
+                    "\nNo host matched; hosts belong to the groups stations, provisioning_servers and database_servers."
+                )
             self._display.display("\n" + describe_changes(self._changed, bool(context.CLIARGS["check"])))
         super().v2_playbook_on_stats(stats)
 
     def _begin_task(self, task: Any) -> None:
         """End the section before, unless the task is of the same role."""
+        self._had_tasks = True
+        self._show_title()
         role = task._role
         # Not one that a task includes, such as to check variables
         listed = role is not None and not role.from_include
@@ -140,6 +158,11 @@ class CallbackModule(DefaultCallback):
             self._key = key
             title = role.get_name().rpartition(".")[2] if listed else task.get_name().strip().rpartition(" : ")[2]
             self._section = Section(title, listed)
+
+    def _show_title(self) -> None:
+        title, self._title = self._title, ""
+        if title:
+            self._display.display(title)
 
     def _end_section(self) -> None:
         section, self._section, self._key = self._section, None, None

@@ -127,9 +127,9 @@ def _members(given: Mapping[str, Any]) -> dict[str, str]:
             "database_server_members has 2 members; with one down, the other could not know that it may go on. Use 1, or 3 voters"
         )
     if len(members) % 2 == 0:
-        wanted = f"use {len(members) - 1} or {len(members) + 1}" if members else "name at least one"
         raise DatabaseServerError(
-            f"database_server_members has {len(members)} members; an even number of voters stands no more failures, {wanted}"
+            f"database_server_members has {len(members)} members; an even number survives no more failures than the odd number below,"
+            f" use {len(members) - 1} or {len(members) + 1}"
         )
     if len(members) > 7:
         raise DatabaseServerError(f"database_server_members has {len(members)} members; etcd works with up to 7 voters")

@@ -20,6 +20,13 @@ pytestmark = pytest.mark.ansible
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/guides/own_repository.md").read_text()
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+GROUPS = {
+    "bench_clients": "bench_clients",
+    "database": "database_servers",
+    "fleet_check": "provisioning_servers",
+    "provisioning_server": "provisioning_servers",
+}
+"""Playbook -> group of its hosts, if not stations."""
 INVENTORY = """
 stations:
   hosts:
@@ -90,8 +97,9 @@ def test_site_of_a_repository_of_ones_own_works_as_documented(repository):
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_every_playbook_refuses_misspelt_variables(repository, playbook):
     inventory = ("-i", "inventory", *(("-e", "teardown_hosts=stations") if playbook == "teardown" else ()))
-    if playbook == "bench_clients":
-        (repository / "inventory/hosts.yml").write_text((INVENTORY % sys.executable).replace("stations:", "bench_clients:"))
+    (repository / "inventory/hosts.yml").write_text(
+        (INVENTORY % sys.executable).replace("stations", GROUPS.get(playbook, "stations"))
+    )
     done = play(repository, *inventory, f"voip.preprovision.{playbook}", "-e", "bench_prots=x", config=ROOT / "ansible.cfg")
     assert "command line: unknown variable 'bench_prots'; did you mean 'bench_ports'?" in done.stdout + done.stderr
     assert re.search(r": ok=[01] +changed=0 .*failed=1 ", done.stdout)
@@ -124,6 +132,8 @@ def test_makers_certificates_are_found_beside_the_inventory_and_where_the_user_s
         "phone_profiles_bench_delivery": "certificate",
         "phone_profiles_hosts": ["station"],
         "phone_profiles_master_key": "a master key for tests",
+        # With it, the group of the web server is there, too
+        "preprovision_installed_packages": ["python3-cryptography"],
     }
     # Ansible would read a folder of certificates in a folder of inventories
     play_it = ("-i", "inventory/hosts.yml", "voip.preprovision.profiles", "--check", "-e", json.dumps(variables))

@@ -28,6 +28,7 @@ NAME = (
 WITHOUT_VARIABLES = {
     "bench_clients": "Validation of arguments failed:\nmissing required arguments: bench_clients_address, bench_clients_ports",
     "certificates": f"{ADDRESS}certificates_addresses\n{NAME}certificates_name",
+    "database_server": "database_server_members is empty; name this host with its address, or three for a cluster",
     "dhcp_server": f"{ADDRESS}dhcp_server_address",
     "dns_server": f"{ADDRESS}dns_server_address and dns_server_records\n{NAME}dns_server_records",
     "firmware": "",
@@ -143,6 +144,8 @@ def documented_variables() -> dict[str, list[str]]:
 def test_guide_lists_the_variables_of_each_role():
     asked_for = {role: re.findall(r"^(\w+) is missing;", said, re.MULTILINE) for role, said in WITHOUT_VARIABLES.items()}
     asked_for["bench_clients"] = WITHOUT_VARIABLES["bench_clients"].split(": ")[1].split(", ")
+    # One after the other
+    asked_for["database_server"] = [f"database_server_{name}" for name in ("members", "clients", "password", "secret")]
     # Off by default
     asked_for["stun_server"] = ["bench_address"]
     asked_for["provisioning_server"] = ["provisioning_server_addresses"]

@@ -68,8 +68,14 @@ VARIABLES = {
     if isinstance(value, dict) and not value.keys() & {"plugin", "pre_tasks"}
 }
 TEMPLATES = {example.name: example.text for example in examples("jinja") if example.text.startswith("<")}
-# The module phone_database takes these
-_OF_THE_DATABASE = ("phone_profiles_customers", "phone_profiles_redirects")
+# The module phone_database takes the first two; of the others, the role makes parameters
+_NOT_OF_THE_MODULE = (
+    "phone_profiles_customers",
+    "phone_profiles_redirects",
+    "phone_profiles_fleet_size",
+    "phone_profiles_fleet_servers",
+    "phone_profiles_fleet_resyncs_per_second",
+)
 # Images are looked for in the store of a station; the tests of the selector read that example
 _OF_A_STORE = "phone_firmware"
 
@@ -81,7 +87,7 @@ def is_of_phones(variables: dict[str, Any]) -> bool:
 
 def publication(folder: Path, variables: dict[str, Any], hosts: list[str]) -> dict[str, Any]:
     """Return the options of the module that publishes phones with an example's variables below a folder."""
-    own = [name for name in variables if name.startswith("phone_profiles_") and name not in _OF_THE_DATABASE]
+    own = [name for name in variables if name.startswith("phone_profiles_") and name not in _NOT_OF_THE_MODULE]
     options = {name.removeprefix("phone_profiles_"): variables[name] for name in own}
     if "phone_families" in variables:
         options["families"] = variables["phone_families"]
