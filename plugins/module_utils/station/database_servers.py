@@ -128,8 +128,8 @@ def _members(given: Mapping[str, Any]) -> dict[str, str]:
         )
     if len(members) % 2 == 0:
         raise DatabaseServerError(
-            f"database_server_members has {len(members)} members; an even number survives no more failures than the odd number below,"
-            f" use {len(members) - 1} or {len(members) + 1}"
+            f"database_server_members has {len(members)} members; an even number survives no more failures than the odd number"
+            f" below, use {len(members) - 1} or {len(members) + 1}"
         )
     if len(members) > 7:
         raise DatabaseServerError(f"database_server_members has {len(members)} members; etcd works with up to 7 voters")

@@ -185,3 +185,15 @@ def test_its_documentation_is_found():
     )
     assert done.returncode == 0, done.stderr
     assert "display_failed_stderr" in done.stdout
+
+
+def test_says_nothing_of_kinds_of_hosts_that_the_inventory_does_not_have(run):
+    absent = {"name": "Set up others", "hosts": "{{ 'others' if 'others' in groups else 'all:!all' }}", "tasks": [COMMAND]}
+    output = run(absent, {"tasks": [{"name": "Do it", **COMMAND}]})
+    assert "Set up others" not in output
+    assert "WARNING" not in output
+    assert "Do it" in output
+    alone = run(absent)
+    assert "No host matched; hosts belong to the groups stations, provisioning_servers and database_servers." in alone
+    named = run({"name": "Set up others", "hosts": "others", "tasks": [COMMAND]})
+    assert re.search(r"Set up others\n.*no hosts matched", named)
