@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 from .network import BenchError, check_addresses
 
-Network = IPv4Network | IPv6Network
-
 
 class Session(NamedTuple):
     """The administrator's session; an address is empty if it is not known."""
@@ -49,9 +47,9 @@ def plan_public_firewall(addresses: object, admin_networks: object, session: Ses
     )
 
 
-def _read_networks(values: object) -> list[Network]:
+def _read_networks(values: object) -> list[IPv4Network | IPv6Network]:
     listed: Sequence[object] = values if isinstance(values, (list, tuple)) else [values]
-    networks: list[Network] = []
+    networks: list[IPv4Network | IPv6Network] = []
     for value in listed:
         try:
             if not isinstance(value, str):
@@ -64,7 +62,7 @@ def _read_networks(values: object) -> list[Network]:
     return networks
 
 
-def _check_session(session: Session, networks: Sequence[Network]) -> None:
+def _check_session(session: Session, networks: Sequence[IPv4Network | IPv6Network]) -> None:
     """Raise BenchError if the firewall would refuse the next session like this one."""
     if session.client:
         client = ip_address(session.client)

@@ -80,8 +80,9 @@ def check(what: str, found: object, expected: object) -> None:
 @contextlib.contextmanager
 def database() -> Iterator[sqlite3.Connection]:
     """Open the service's database, and commit at the end."""
-    with contextlib.closing(sqlite3.connect(DATABASE, timeout=20)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=20)) as connection:
         yield connection
+        connection.commit()
 
 
 def wait(what: str, done: Callable[[], object]) -> None:
