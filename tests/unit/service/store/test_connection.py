@@ -109,6 +109,23 @@ def test_reads_from_a_standby_while_the_primary_is_away(servers: Servers, monkey
     assert (servers.read(), servers.reading.from_standby) == ("primary", False)
 
 
+def test_connections_to_a_standby_of_earlier_times_are_not_used(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    assert servers.reading._standby is not None
+    monkeypatch.setattr(servers.reading._standby, "dispose", lambda: closed.append("standby"))
+    servers.error = OperationalError("SELECT 1", None, ServerError(None))
+    assert (servers.read(), closed) == ("standby", ["standby"])
+    # They are of use as long as the primary is away
+    clock = connection.time.monotonic() + PROBE_SECONDS
+    monkeypatch.setattr(connection.time, "monotonic", lambda: clock)
+    assert (servers.read(), servers.asked[-2:], closed) == ("standby", ["primary", "standby"], ["standby"])
+    servers.error = None
+    clock += PROBE_SECONDS
+    assert (servers.read(), closed) == ("primary", ["standby"])
+    servers.error = OperationalError("SELECT 1", None, ServerError(None))
+    assert (servers.read(), closed) == ("standby", ["standby", "standby"])
+
+
 def test_other_errors_are_not_hidden_by_a_standby(servers: Servers) -> None:
     servers.error = OperationalError("SELECT 1", None, ServerError("42P01"))
     with pytest.raises(OperationalError):

@@ -86,6 +86,9 @@ class Reading:
         except DBAPIError as error:
             if not is_away(error):
                 raise
+            if not self._away_since:
+                # Those that are left from an earlier time may lead to the very host that is away now
+                self._standby.dispose()
             self._away_since = time.monotonic()
             return work(self._standby)
         self._away_since = 0.0
