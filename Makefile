@@ -69,6 +69,7 @@ DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/
 
 # A play of the station scenario on the scenario's machines
 PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
+FLEET := --inventory=inventories/fleet --inventory=extensions/molecule/fleet/inventory
 FAULTS := verify rolling drain kill cut_off rebuild dead_record
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
@@ -183,9 +184,16 @@ proof: $(READY) ## damage each managed file in every way, let roles die at each 
 	$(PROVE)/hang.yml -e hang=full
 	$(MACHINE) run molecule destroy --scenario-name station --no-command-borders
 	FLEET_HOSTS=all FLEET_PHONES=200 $(MACHINE) run molecule converge --scenario-name fleet --no-command-borders
-	for fault in $(FAULTS); do $(MACHINE) run ansible-playbook --inventory=inventories/fleet \
-	    --inventory=extensions/molecule/fleet/inventory extensions/molecule/fleet/$$fault.yml; done
+	for fault in $(FAULTS); do $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$fault.yml; done
 	$(MACHINE) run molecule destroy --scenario-name fleet --no-command-borders
+	export FLEET_HOSTS=home-1,database-1,database-2,database-3 FLEET_INVENTORY=cluster FLEET_PHONES=200; \
+	for CLUSTER_RELEASE in bookworm trixie; do \
+	    export CLUSTER_RELEASE; \
+	    $(MACHINE) run molecule converge --scenario-name fleet --no-command-borders; \
+	    $(MACHINE) run ansible-playbook $(FLEET) --inventory=extensions/molecule/fleet/cluster --limit=$$FLEET_HOSTS \
+	        extensions/molecule/fleet/database.yml; \
+	    $(MACHINE) run molecule destroy --scenario-name fleet --no-command-borders; \
+	done
 
 benchmarks: $(READY) build/service ## measure and print the speed ratios
 	$(MACHINE) prepare

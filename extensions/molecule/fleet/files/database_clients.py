@@ -4,6 +4,7 @@
     database_clients.py ADDRESS SECONDS THREADS
 
 Runs on a provisioning server, with the standard library only. A phone waits up to ten seconds for its profile and comes again.
+A file /run/database-clients.stop ends it earlier.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
+STOP = Path("/run/database-clients.stop")
 TIMEOUT = 10
 PAUSE = 0.2
 
@@ -33,7 +36,7 @@ class Phones:
     def run(self, first: int) -> None:
         """Resync until the end."""
         number = first
-        while time.time() < self.end:
+        while time.time() < self.end and not STOP.exists():
             number = (number + 1) % 200
             self.resync(number)
             time.sleep(PAUSE)

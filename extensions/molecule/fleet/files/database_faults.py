@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Break a cluster of database servers in every way while phones resync, and show that nothing is lost.
 
-    database_faults.py MACHINE SERVICE_MACHINE SERVICE_ADDRESS MEMBER...
+    database_faults.py MACHINE SERVICE_MACHINE SERVICE_ADDRESS MEMBER=MEMBER_MACHINE...
 
-MACHINE: path of tests/machines/machine. The members and the provisioning server are such machines. Prints for each fault: resyncs
-tried and failed, the longest, events lost and doubled, and the primary before and after. Ends with an error if a resync failed, an
-event was lost or doubled, or what only a cut-off primary had written is found afterwards.
+MACHINE: path of tests/machines/machine. The members and the provisioning server are such machines; members have names of
+their own. Prints for each fault: resyncs tried and failed, the longest, events lost and doubled, and the primary before and after.
+Ends with an error if a resync failed, an event was lost or doubled, or what only a cut-off primary had written is found afterwards.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ CLIENTS = Path(__file__).with_name("database_clients.py")
 SECONDS, THREADS = 60, 4
 BEFORE = 8
 """Seconds of resyncs before the fault."""
+WAIT_SECONDS = 120
+"""Seconds in which the cluster must have healed."""
 CUT_OFF = """
 table inet cut_off {
     chain input { type filter hook input priority -300; iifname != "lo" drop; }
@@ -33,12 +35,17 @@ table inet cut_off {
 class Cluster:
     """The machines of the test."""
 
-    def __init__(self, machine: str, service: str, address: str, members: list[str]) -> None:
+    def __init__(self, machine: str, service: str, address: str, members: dict[str, str]) -> None:
+        """*machine*: the script; *service*, *address*: of the provisioning server; *members*: machines by member."""
         self.machine, self.service, self.address, self.members = machine, service, address, members
 
+    def argv(self, machine: str, *command: str) -> list[str]:
+        """Return how to run a command on a machine."""
+        return [self.machine, "run", "podman", "exec", "--interactive", machine, *command]
+
     def run(self, name: str, *command: str, text: str = "", seconds: float = 60) -> str:
-        """Run a command on a machine; return what it prints, or an empty string if it fails or takes too long."""
-        argv = [self.machine, "run", "podman", "exec", "--interactive", name, *command]
+        """Run a command on a member; return what it prints, or an empty string if it fails or takes too long."""
+        argv = self.argv(self.members[name], *command)
         try:
             done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=seconds, check=False)
         except subprocess.TimeoutExpired:
@@ -47,9 +54,7 @@ class Cluster:
 
     def must(self, name: str, *command: str, text: str = "") -> None:
         """Run a command that has to succeed: a fault that does not happen proves nothing."""
-        subprocess.run(
-            [self.machine, "run", "podman", "exec", "--interactive", name, *command], input=text, text=True, timeout=60, check=True
-        )
+        subprocess.run(self.argv(self.members[name], *command), input=text, text=True, timeout=60, check=True)
 
     def sql(self, name: str, statement: str, seconds: float = 20) -> str:
         """Ask a member's own PostgreSQL, as its superuser."""
@@ -65,12 +70,18 @@ class Cluster:
         return {}
 
     def primary(self) -> str:
-        """Return the name of the primary, or an empty string."""
-        return next((name for name, state in self.states().items() if state.startswith("Leader running")), "")
+        """Return the name of the primary, once there is one."""
+        end = time.time() + WAIT_SECONDS
+        while time.time() < end:
+            for name, state in self.states().items():
+                if state == "Leader running":
+                    return name
+            time.sleep(1)
+        sys.exit(f"no primary within {WAIT_SECONDS} s: {self.states()}")
 
-    def wait(self, seconds: float = 120) -> dict[str, str]:
+    def wait(self) -> dict[str, str]:
         """Wait until there is one primary that all others follow, one of them in step with it."""
-        end = time.time() + seconds
+        end = time.time() + WAIT_SECONDS
         while time.time() < end:
             states = self.states()
             good = sorted(states.values())
@@ -78,7 +89,7 @@ class Cluster:
             if led and all(state.endswith((" running", " streaming")) for state in good):
                 return states
             time.sleep(1)
-        sys.exit(f"the cluster did not heal within {seconds} s: {self.states()}")
+        sys.exit(f"the cluster did not heal within {WAIT_SECONDS} s: {self.states()}")
 
     def events(self) -> tuple[int, int]:
         """Return how many events of profiles are stored, and how many different ones."""
@@ -155,11 +166,9 @@ def judge(cluster: Cluster, what: str, do: Callable[[Cluster, str], None], undo:
     """Cause a fault while phones resync; print a line about it, and return what was wrong."""
     cluster.wait()
     before, stored = cluster.primary(), cluster.quiet_events()
-    argv = [cluster.machine, "run", "podman", "exec", "--interactive", cluster.service, "python3", "-"]
+    argv = cluster.argv(cluster.service, "python3", "-", cluster.address, str(SECONDS), str(THREADS))
     with CLIENTS.open() as program:
-        clients = subprocess.Popen(
-            [*argv, cluster.address, str(SECONDS), str(THREADS)], stdin=program, stdout=subprocess.PIPE, text=True
-        )
+        clients = subprocess.Popen(argv, stdin=program, stdout=subprocess.PIPE, text=True)
     time.sleep(BEFORE)
     do(cluster, before)
     problems = second_truth(cluster, before) if do is cut_off else []
@@ -201,7 +210,7 @@ def settle(cluster: Cluster, stored: tuple[int, int], tried: int) -> tuple[int, 
 def main() -> None:
     """Cause one fault after the other."""
     machine, service, address, *members = sys.argv[1:]
-    cluster = Cluster(machine, service, address, members)
+    cluster = Cluster(machine, service, address, dict(member.split("=", 1) for member in members))
     problems = [problem for fault in FAULTS for problem in judge(cluster, *fault)]
     sys.exit("\n".join(problems))
 
