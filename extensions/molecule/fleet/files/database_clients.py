@@ -4,7 +4,7 @@
     database_clients.py ADDRESS SECONDS THREADS
 
 Runs on a provisioning server, with the standard library only. A phone waits up to ten seconds for its profile and comes again.
-A file /run/database-clients.stop ends it earlier.
+A file /run/database-clients.stop that is made later ends it.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Phones:
 def main() -> None:
     """Run all phones."""
     address, seconds, threads = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    STOP.unlink(missing_ok=True)
     phones = Phones(address, time.time() + seconds)
     started = [threading.Thread(target=phones.run, args=(number * 200 // threads,)) for number in range(threads)]
     for thread in started:

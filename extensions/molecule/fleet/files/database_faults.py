@@ -181,6 +181,7 @@ def judge(cluster: Cluster, what: str, do: Callable[[Cluster, str], None], undo:
     lost, doubled = settle(cluster, stored, tried)
     found = cluster.sql(cluster.primary(), "SELECT count(*) FROM customers WHERE name = 'second truth'")
     problems += [f"{failed} resyncs failed: {told['failures']}"] if failed else []
+    problems += [f"only {tried} resyncs, which prove nothing"] if tried < SECONDS else []
     problems += [f"{lost} events lost, {doubled} doubled"] if lost or doubled else []
     problems += ["what only the old primary had written is there"] if found != "0" else []
     row = f"{what:40} tried {tried:5}, failed {failed:2}, longest {told['longest']:5.1f} s, events lost {lost}, doubled {doubled}"
@@ -212,7 +213,7 @@ def main() -> None:
     machine, service, address, *members = sys.argv[1:]
     cluster = Cluster(machine, service, address, dict(member.split("=", 1) for member in members))
     problems = [problem for fault in FAULTS for problem in judge(cluster, *fault)]
-    sys.exit("\n".join(problems))
+    sys.exit("\n".join(problems) or 0)
 
 
 if __name__ == "__main__":
