@@ -46,7 +46,7 @@ WITHOUT_VARIABLES = {
     "web_server": f"{ADDRESS}web_server_address and web_server_clients",
 }
 """Role -> what it says without any variable; nothing if it has nothing to do. Role bench has a default for everything."""
-DOCUMENTED = {"bench_address": "198.51.100.1/24", "provisioning_name": "prov.example.net"}
+DOCUMENTED = {"bench_address": "203.0.113.1/24", "provisioning_name": "prov.example.net"}
 CRYPTO = (
     "The collection community.crypto is not installed on the controller; install it with: ansible-galaxy collection install"
     " community.crypto"
@@ -169,14 +169,14 @@ def test_names_the_role_or_collection_that_is_missing(documented, role):
 @pytest.mark.parametrize("role", LISTENING)
 def test_names_the_address_that_the_machine_lacks(documented, role):
     said = documented.said.get(role, "")
-    assert said.startswith(f"{role}_address: station does not have 198.51.100.1, only ")
+    assert said.startswith(f"{role}_address: station does not have 203.0.113.1, only ")
     assert said.endswith("; run the role bench on it first, which brings up bench_address, or name an address that it has.")
 
 
 def test_names_the_address_that_the_interface_of_dhcp_lacks(tmp_path):
     found = run(tmp_path, each(["dhcp_server"]), {**DOCUMENTED, "dhcp_server_interface": "lo"})
     assert found.said["dhcp_server"] == (
-        "dhcp_server_address: lo of station does not have 198.51.100.1, only 127.0.0.1; run the role bench on it first with this"
+        "dhcp_server_address: lo of station does not have 203.0.113.1, only 127.0.0.1; run the role bench on it first with this"
         " bench_address, or name an address that it has."
     )
 
