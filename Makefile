@@ -27,9 +27,9 @@ SANITY := build/ansible_collections/voip/preprovision
 # place of one from its own download site), and the settings of the caller's pip, which it hides from its own
 SANITY_HOME := $(PREPROVISION_CACHE)/sanity
 # Lanes of parts that run at the same time: each waits for one process most of the time, and none measures anything. Unit tests occupy every
-# core, and the scenario station has tests that a busy machine would disturb, so these have the machine to themselves
-LANES := lint,cores,sanity teardown,roles real_bench,fleet_test
-ALONE := unit station_test
+# core, and the scenarios fleet and station have tests that a busy machine would disturb, so these have the machine to themselves
+LANES := lint,cores,sanity teardown,roles real_bench
+ALONE := unit fleet_test station_test
 PARTS := $(subst $(COMMA), ,$(LANES)) $(ALONE)
 SCENARIOS := teardown roles real_bench
 READY := .venv/complete .cache/collections/complete
