@@ -153,7 +153,7 @@ def look(address: str) -> None:
     before = row(OWN)
     asked = [one for one in {*routes(), *locations()} if not moves(one[1]) and one[0] in ("GET", "HEAD", "OPTIONS")]
     # Nobody logs who asks for the health
-    asked = [one for one in asked if not one[1].startswith("/health")]
+    asked = [one for one in asked if not one[1].startswith(("/health", "/.health"))]
     found: dict[int, int] = {}
     for method, path in sorted(asked):
         for headers in (AUTHORIZATION, {}):
