@@ -29,6 +29,7 @@ LOCATIONS = {
     "= /health": False,
     "= /.health": False,
     "~ ^/(board|api)(/|$)": False,
+    "= /metrics": False,
     "@preprovision_published": False,
     "@preprovision_busy": False,
     "@preprovision_well": False,

@@ -15,7 +15,7 @@ from pathlib import Path
 from flask import Flask
 
 from .domain.common.durable import create_durably, write_durably
-from .http import api, board, health, provisioning
+from .http import api, board, health, metrics, provisioning
 from .settings import read_settings
 from .store.connection import PATIENCE, Reading, engine_of, open_database
 from .store.filters import set_silent_days
@@ -62,6 +62,7 @@ def create_app(config: Mapping[str, object]) -> Flask:
     app.extensions["reading"] = Reading(engine_of(sessions), str(config["DATABASE"]))
     set_silent_days(sessions, int(str(app.config["SILENT_DAYS"])))
     health.set_up(app)
+    metrics.set_up(app)
     for part in (provisioning, board, api):
         app.register_blueprint(part.blueprint)
     return app
