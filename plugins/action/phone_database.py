@@ -15,11 +15,13 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.phones.phone import PhoneError
+from ..module_utils.phones.row_database import is_database_url
 from ..module_utils.publishing.master_key import check_master_key
+from ..module_utils.publishing.phone_record import PhoneRecord, as_json, version_of
 from ..module_utils.publishing.settings import KINDS
 from ..module_utils.publishing.transfer import json_line
 from ..plugin_utils.options import check_spelling, read_options
-from ..plugin_utils.phone_records import PhoneRecord, as_json, read_customers, read_redirects, records, version_of
+from ..plugin_utils.phone_records import read_customers, read_redirects, records
 from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import KEYS, PHONES, PUBLICATION, SETTINGS, argument_spec, merge_publication
 from ..plugin_utils.rearming import Rearming
@@ -112,6 +114,8 @@ class ActionModule(ActionBase):
             "publication": publication.settings,
             "families": options["families"],
             "templates": publication.templates.texts(),
+            # What the profile service lays below the rows that it asks for itself
+            "groups": options["groups"] if options["rows"] and is_database_url(options["rows"]) else {},
             "master_key": self._check_master_key(present.master_key),
         }
         version = version_of(as_json([shared, customers]), present.salt)

@@ -14,6 +14,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.common.database_
     read_database_url,
     with_root,
 )
+from ansible_collections.voip.preprovision.plugins.module_utils.phones.row_database import RowDatabase, RowDatabaseError
 from ansible_collections.voip.preprovision.plugins.module_utils.station.database_servers import (
     DatabaseServerError,
     Given,
@@ -37,6 +38,18 @@ def database_plan(url: str, root: str = "") -> dict[str, Any]:
         raise AnsibleFilterError("profile_service_database_ca: profile_service_database names no server, so nothing is encrypted")
     fence = [host.name for host in servers] if all(host.is_address for host in servers) else []
     return {"url": complete, "servers": [str(host) for host in servers], "fence": fence}
+
+
+def rows_plan(url: str, query: str = "") -> dict[str, Any]:
+    """Return how a service reaches the database of the phones' rows at *url*, which may be empty."""
+    if not url:
+        return {"servers": [], "fence": []}
+    try:
+        hosts = [host for host in RowDatabase(url, query).hosts if not host.is_socket]
+    except RowDatabaseError as error:
+        raise AnsibleFilterError(f"profile_service_rows: {error}") from None
+    fence = [host.name for host in hosts] if all(host.is_address for host in hosts) else []
+    return {"servers": [str(host) for host in hosts], "fence": fence}
 
 
 def database_server_plan(
@@ -67,4 +80,5 @@ class FilterModule:
             "database_ca": database_ca,
             "database_plan": database_plan,
             "database_server_plan": database_server_plan,
+            "rows_plan": rows_plan,
         }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The phones that a task names: inventory hosts, or the rows of a file. Both are read again each time they are iterated."""
+"""The phones that a task names: inventory hosts, or rows of a file or database. Both are read again each time they are iterated."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUnde
 from ..module_utils.families.catalogue import BUILTIN
 from ..module_utils.phones.phone import PhoneError
 from ..module_utils.phones.reader import PhoneReader
+from ..module_utils.phones.row_database import is_database_url
 from ..module_utils.phones.rows import PhoneRows
 from .number_spelling import NumberSpelling
 from .options import plain
@@ -53,7 +54,7 @@ class PhoneSource:
     @property
     def name(self) -> str:
         """Where the phones come from."""
-        return str(self._options["rows"] or "phones")
+        return self.rows.name if self.rows else "phones"
 
     def entries(self) -> Iterable[Entry]:
         """Return all phones."""
@@ -99,6 +100,8 @@ def user_file(variables: Mapping[str, Any], name: str) -> str:
 
 
 def _open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
+    if is_database_url(options["rows"]):
+        return PhoneRows(options["rows"], options["query"] or "", options["groups"], password=options.get("rows_password") or "")
     path = loader.path_dwim(options["rows"])
     if not os.path.exists(path):
         path = user_file(variables, options["rows"]) or beside_inventory(variables, options["rows"])

@@ -21,14 +21,23 @@ from ..module_utils.publishing.settings import OPTIONS, Option
 PHONES: dict[str, Option] = {
     "phones": Option("list", ("Names of the inventory hosts that are phones.",), [], "str"),
     "rows": Option(
-        "path",
+        "str",
         (
             "File on the controller whose rows are phones, instead of O(phones). CSV (C(.csv), C(.tsv)), JSON Lines (C(.jsonl)) or"
             " SQLite (C(.db), C(.sqlite)). A column is a phone variable; a dot goes into it, as in C(phone_lines.1.user_id).",
             "CSV and JSON Lines may be encrypted with Ansible Vault.",
+            "Or the SQLAlchemy URL of a database that the controller reaches, without a password, such as"
+            " C(postgresql://reader@192.0.2.50/customers). PostgreSQL needs C(python3-psycopg2) on the controller.",
         ),
     ),
-    "query": Option("str", ("Query that yields the rows of a SQLite file. By default all rows of its table C(phones).",)),
+    "rows_password": Option("str", ("Password for the database that O(rows) names.",), secret=True),
+    "query": Option(
+        "str",
+        (
+            "Query that yields the rows of a database or a SQLite file, with a phone variable as the name of each column, such as"
+            " C(SELECT mac AS phone_mac, model AS phone_model FROM units). By default all rows of its table C(phones).",
+        ),
+    ),
     "groups": Option(
         "dict",
         (

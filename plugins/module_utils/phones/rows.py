@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Phones as rows of a CSV, JSON Lines or SQLite file, with the same variables as inventory hosts.
+"""Phones as rows of a CSV, JSON Lines or SQLite file or of a database, with the same variables as inventory hosts.
 
 A column is a phone variable; a dot goes into it: ``phone_lines.1.user_id``, ``phone_parameters.Time_Zone``, and a slash into a
 section. An empty cell sets nothing; a phone line with only empty cells still counts, so that those after it keep their numbers. A
@@ -9,37 +9,33 @@ list or mapping can also be one cell of JSON. Rows are read one by one, each tim
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import functools
 import itertools
 import json
-import os
 import re
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
-from urllib.parse import quote
 
 from ..common.mac import MacError, parse_mac
 from ..common.suggest import did_you_mean, nearest, one_of
 from ..common.validate import ValidationError, kind_of, read_text_or_digits
 from .phone import LAYER, PLAIN, STRUCTURED
+from .row_database import RowDatabase, RowDatabaseError, is_database_url
 from .scan_columns import column_of
 
 NAME = "name"
 """Column of a phone's name; without it, the MAC address is the name."""
-DEFAULT_QUERY = "SELECT * FROM phones"
 MAX_LINES = 64
 
 _EMPTY = ("", None)
+_CELLS = (str, int, float, list, dict, type(None))
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _SQLITE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
 _DELIMITERS = ",;\t"
-_READ_QUERY = re.compile(r"\s*(?:SELECT|WITH)\b", re.IGNORECASE)
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _LINE_NUMBER = re.compile(r"[1-9][0-9]?")
 _MAX_PLANS = 256
@@ -68,18 +64,32 @@ class PhoneRows:
     """
 
     def __init__(
-        self, path: str, query: str = "", groups: Mapping[str, Mapping[str, Any]] | None = None, text: str | None = None
+        self,
+        path: str,
+        query: str = "",
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
+        text: str | None = None,
+        password: str = "",
     ) -> None:
-        """Raise RowsError. *query*: for SQLite. *text*: the file's content if the caller has decrypted it."""
+        """Raise RowsError. *path*: of the file, or a database's URL. *query*, *password*: for a database.
+
+        *text*: the file's content if the caller has decrypted it.
+        """
         self._path = path
         self._file = Path(path).name
         self._text = text
         self._query = query
+        self._password = password
         self._groups = _Groups(groups or {})
         self._read = self._reader()
 
     def __iter__(self) -> Iterator[Row]:
         return self._read()
+
+    @property
+    def name(self) -> str:
+        """Where the rows are: the file's path, or the database."""
+        return self._path
 
     def missing_groups(self) -> list[str]:
         """Return a sentence on each value of the rows read so far that looks like a misspelt group.
@@ -93,6 +103,8 @@ class PhoneRows:
 
     def _reader(self) -> Callable[[], Iterator[Row]]:
         """Choose how to read the file, by content and suffix."""
+        if is_database_url(self._path):
+            return self._database_reader(self._path)
         suffix = Path(self._path).suffix.lower()
         if self._text is not None:
             if suffix in _SQLITE_SUFFIXES or self._text.startswith("SQLite format 3"):
@@ -107,9 +119,7 @@ class PhoneRows:
         if head.startswith(b"$ANSIBLE_VAULT"):
             raise RowsError(f"{self._path}: it is encrypted with Ansible Vault; pass its decrypted text")
         if head == _SQLITE_MAGIC:
-            if self._query and not _READ_QUERY.match(self._query):
-                raise RowsError(f"{self._path}: the query must begin with SELECT or WITH")
-            return self._read_sqlite
+            return self._database_reader(f"sqlite:///{self._path}")
         if suffix in _SQLITE_SUFFIXES:
             raise RowsError(f"{self._path}: it is named {suffix} but is not a SQLite file")
         if self._query:
@@ -170,21 +180,23 @@ class PhoneRows:
                 continue
             yield self._row(number, plan.assign(list(values.values())))
 
-    def _read_sqlite(self) -> Iterator[Row]:
-        location = f"file://{quote(os.fsencode(os.path.abspath(self._path)))}?mode=ro"
+    def _database_reader(self, url: str) -> Callable[[], Iterator[Row]]:
         try:
-            with contextlib.closing(sqlite3.connect(location, uri=True)) as database:
-                cursor = database.execute(self._query or DEFAULT_QUERY)
-                plan = _Plan(f"{self._path}: ", [column[0] for column in cursor.description])
-                for number, cells in enumerate(cursor, 1):
-                    if bytes in map(type, cells):
-                        column = plan.columns[[type(cell) for cell in cells].index(bytes)]
-                        yield self._refused(number, f"the column {column} holds a BLOB; store text", "row")
-                    else:
-                        yield self._row(number, plan.assign(cells), "row")
-        except sqlite3.Error as error:
-            hint = "" if self._query else f"; the query was {DEFAULT_QUERY}"
-            raise RowsError(f"{self._path}: SQLite reports: {error}{hint}") from error
+            database = RowDatabase(url, self._query, self._password)
+        except RowDatabaseError as error:
+            raise RowsError(str(error)) from error
+        self._path, self._file = database.name, database.file_name
+        return functools.partial(self._read_database, database)
+
+    def _read_database(self, database: RowDatabase) -> Iterator[Row]:
+        try:
+            with database.table() as table:
+                plan = _Plan(f"{self._path}: ", table.columns)
+                for number, cells in enumerate(table.rows, 1):
+                    problem = plan.unreadable(cells)
+                    yield self._refused(number, problem, "row") if problem else self._row(number, plan.assign(cells), "row")
+        except RowDatabaseError as error:
+            raise RowsError(str(error)) from error
 
     def _lines(self) -> Iterator[str]:
         """Yield the lines of the text with their line ends; raise RowsError naming a line that is not text."""
@@ -213,21 +225,24 @@ class PhoneRows:
     # -- one row
 
     def _row(self, number: int, assigned: tuple[dict[str, Any], str], unit: str = "line") -> Row:
-        own, problem = assigned
-        name = ""
-        try:
-            name = read_text_or_digits(own.pop(NAME, ""))
-        except ValidationError as error:
-            problem = f"{NAME} {error}"
-        if not name:
-            try:
-                name = parse_mac(own.get("phone_mac")).plain
-            except MacError:
-                name = "without a name"
-        return Row(name, f"{self._file} {unit} {number}", {**self._groups.base(own), **own}, problem)
+        return self._groups.row(assigned, f"{self._file} {unit} {number}")
 
     def _refused(self, number: int, problem: str, unit: str = "line") -> Row:
         return Row("without a name", f"{self._file} {unit} {number}", {}, problem)
+
+
+class SingleRows:
+    """Rows of which each is found by itself, with the variables of their groups; see PhoneRows."""
+
+    def __init__(self, groups: Mapping[str, Mapping[str, Any]]) -> None:
+        """Raise RowsError."""
+        self._groups = _Groups(groups)
+
+    def read(self, columns: Sequence[str], cells: Sequence[Any]) -> Row:
+        """Return the row with these *cells*; raise RowsError for columns that are no phone variables."""
+        plan = plan_columns(tuple(columns))
+        problem = plan.unreadable(cells)
+        return self._groups.row(({}, problem) if problem else plan.assign(cells), "its row")
 
 
 class _Group(NamedTuple):
@@ -254,6 +269,21 @@ class _Groups:
         """Dimension and value of a row -> the member that the user probably meant."""
         self._groups = [_read_group(str(dimension), members) for dimension, members in groups.items()]
         self._bases: dict[tuple[str | None, ...], dict[str, Any]] = {}
+
+    def row(self, assigned: tuple[dict[str, Any], str], where: str) -> Row:
+        """Return a row with its own variables and those of its groups. *assigned*: see _Plan.assign()."""
+        own, problem = assigned
+        name = ""
+        try:
+            name = read_text_or_digits(own.pop(NAME, ""))
+        except ValidationError as error:
+            problem = f"{NAME} {error}"
+        if not name:
+            try:
+                name = parse_mac(own.get("phone_mac")).plain
+            except MacError:
+                name = "without a name"
+        return Row(name, where, {**self.base(own), **own}, problem)
 
     def base(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the variables of a row's groups; rows in the same groups get the same object."""
@@ -393,6 +423,15 @@ class _Plan:
             return f"it has {len(cells)} columns{until}, but the header has {self.width}"
         filled = [number for number, cell in enumerate(cells, 1) if number > self.width and cell.strip()]
         return f"the column {filled[0]}{until} is not empty, but has no name in the header; name it" if filled else ""
+
+    def unreadable(self, cells: Sequence[Any]) -> str:
+        """Return what is wrong with the types of a database's cells, or nothing."""
+        for column, cell in zip(self.columns, cells, strict=True):
+            if isinstance(cell, (bytes, memoryview)):
+                return f"the column {column} holds a BLOB; store text"
+            if not isinstance(cell, _CELLS):
+                return f"the column {column} holds a {type(cell).__name__}; cast it to text in the query"
+        return ""
 
     def assign(self, cells: Sequence[Any]) -> tuple[dict[str, Any], str]:
         """Return the variables of a row, and what is wrong with it, if anything."""

@@ -93,7 +93,7 @@ IMPURE = {
     "common/durable",
     "common/notify",
     "firmware/store",
-    "phones/rows",
+    "phones/row_database",
     "publishing/generations",
     "publishing/transfer",
     "dhcp/discovery",

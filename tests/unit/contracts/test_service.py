@@ -26,7 +26,9 @@ ALLOWED: dict[str, set[str]] = {
     "receiving": {"clock", "store"},
     # The grace time of phones that are done ends by the clock
     "ingest": {"clock", "store"},
-    "http": {"clock", "manifest", "profile_cache", "receiving", "station", "store"},
+    # Keeps a phone's record as the customer's database has it
+    "live_rows": {"profile_cache", "store"},
+    "http": {"clock", "live_rows", "manifest", "profile_cache", "receiving", "station", "store"},
     "app": {"http", "settings", "store"},
     "cli": {"app", "clock", "http", "manifest", "settings", "station", "store"},
 }

@@ -147,6 +147,7 @@ def _sync_phones(app: Flask, phones: Mapping[str, Mapping[str, Any]], removed: t
     found = validate_phones(entries, reader, Publisher(Settings(**plain)), False, lambda *_told: None)
     salt = present(sessions).salt
     settings = {"publication": publication, "families": more.get("families", {}), "templates": more.get("templates", {})}
+    settings["groups"] = more.get("groups", {})
     settings |= {"salt": salt, "version": repr(sorted(settings.items()))}
     sync(
         sessions,

@@ -35,6 +35,8 @@ DEFAULTS: Mapping[str, object] = {
     "REDIRECT_STATUS": 302,
     # Parameters of profiles by what phones say of themselves with POST, see domain.publishing.post_rules
     "POST_RULES": [],
+    # The customer's own database that is asked for the row of a phone: url, query, password; empty for none
+    "ROWS": {},
     # Seconds from when a phone is done until its own file is taken away
     "ARMING_GRACE": 600,
     # Days without a call home after which a phone is silent; 0 for never

@@ -19,11 +19,14 @@ from .domain.families.catalogue import BUILTIN
 from .domain.families.model import FamilyError
 from .domain.phones.phone import Phone, PhoneError
 from .domain.phones.reader import PhoneReader
+from .domain.phones.row_database import Table
+from .domain.phones.rows import RowsError, SingleRows
 from .domain.profiles.flat_profile import ProfileError
 from .domain.profiles.keys import key_id
 from .domain.profiles.sealing.model import Sealing, SealingError
 from .domain.publishing.files import File
 from .domain.publishing.layout import UNITS
+from .domain.publishing.phone_record import KEYS, PhoneRecord, record_of
 from .domain.publishing.publisher import Publisher
 from .domain.publishing.settings import ProfileKind, PublicationError, read_settings
 from .domain.publishing.templates import ProfileTemplate, TemplateError
@@ -157,6 +160,10 @@ class ProfileCache:
         made = self._current_maker(connection, known.settings).make(connection, known.mac, parameters)
         return tuple(profile for profile in made if profile.kind == kind)
 
+    def record(self, connection: Connection, known: KnownPhone, table: Table) -> PhoneRecord | None:
+        """Return the phone's record by what the customer's database has found of it; None if it has no row. Raise NotReady."""
+        return self._current_maker(connection, known.settings).record(connection, known.mac, table)
+
     def remote_url(self, connection: Connection, known: KnownPhone) -> str:
         """Return the URL from which the phone fetches its service profile at home, or an empty string; raise NotReady."""
         return self._current_maker(connection, known.settings).remote_url(connection, known.mac)
@@ -217,13 +224,14 @@ class ProfileMaker:
         }
         if "publication" not in given:
             raise NotReady("the database contains no phones yet")
-        self._salt = str(given.get("salt", "")).encode()
+        self._salt = str(given.get("salt", ""))
         try:
             self._reader = PhoneReader(BUILTIN.extended(given.get("families", {})))
             settings = read_settings(given["publication"], (ProfileKind.PREPROVISION, ProfileKind.SERVICE))
             templates = {name: ProfileTemplate(name, text) for name, text in given.get("templates", {}).items()}
             self._publisher = Publisher(settings, templates)
-        except (FamilyError, ProfileError, PublicationError, TemplateError, TypeError) as error:
+            self._rows = SingleRows(given.get("groups", {}))
+        except (FamilyError, ProfileError, PublicationError, RowsError, TemplateError, TypeError) as error:
             raise NotReady(f"invalid settings: {error}") from error
 
     def read(self, connection: Connection, mac: str, parameters: Mapping[str, Any] | None = None) -> Phone:
@@ -243,6 +251,33 @@ class ProfileMaker:
         """Return the URL of a phone's service profile at home, or an empty string; raise NotReady."""
         return self._publisher.remote_url(self.read(connection, mac))
 
+    def record(self, connection: Connection, mac: str, table: Table) -> PhoneRecord | None:
+        """Return a phone's record by what the customer's database has found of it; None if it has no row. Raise NotReady.
+
+        The phone keeps the keys of its record, since whatever they are derived from is only on the controller.
+        """
+        rows = [*table.rows]
+        if not rows:
+            return None
+        stored = connection.execute(select(PhoneRow.variables, PhoneRow.redirect).where(PhoneRow.mac == mac)).first()
+        if stored is None:
+            raise NotReady("it was removed just now")
+        if len(rows) > 1:
+            raise NotReady("there is more than one row of it")
+        keys = {name: key for name, key in json.loads(stored.variables).items() if name in KEYS}
+        try:
+            row = self._rows.read(table.columns, rows[0])
+            if row.problem:
+                raise NotReady(row.problem)
+            variables = row.variables if KEYS[0] in row.variables else {**row.variables, **keys}
+            phone = self._reader.read(row.name, variables)
+            problems = self._publisher.check(phone)
+        except (PhoneError, RowsError) as error:
+            raise NotReady(str(error)) from error
+        if problems:
+            raise NotReady("; ".join(problems))
+        return record_of(variables, phone, self._publisher, stored.redirect, self._salt)
+
     def make(self, connection: Connection, mac: str, parameters: Mapping[str, Any] | None = None) -> tuple[Profile, ...]:
         """Generate all profiles of a phone, with further *parameters*; raise NotReady."""
         phone = self.read(connection, mac, parameters)
@@ -257,7 +292,7 @@ class ProfileMaker:
     def _profile(self, file: File) -> Profile:
         content = file.content()
         # Keyed, since the preprovision profile's content is secret and its ETag appears in logs
-        etag = hashlib.blake2b(content, key=self._salt, digest_size=16).hexdigest()
+        etag = hashlib.blake2b(content, key=self._salt.encode(), digest_size=16).hexdigest()
         method, key, _digest, _packed = file.protection
         encoding = Sealing.AES128GCM.value if method == Sealing.AES128GCM else ""
         return Profile(file.kind, key_id(key) if key else "", encoding, content, etag)
@@ -271,5 +306,7 @@ def _live_files(files: Sequence[File]) -> Sequence[File]:
     return [file for file in files if not file.path.startswith(f"{UNITS}/")] or files[:1]
 
 
-_SETTINGS = ("publication", "families", "templates", "salt")
-"""Settings that profiles depend on: Publisher's Settings, the user's own families, templates by name, and the salt of ETags."""
+_SETTINGS = ("publication", "families", "templates", "salt", "groups")
+"""Settings that profiles depend on: Publisher's Settings, the user's own families, templates by name, the salt of ETags, and what
+rows of a customer's database share.
+"""

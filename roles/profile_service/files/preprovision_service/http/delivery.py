@@ -22,6 +22,7 @@ from ..domain.common.mac import Mac
 from ..domain.common.redaction import redact_urls
 from ..domain.profiles.macros import expand
 from ..domain.publishing.settings import ProfileKind
+from ..live_rows import LiveRows
 from ..profile_cache import KnownPhone, NotReady, PhoneFinder, Profile, ProfileCache
 from ..store.connection import Reading
 from ..store.faults import explain
@@ -69,6 +70,7 @@ class Delivery:
         self._cache: ProfileCache = app.extensions["phones"]
         self._finder = PhoneFinder(self._reading.primary)
         self._open = config["PROFILE_ACCESS"] == "sealed"
+        self._rows = LiveRows(config["ROWS"], self._reading.primary, self._cache) if config["ROWS"] else None
         self._redirect_status = int(config["REDIRECT_STATUS"])
         self._flask = app.wsgi_app
         self._app = app
@@ -120,7 +122,7 @@ class Delivery:
             # Before any lookup, so that a refusal does not reveal which phones exist
             return _error(403, wanted.client.refusal)
         try:
-            known, profile, reason = self._reading.read(lambda engine: self._look_up(engine, wanted))
+            known, profile, reason, problem = self._find(wanted)
         except SQLAlchemyError as error:
             return _error(503, explain(error, self._reading.primary).text)
         if known is None:
@@ -136,7 +138,27 @@ class Delivery:
         if profile is None:
             # Not 404 if it should exist, since that counts as a success where Resync_Fails_On_FNF is No
             return _error(404 if reason == _NO_SUCH_PROFILE else 503, reason)
-        return _deliver(profile)
+        answer = _deliver(profile)
+        return answer._replace(detail={**answer.detail, "rows": problem}) if problem else answer
+
+    def _find(self, wanted: ProfileRequest) -> tuple[KnownPhone | None, Profile | None, str, str]:
+        """Return what _look_up() does, by the phone's row of now, and what is wrong with that, if anything."""
+        known, profile, reason = self._reading.read(lambda engine: self._look_up(engine, wanted))
+        # Whoever guesses names has the customer's database asked nothing; a standby cannot keep its answer
+        if (
+            self._rows is None
+            or known is None
+            or profile is None
+            or wanted.kind != ProfileKind.SERVICE
+            or self._reading.from_standby
+        ):
+            return known, profile, reason, ""
+        asked = self._rows.refresh(known)
+        if asked.problem:
+            self._app.logger.warning("%s: %s", known.mac, asked.problem)
+        if asked.changed:
+            known, profile, reason = self._reading.read(lambda engine: self._look_up(engine, wanted))
+        return known, profile, reason, asked.problem
 
     def _look_up(self, engine: Engine, wanted: ProfileRequest) -> tuple[KnownPhone | None, Profile | None, str]:
         """Return the phone and its profile, or None for what there is not, and the reason."""
