@@ -8,13 +8,16 @@ address of the name must lead to a server that answers as the others do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import combinations, groupby
 
 MAX_RECORDS = 10
 """Of one type, that phones process; the same chapter."""
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 class FleetError(ValueError):
@@ -114,6 +117,46 @@ def zone_lines(name: str, addresses: Iterable[str], ttl: int = 300) -> list[str]
     parsed = [ip_address(address) for address in dict.fromkeys(addresses)]
     ordered = sorted(parsed, key=lambda address: address.version)
     return [f"{name.rstrip('.')}. {ttl} IN {'A' if address.version == 4 else 'AAAA'} {address}" for address in ordered]
+
+
+def zone_file(zone: str, servers: Mapping[str, Sequence[str]], ttl: int = 300) -> str:
+    """Return the zone file of *zone*, which leads to all addresses of *servers*, name -> addresses; raise FleetError.
+
+    Each server is a name server of the zone. All have it from the same run: nothing is transferred, and its serial does not count.
+    """
+    hosts = _name_servers(zone, servers)
+    primary = next(iter(hosts))
+    lines = [f"{zone}. {ttl} IN SOA {primary} hostmaster.{zone}. 1 3600 600 1209600 {ttl}", *_delegation(zone, hosts, ttl)]
+    lines += zone_lines(zone, [address for addresses in servers.values() for address in addresses], ttl)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def delegation_lines(zone: str, servers: Mapping[str, Sequence[str]], ttl: int = 300) -> list[str]:
+    """Return the lines of the zone above that delegate *zone* to *servers*, name -> addresses; raise FleetError."""
+    return _delegation(zone, _name_servers(zone, servers), ttl)
+
+
+def _delegation(zone: str, hosts: Mapping[str, Sequence[str]], ttl: int) -> list[str]:
+    lines = [f"{zone}. {ttl} IN NS {name}" for name in hosts]
+    return lines + [line for name, addresses in hosts.items() for line in zone_lines(name, addresses, ttl)]
+
+
+def _name_servers(zone: str, servers: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Return the full name of each name server -> its addresses."""
+    labels = zone.split(".")
+    if len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
+        raise FleetError(f"provisioning_name '{zone}' is not a name that can be a zone; write one such as prov.example.net")
+    if not servers:
+        raise FleetError(f"no server has the provisioning_name {zone}; set it for the group provisioning_servers")
+    hosts: dict[str, Sequence[str]] = {}
+    for name, addresses in servers.items():
+        label = name.partition(".")[0].lower()
+        if not _LABEL.fullmatch(label):
+            raise FleetError(f"the name server of {name} cannot be called '{label}'; use letters, digits and dashes")
+        if f"{label}.{zone}." in hosts:
+            raise FleetError(f"two name servers of {zone} would be called {label}; rename {name}")
+        hosts[f"{label}.{zone}."] = addresses
+    return hosts
 
 
 def _in_order(addresses: Iterable[str]) -> list[str]:

@@ -158,6 +158,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/systemd/system/nginx.service.d/preprovision.conf",
             "/etc/tmpfiles.d/preprovision-web.conf",
             "/run/preprovision-web",
+            "/var/lib/preprovision-acme",
             "/var/log/preprovision-web",
         ),
         replaced=("/etc/nginx/nginx.conf", "/etc/nginx/sites-enabled/default"),
@@ -168,6 +169,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/nginx/preprovision.passwords": INVENTORY,
             "/run/preprovision-web": "a restart forgets blocked addresses",
             "/var/lib/nginx": "requests in progress",
+            "/var/lib/preprovision-acme": "challenges live for seconds",
             "/var/log/preprovision-web": LOGS,
         },
     ),
@@ -244,6 +246,15 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/tmpfiles.d/preprovision-drain.conf",
         ),
     ),
+    "zone_server": Footprint(
+        packages=("nsd",),
+        services=("nsd.service",),
+        paths=("/etc/nsd/preprovision.zone", "/etc/systemd/system/nsd.service.d/preprovision.conf"),
+        replaced=("/etc/nsd/nsd.conf",),
+        purge_paths=("/etc/nsd", "/var/lib/nsd"),
+        package_users=("nsd",),
+        not_backed_up={"/var/lib/nsd": INVENTORY},
+    ),
     "stun_server": Footprint(
         optional_packages=("coturn",),
         units=("preprovision-stun.service",),
@@ -307,6 +318,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
     "playbooks": Footprint(
         packages=("iproute2", "nftables", "python3-cryptography"),
+        optional_packages=("postgresql-client",),
         paths=("/run/preprovision", "/var/cache/preprovision-bundle", "/var/lib/preprovision"),
         # Three roles shared this folder for their code
         retired_paths=(EARLIER_BASELINE, "/usr/local/lib/preprovision"),

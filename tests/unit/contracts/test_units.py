@@ -34,6 +34,7 @@ NOT_ASKED = {
     "postgresql@.service": "every profile service asks it all the time, and /health says what it answers",
     "patroni.service": "its time as a leader ends, and another member takes over",
     "etcd.service": "the other voters go on without it",
+    "nsd.service": "resolvers ask the other servers of the zone",
 }
 
 

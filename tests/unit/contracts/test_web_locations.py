@@ -30,6 +30,7 @@ LOCATIONS = {
     "= /.health": False,
     "~ ^/(board|api)(/|$)": False,
     "= /metrics": False,
+    '~ "^/\\.well-known/acme-challenge/([A-Za-z0-9_-]{1,128})$"': False,
     "@preprovision_published": False,
     "@preprovision_busy": False,
     "@preprovision_well": False,

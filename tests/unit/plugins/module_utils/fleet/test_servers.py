@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.fleet.servers import Server, faults, record_fault, zone_lines
+from ansible_collections.voip.preprovision.plugins.module_utils.fleet.servers import (
+    FleetError,
+    Server,
+    delegation_lines,
+    faults,
+    record_fault,
+    zone_file,
+    zone_lines,
+)
 
 ONE = Server("home-1", "prov.example.net", ["198.51.100.11", "2001:db8::11"], ["192.0.2.11"], "key.pem", "cert.pem")
 TWO = Server("home-2", "prov.example.net", ["198.51.100.12", "2001:db8::12"], ["192.0.2.12"], "key.pem", "cert.pem")
@@ -124,3 +132,41 @@ def test_zone_lines():
         "prov.example.net. 300 IN AAAA 2001:db8::12",
     ]
     assert zone_lines("prov.example.net.", ["198.51.100.11"], ttl=60) == ["prov.example.net. 60 IN A 198.51.100.11"]
+
+
+SERVED = {"home-1.internal": ["198.51.100.11", "2001:db8::11"], "Home-2": ["198.51.100.12"]}
+
+
+def test_servers_are_the_name_servers_of_their_zone():
+    assert zone_file("prov.example.net", SERVED, 60).splitlines() == [
+        "prov.example.net. 60 IN SOA home-1.prov.example.net. hostmaster.prov.example.net. 1 3600 600 1209600 60",
+        *delegation_lines("prov.example.net", SERVED, 60),
+        *zone_lines("prov.example.net", ["198.51.100.11", "2001:db8::11", "198.51.100.12"], 60),
+    ]
+    assert delegation_lines("prov.example.net", SERVED, 60) == [
+        "prov.example.net. 60 IN NS home-1.prov.example.net.",
+        "prov.example.net. 60 IN NS home-2.prov.example.net.",
+        "home-1.prov.example.net. 60 IN A 198.51.100.11",
+        "home-1.prov.example.net. 60 IN AAAA 2001:db8::11",
+        "home-2.prov.example.net. 60 IN A 198.51.100.12",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "servers", "message"),
+    [
+        ("net", SERVED, "provisioning_name 'net' is not a name that can be a zone; write one such as prov.example.net"),
+        ("prov..example", SERVED, "provisioning_name 'prov..example' is not a name that can be a zone"),
+        ("prov.example.net", {}, "no server has the provisioning_name prov.example.net"),
+        ("prov.example.net", {"home_1": []}, "the name server of home_1 cannot be called 'home_1'; use letters, digits and dashes"),
+        (
+            "prov.example.net",
+            {"home.a": [], "HOME.b": []},
+            "two name servers of prov.example.net would be called home; rename HOME.b",
+        ),
+    ],
+)
+def test_reports_what_cannot_be_a_zone(zone, servers, message):
+    with pytest.raises(FleetError) as caught:
+        zone_file(zone, servers)
+    assert str(caught.value).startswith(message)
