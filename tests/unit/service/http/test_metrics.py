@@ -37,7 +37,7 @@ def read(app: Flask) -> dict[str, float]:
 def app(make_app: Callable[..., Flask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """Return an application on a machine with some phones, events and files."""
     app = make_app()
-    monkeypatch.setattr(metrics, "QUEUE", tmp_path / "queue")
+    monkeypatch.setattr(metrics, "QUEUE", tmp_path / "events.qi")
     monkeypatch.setattr(metrics, "PUBLISHED", tmp_path / "current")
     monkeypatch.setattr(metrics, "CERTIFICATE", tmp_path / "server.pem")
     monkeypatch.setattr(metrics, "DRAINED", {"draining": tmp_path / "drain", "closed": tmp_path / "closed"})
@@ -64,14 +64,12 @@ def test_phones_and_refusals(app: Flask) -> None:
 
 def test_the_machine(app: Flask, tmp_path: Path) -> None:
     assert read(app)["state.serving"] == 1
-    assert not {"events_queued_bytes", "publication_timestamp_seconds", "certificate_end_timestamp_seconds"} & {*read(app)}
-    (tmp_path / "queue").mkdir()
-    for name, size in (("events.00000001", 700), ("events.00000002", 70), ("events.qi", 7)):
-        (tmp_path / "queue" / name).write_bytes(bytes(size))
+    assert not {"events_queued", "publication_timestamp_seconds", "certificate_end_timestamp_seconds"} & {*read(app)}
+    (tmp_path / "events.qi").write_text("<OPB:1:qqueue:1:\n+iQueueSize:2:3:770:\n+tVars.disk.sizeOnDisk:2:4:1340:\n>End\n.\n")
     (tmp_path / "current").symlink_to("generations/1")
     (tmp_path / "drain").touch()
     found = read(app)
-    assert (found["state.serving"], found["state.draining"], found["events_queued_bytes"]) == (0, 1, 770)
+    assert (found["state.serving"], found["state.draining"], found["events_queued"]) == (0, 1, 770)
     assert abs(found["publication_timestamp_seconds"] - now() / 1000) < 60
 
 

@@ -7,7 +7,7 @@ say the same. While the database is away, only what it holds is missing.
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -37,7 +37,8 @@ REFUSED_STATUS = (403, 404, 429, 503)
 NEWEST_EVENTS = 10_000
 """Only so many are searched for refusals, so that a request costs the same however many there are."""
 
-QUEUE = Path("/var/lib/preprovision-events")
+QUEUE = Path("/var/lib/preprovision-events/events.qi")
+"""Where rsyslogd notes its queue after each line. The queue's own file stays until it is full, whatever was stored of it."""
 PUBLISHED = Path("/srv/preprovision/current")
 CERTIFICATE = Path("/etc/preprovision/certificates/server.pem")
 DRAINED = {"draining": Path("/run/preprovision-web/drain"), "closed": Path("/run/preprovision-web/closed")}
@@ -46,6 +47,8 @@ CHANGING = {"changing": Path("/run/preprovision-web/changing")}
 
 _OF_REQUESTS = (EventKind.HTTP.value, EventKind.PROFILE.value, EventKind.REPORT.value, EventKind.REDIRECT.value)
 _MILLISECONDS = 1000
+# rsyslog's own form: name, type, length and value
+_QUEUED = re.compile(r"^\+iQueueSize:\d+:\d+:(\d+):$", re.MULTILINE)
 
 
 class Metric(NamedTuple):
@@ -93,8 +96,9 @@ def _of_machine() -> Iterator[Metric]:
         {of: float(of == here) for of in ("serving", *states)},
     )
     with suppress(OSError):
-        queued = sum(entry.stat().st_size for entry in os.scandir(QUEUE) if entry.name.startswith("events.0"))
-        yield _plain("events_queued_bytes", "Log lines that wait for the database, on disk.", queued)
+        queued = _QUEUED.search(QUEUE.read_text("ascii", "replace"))
+        if queued:
+            yield _plain("events_queued", "Log lines that wait for the database.", int(queued[1]))
     with suppress(OSError):
         yield _plain("publication_timestamp_seconds", "When the published files changed last.", PUBLISHED.lstat().st_mtime)
     with suppress(OSError, CertificateError):
