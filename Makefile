@@ -70,7 +70,9 @@ DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/
 # A play of the station scenario on the scenario's machines
 PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
 FLEET := --inventory=inventories/fleet --inventory=extensions/molecule/fleet/inventory
-FAULTS := verify rolling drain kill cut_off rebuild dead_record
+# What happens to all servers, and what happens to one of them
+FAULTS := verify rolling dead_record
+SERVER_FAULTS := drain kill cut_off rebuild
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
 .PHONY: help tools station fleet test why quick style types build/service $(PARTS) molecule proof benchmarks clean
@@ -184,6 +186,9 @@ proof: $(READY) ## damage each managed file in every way, let roles die at each 
 	$(PROVE)/hang.yml -e hang=full
 	$(MACHINE) run molecule destroy --scenario-name station --no-command-borders
 	FLEET_HOSTS=all FLEET_PHONES=200 $(MACHINE) run molecule converge --scenario-name fleet --no-command-borders
+	for server in home-1 home-2 home-3; do for fault in $(SERVER_FAULTS); do \
+	    $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$fault.yml -e fleet_server=$$server; \
+	done; done
 	for fault in $(FAULTS); do $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$fault.yml; done
 	$(MACHINE) run molecule destroy --scenario-name fleet --no-command-borders
 	export FLEET_HOSTS=home-1,database-1,database-2,database-3 FLEET_INVENTORY=cluster FLEET_PHONES=200; \
