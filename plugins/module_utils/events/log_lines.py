@@ -118,7 +118,8 @@ _TFTP = (
 )
 # A text without any of these has nothing to redact; one search is quicker than redact()'s three
 _MAY_HIDE = re.compile(r"--|://|[?&;]")
-_TFTP_ROOT = "/srv/preprovision/tftp"
+# By which the role tftp_server lets dnsmasq name the served folder
+_TFTP_ROOT = "/run/tftp"
 # dnsmasq serves a unit from the folder with the unit's MAC address (tftp-unique-root=mac)
 _UNIT_FOLDER = re.compile(r"/((?:[0-9a-f]{2}-){5}[0-9a-f]{2})(?=/)")
 _ARMING = re.compile(r"(?P<what>armed|disarmed) (?P<mac>(?:[0-9a-f]{2}-){5}[0-9a-f]{2})")

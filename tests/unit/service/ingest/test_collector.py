@@ -50,7 +50,7 @@ def lease(number, mac=ATA, address=HERE):
 
 
 def tftp(number, path="/ata192.cfg", address=HERE):
-    return line(number, "preprovision-tftp.service", f"sent /srv/preprovision/tftp{path} to {address}")
+    return line(number, "preprovision-tftp.service", f"sent /run/tftp{path} to {address}")
 
 
 def http(number, mac=ATA, address=HERE, status=200, **more):

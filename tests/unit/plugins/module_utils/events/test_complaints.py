@@ -32,8 +32,8 @@ def test_a_fault_of_the_machine_is_one_whatever_the_system_calls_it(code):
     "text",
     [
         "DHCPDISCOVER from 00:00:5e:00:53:01 via bench0: network 192.0.2.0/24: no free leases",
-        "file /srv/preprovision/tftp/x not found for 192.0.2.20",
-        "file /srv/preprovision/tftp/x: No space left on device not found for 192.0.2.20",
+        "file /run/tftp/x not found for 192.0.2.20",
+        "file /run/tftp/x: No space left on device not found for 192.0.2.20",
         'open() "/srv/No space left on device" failed (2: No such file or directory), client: 192.0.2.20',
         "scan for phones: 192.0.2.20 has asked for too many files",
     ],

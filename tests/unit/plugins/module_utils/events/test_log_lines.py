@@ -92,7 +92,7 @@ def web(**fields):
         ),
         (
             "tftp",
-            "sent /srv/preprovision/tftp/ata192.cfg to 192.0.2.20",
+            "sent /run/tftp/ata192.cfg to 192.0.2.20",
             "tftp",
             "",
             "192.0.2.20",
@@ -102,7 +102,7 @@ def web(**fields):
         # the station chose the folder by the requester's MAC address
         (
             "tftp",
-            "sent /srv/preprovision/tftp/00-00-5e-00-53-01/ata192.cfg to 192.0.2.20",
+            "sent /run/tftp/00-00-5e-00-53-01/ata192.cfg to 192.0.2.20",
             "tftp",
             ATA,
             "192.0.2.20",
@@ -112,7 +112,7 @@ def web(**fields):
         # the name in a unit's folder is the requester's own
         (
             "tftp",
-            "sent /srv/preprovision/tftp/00-00-5e-00-53-01/00005e005302.cfg to 192.0.2.20",
+            "sent /run/tftp/00-00-5e-00-53-01/00005e005302.cfg to 192.0.2.20",
             "tftp",
             ATA,
             "192.0.2.20",
@@ -121,7 +121,7 @@ def web(**fields):
         ),
         (
             "tftp",
-            "file /srv/preprovision/tftp/00-00-5e-00-53-01/xmldefault.cnf.xml not found for 192.0.2.20",
+            "file /run/tftp/00-00-5e-00-53-01/xmldefault.cnf.xml not found for 192.0.2.20",
             "tftp",
             "",
             "192.0.2.20",
@@ -130,7 +130,7 @@ def web(**fields):
         ),
         (
             "tftp",
-            "failed sending /srv/preprovision/tftp/00-00-5e-00-53-01/ata192.cfg to 192.0.2.20",
+            "failed sending /run/tftp/00-00-5e-00-53-01/ata192.cfg to 192.0.2.20",
             "tftp",
             "",
             "192.0.2.20",
@@ -140,7 +140,7 @@ def web(**fields):
         # a folder that is not at the beginning, of a group address, or without a file
         (
             "tftp",
-            "sent /srv/preprovision/tftp/x/00-00-5e-00-53-01/a to 192.0.2.20",
+            "sent /run/tftp/x/00-00-5e-00-53-01/a to 192.0.2.20",
             "tftp",
             "",
             "192.0.2.20",
@@ -149,7 +149,7 @@ def web(**fields):
         ),
         (
             "tftp",
-            "sent /srv/preprovision/tftp/01-00-5e-00-53-01/a to 192.0.2.20",
+            "sent /run/tftp/01-00-5e-00-53-01/a to 192.0.2.20",
             "tftp",
             "",
             "192.0.2.20",
@@ -158,7 +158,7 @@ def web(**fields):
         ),
         (
             "tftp",
-            "sent /srv/preprovision/tftp/00-00-5e-00-53-01 to 192.0.2.20",
+            "sent /run/tftp/00-00-5e-00-53-01 to 192.0.2.20",
             "tftp",
             "",
             "192.0.2.20",
@@ -169,7 +169,7 @@ def web(**fields):
         ("arming", "disarmed 00-00-5e-00-53-01", "arming", ATA, "", "", {"what": "disarmed"}),
         (
             "tftp",
-            "file /srv/preprovision/tftp/00005e005301.cfg not found for 192.0.2.1",
+            "file /run/tftp/00005e005301.cfg not found for 192.0.2.1",
             "tftp",
             "",
             "192.0.2.1",
