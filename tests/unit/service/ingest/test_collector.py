@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preprovision_service.domain.common.database_faults import Case, describe
 from preprovision_service.domain.common.mac import Mac
-from preprovision_service.domain.events.log_lines import UNITS
-from preprovision_service.domain.events.observations import reset, write_observations
+from preprovision_service.domain.events.logs.log_lines import UNITS
+from preprovision_service.domain.events.progress.observations import reset, write_observations
 from preprovision_service.ingest import collector as module
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.ingest.errors import RetryLater

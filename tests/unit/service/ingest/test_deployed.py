@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from preprovision_service.domain.events.evidence import Place
+from preprovision_service.domain.events.logs.evidence import Place
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.receiving import packing
 from preprovision_service.receiving.outcomes import Verdict

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from preprovision_service.domain.events.evidence import Place
+from preprovision_service.domain.events.logs.evidence import Place
 from preprovision_service.domain.profiles.sealing.model import Digest
 from preprovision_service.domain.profiles.sealing.openssl_enc import seal
 from preprovision_service.http import auth

@@ -12,8 +12,8 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..common.durations import format_duration
-from ..common.host_clock import RELEASED, SET_CLOCK, is_before_release
+from ...common.durations import format_duration
+from ...common.host_clock import RELEASED, SET_CLOCK, is_before_release
 from .causes import Clause
 
 MAX_CLOCK_OFFSET = 120

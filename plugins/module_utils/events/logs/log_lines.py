@@ -22,10 +22,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..common.mac import MacError, parse_mac
-from ..common.redaction import redact
-from ..common.text_tables import printable
-from ..families.user_agent import parse_user_agent
+from ...common.mac import MacError, parse_mac
+from ...common.redaction import redact
+from ...common.text_tables import printable
+from ...families.user_agent import parse_user_agent
 from .evidence import CLAIMS, Evidence, Place
 from .refusals import add_verify_error
 from .syslog_messages import recognise

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from ..families.catalogue import BUILTIN
-from ..families.requested_names import in_vain_pattern
+from ...families.catalogue import BUILTIN
+from ...families.requested_names import in_vain_pattern
+from ..logs.evidence import PROOFS, Evidence, Place
+from ..logs.log_lines import Event, EventKind, WebAnswer, mac_inside, mac_of_subject, split_unit_folder
+from ..logs.refusals import Refusal
 from .customization_states import CustomizationState
-from .evidence import PROOFS, Evidence, Place
-from .log_lines import Event, EventKind, WebAnswer, mac_inside, mac_of_subject, split_unit_folder
 from .progress_table import MAX_IMAGE_FETCHES, ObservationKind
-from .refusals import Refusal
 
 OK_STATUSES = (*range(200, 300), 304)
 _CERTIFICATE_FILES = (".pem", ".crt", ".cer")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.flood import MAX_STRANGERS, Stranger, find_flood
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.flood import MAX_STRANGERS, Stranger, find_flood
 
 
 def strangers(count, refused=0):
@@ -49,7 +49,7 @@ def test_says_who_floods_and_what_to_do(found, cause):
 def test_the_command_that_frees_addresses_is_the_documented_one_and_the_one_that_is_tried(path):
     (clause,) = find_flood(strangers(2, refused=1))
     command = re.search("'(systemctl stop .*)'", clause.remedy)[1]
-    assert command in (Path(__file__).parents[5] / path).read_text()
+    assert command in (Path(__file__).parents[6] / path).read_text()
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_STRANGERS])

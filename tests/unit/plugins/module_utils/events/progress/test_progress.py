@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.evidence import Evidence
-from ansible_collections.voip.preprovision.plugins.module_utils.events.log_lines import Event, EventKind
-from ansible_collections.voip.preprovision.plugins.module_utils.events.observations import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis.phone_diagnosis import diagnose_phone
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.evidence import Evidence
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.log_lines import Event, EventKind
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.observations import (
     Observation,
     Observations,
     Sightings,
@@ -24,14 +25,13 @@ from ansible_collections.voip.preprovision.plugins.module_utils.events.observati
     without_model_files,
     write_observations,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.phone_diagnosis import diagnose_phone
-from ansible_collections.voip.preprovision.plugins.module_utils.events.progress import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.progress import (
     entered_at,
     first_reached,
     is_proved,
     position_of,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.progress_table import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.progress_table import (
     MILESTONES,
     STATES,
     STUCK_AFTER,

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..common.services import HUNG, SERVICES
-from .causes import Clause
-from .clocks import compare_clocks
+from ...common.services import HUNG, SERVICES
+from ..causes.causes import Clause
+from ..causes.clocks import compare_clocks
+from ..logs.log_lines import EventKind
 from .known_facts import CertificateProblem, EventFacts, PhoneFacts, StationFacts
-from .log_lines import EventKind
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The table of states and transitions: progress follows it, and docs/contributors/phone_states.md shows it.
 
-After a change of the table, draw the page anew: PYTHONPATH=.cache/collections python tests/.../events/test_progress_table.py
+After a change of the table, draw the page anew: PYTHONPATH=.cache/collections python tests/.../progress/test_progress_table.py
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.observations import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.observations import (
     Observation,
     Observations,
     Sightings,
     reset,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.progress import FAILURE_RULES, position_of
-from ansible_collections.voip.preprovision.plugins.module_utils.events.progress_table import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.progress import FAILURE_RULES, position_of
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.progress_table import (
     MAX_IMAGE_FETCHES,
     STATE_DESCRIPTIONS,
     STATES,
@@ -31,7 +31,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.events.progress_
     Transition,
 )
 
-PAGE = Path(__file__).parents[5] / "docs/contributors/phone_states.md"
+PAGE = Path(__file__).parents[6] / "docs/contributors/phone_states.md"
 SHIPPED = (State.PACKED, State.DEPLOYED)
 AT_WORK = tuple(state for state in STATES if state not in (*SHIPPED, State.FAILED))
 NOW = 1795524177778
@@ -236,7 +236,7 @@ def render_page() -> str:
             "",
             "The profile service derives a phone's state from what the logs say of it. It keeps the latest observation of each",
             "kind, and the state follows from these, so log lines may arrive late, twice or in any order. The table is",
-            "`plugins/module_utils/events/progress_table.py`; this page is generated from it.",
+            "`plugins/module_utils/events/progress/progress_table.py`; this page is generated from it.",
             "",
             "```mermaid",
             *diagram(),

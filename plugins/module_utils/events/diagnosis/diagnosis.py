@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from .causes import Clause, Diagnosis, diagnosis_of
+from ..causes.causes import Clause, Diagnosis, diagnosis_of
+from ..progress.progress_table import State
 from .failure_case import Case
 from .failure_explainers import EXPLAINERS, explain_unknown
 from .known_facts import FailureReport, PhoneFacts, StationFacts
-from .progress_table import State
 
 _NEEDED_SERVICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.log_lines import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.log_lines import (
     UNITS,
     EventKind,
     Line,

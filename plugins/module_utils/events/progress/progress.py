@@ -11,10 +11,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .causes import CLAUSES, Cause, cause_of_phone_error, cause_of_refusal
+from ..causes.causes import CLAUSES, Cause, cause_of_phone_error, cause_of_refusal
+from ..logs.evidence import Place
+from ..logs.log_lines import Event
+from ..logs.refusals import read_refusal
 from .customization_states import CustomizationState
-from .evidence import Place
-from .log_lines import Event
 from .observations import NEVER, Observation, Observations, Sightings, away_since, observe, resolve_claims
 from .progress_table import (
     ADVANCES,
@@ -28,7 +29,6 @@ from .progress_table import (
     ObservationKind,
     State,
 )
-from .refusals import read_refusal
 
 # A phone logs within this time what the web server refused; milliseconds
 _SAME_FAILURE = 60_000

@@ -13,8 +13,8 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .refusals import Refusal, RefusalReason, verify_error_of
-from .verify_errors import VerifyFault, fault_of
+from ..logs.refusals import Refusal, RefusalReason, verify_error_of
+from ..logs.verify_errors import VerifyFault, fault_of
 
 
 class Clause(NamedTuple):

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .causes import CLAUSES, Clause, Diagnosis, cause_of_refusal, diagnosis_of
+from ..causes.causes import CLAUSES, Clause, Diagnosis, cause_of_refusal, diagnosis_of
+from ..logs.refusals import read_refusal
 from .observations import Observation, Observations, Sightings
 from .progress import FAILURE_RULES, Failure
 from .progress_table import ObservationKind, State
-from .refusals import read_refusal
 
 DAY = 24 * 3600 * 1000
 """Milliseconds."""

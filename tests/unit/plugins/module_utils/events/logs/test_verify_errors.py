@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.verify_errors import VERIFY_ERRORS, VerifyFault, fault_of
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.verify_errors import (
+    VERIFY_ERRORS,
+    VerifyFault,
+    fault_of,
+)
 
 CLIENT_AUTH = x509.ExtendedKeyUsageOID.CLIENT_AUTH
 ERROR = re.compile(r"^error (\d+) at \d+ depth lookup: (.+)$", re.MULTILINE)
 NAMED = re.compile(r"^ *# *define +X509_V_ERR_(\w+) +(\d+)", re.MULTILINE)
-GUIDE = Path(__file__).parents[5] / "docs/guides/certificates.md"
+GUIDE = Path(__file__).parents[6] / "docs/guides/certificates.md"
 HEADER = Path("/usr/include/openssl/x509_vfy.h")
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.refusals import Refusal, RefusalReason, read_refusal
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.refusals import Refusal, RefusalReason, read_refusal
 
-ROLES = Path(__file__).parents[5] / "roles"
+ROLES = Path(__file__).parents[6] / "roles"
 NGINX = ROLES / "web_server/templates/etc/nginx/conf.d/preprovision.conf.j2"
 
 

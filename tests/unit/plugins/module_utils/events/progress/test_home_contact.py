@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.evidence import CLAIMS, CONTACTS, Evidence, Place
-from ansible_collections.voip.preprovision.plugins.module_utils.events.home_contact import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.evidence import CLAIMS, CONTACTS, Evidence, Place
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.log_lines import Event, EventKind, Line, Writer, parse
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.home_contact import (
     diagnose_silence,
     last_asked_by_key_id,
     last_claimed_contact,
     last_contact,
     last_failure,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.log_lines import Event, EventKind, Line, Writer, parse
-from ansible_collections.voip.preprovision.plugins.module_utils.events.observations import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.observations import (
     Observations,
     apply_events,
     before_clock_change,
@@ -27,8 +27,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.events.observati
     read_observations,
     write_observations,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.progress import first_reached, position_of
-from ansible_collections.voip.preprovision.plugins.module_utils.events.progress_table import MILESTONES, ObservationKind
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.progress import first_reached, position_of
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.progress_table import MILESTONES, ObservationKind
 
 MAC, SERIAL = "00005e005301", "FCH0000D001"
 BENCH, HOME = "192.0.2.20", "198.51.100.7"

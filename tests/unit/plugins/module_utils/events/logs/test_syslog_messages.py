@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
-from ansible_collections.voip.preprovision.plugins.module_utils.events.syslog_messages import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.syslog_messages import (
     DEFAULTS,
     PhoneMessage,
     format_message,

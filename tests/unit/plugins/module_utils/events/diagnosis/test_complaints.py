@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.complaints import read_faults
+from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis.complaints import read_faults
 
 
 def complaint(text, service="dhcp"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..common.mac import parse_mac
+from ...common.mac import parse_mac
 from .causes import Clause
 
 FLOOD_SECONDS = 300

@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from ..common.services import SERVICES
-from .causes import Clause
+from ...common.services import SERVICES
+from ..causes.causes import Clause
 from .known_facts import Complaint
 
 _FAULTS = tuple(

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..common.mac import Mac, MacError, parse_mac
-from ..profiles.macros import expand
+from ...common.mac import Mac, MacError, parse_mac
+from ...profiles.macros import expand
 
 DEFAULTS: Mapping[str, str] = {
     "request": "$PN $MAC -- Requesting resync $SCHEME://$SERVIP:$PORT$PATH",

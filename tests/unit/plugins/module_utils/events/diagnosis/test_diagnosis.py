@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.durations import format_duration
 from ansible_collections.voip.preprovision.plugins.module_utils.common.services import SERVICES
-from ansible_collections.voip.preprovision.plugins.module_utils.events.causes import Diagnosis
-from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.causes import Diagnosis
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.failure_codes import FailureCode
+from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis.diagnosis import (
     diagnose_failure,
     diagnose_on_station,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_case import Case
-from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
-from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_explainers import EXPLAINERS
+from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis.failure_case import Case
+from ansible_collections.voip.preprovision.plugins.module_utils.events.diagnosis.failure_explainers import EXPLAINERS
 
 URL = "https://prov.example.net/device/00005e005301.cfg"
 FETCH = {"url": URL, "server": "prov.example.net", "path": "/device/00005e005301.cfg", "scheme": "https", "status": 0}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.host_clock import RELEASED
-from ansible_collections.voip.preprovision.plugins.module_utils.events.causes import Clause
-from ansible_collections.voip.preprovision.plugins.module_utils.events.clocks import (
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.causes import Clause
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.clocks import (
     MAX_CLOCK_OFFSET,
     ClockFacts,
     compare_clocks,

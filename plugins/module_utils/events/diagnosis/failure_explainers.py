@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from ..common.suggest import nearest
-from .causes import CLAUSES, Cause, Clause, cause_of_refusal
+from ...common.suggest import nearest
+from ..causes.causes import CLAUSES, Cause, Clause, cause_of_refusal
+from ..causes.failure_codes import FailureCode
+from ..logs.log_lines import EventKind
+from ..logs.refusals import Refusal
 from .failure_case import Case
-from .failure_codes import FailureCode
 from .known_facts import has_unit_file
-from .log_lines import EventKind
 from .phone_diagnosis import ADDRESS_REFUSED, NO_FREE_ADDRESS
-from .refusals import Refusal
 
 _SERVERS = MappingProxyType({"tftp": "tftp", "http": "web", "https": "web"})
 _NEAR = 0.75

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 
-from .causes import CLAUSES, Cause, Clause, Diagnosis, cause_of_refusal, diagnosis_of
-from .observations import Observations, Sightings, resolve_claims
-from .progress import failure_of
-from .progress_table import STUCK_AFTER, ObservationKind, State
-from .refusals import read_refusal
+from ..causes.causes import CLAUSES, Cause, Clause, Diagnosis, cause_of_refusal, diagnosis_of
+from ..logs.refusals import read_refusal
+from ..progress.observations import Observations, Sightings, resolve_claims
+from ..progress.progress import failure_of
+from ..progress.progress_table import STUCK_AFTER, ObservationKind, State
 
 
 def diagnose_phone(
