@@ -61,7 +61,12 @@ class LookupModule(LookupBase):
     ) -> list[dict[str, str]]:
         """Return the phones; raise AnsibleLookupError for a file that cannot be read."""
         try:
-            return [phone for path in terms for phone in _known(open_rows(str(path), query, {}, self._loader, variables or {}))]
+            options = {"query": query, "groups": {}}
+            return [
+                phone
+                for path in terms
+                for phone in _known(open_rows({**options, "rows": str(path)}, self._loader, variables or {}))
+            ]
         except RowsError as error:
             raise AnsibleLookupError(str(error)) from error
 

@@ -48,9 +48,7 @@ class PhoneSource:
         self._loader = loader
         self._hostvars = variables.get("hostvars", {})
         self.catalogue = BUILTIN.extended(options["families"])
-        self.rows = (
-            open_rows(options["rows"], options["query"] or "", options["groups"], loader, variables) if options["rows"] else None
-        )
+        self.rows = open_rows(options, loader, variables) if options["rows"] else None
 
     @property
     def name(self) -> str:
@@ -100,18 +98,16 @@ def user_file(variables: Mapping[str, Any], name: str) -> str:
     return next((place for place in (beside_inventory(variables, name), os.path.abspath(name)) if os.path.exists(place)), "")
 
 
-def open_rows(
-    name: str, query: str, groups: Mapping[str, Mapping[str, Any]], loader: Any, variables: Mapping[str, Any]
-) -> PhoneRows:
-    """Return the rows of the file *name*, wherever the user means; the rest as for PhoneRows and PhoneSource. Raise RowsError."""
-    path = loader.path_dwim(name)
+def open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
+    """Return the rows that *options* name: rows, query, groups. Raise RowsError for a file that cannot be read."""
+    path = loader.path_dwim(options["rows"])
     if not os.path.exists(path):
-        path = user_file(variables, name) or beside_inventory(variables, name)
+        path = user_file(variables, options["rows"]) or beside_inventory(variables, options["rows"])
     text = None
     with contextlib.suppress(OSError), open(path, "rb") as file:
         if file.read(len(_VAULT)) == _VAULT:
             text = loader.get_text_file_contents(path)
-    return PhoneRows(path, query, groups, text)
+    return PhoneRows(path, options["query"] or "", options["groups"], text)
 
 
 class _Hosts:
