@@ -152,7 +152,7 @@ build/service:
 unit: $(READY) ## all unit tests, or ARGS="tests/unit/... -k ..."
 	pytest --color=no $(or $(ARGS),-n auto --dist loadfile)
 
-cores: $(READY) ## the callback plugins' tests with the two newest releases of ansible-core
+cores: $(READY) ## the callback plugins' tests with the two newest releases of ansible-core; quick tests with newer Pythons
 	$(MACHINE) prepare
 	tests/cores/run
 

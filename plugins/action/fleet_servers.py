@@ -12,6 +12,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils.common.own_addresses import own_addresses
 from ..module_utils.fleet.servers import FleetError, Server, faults, record_fault
 from ..plugin_utils.options import read_options
 from ..plugin_utils.target_module import failing
@@ -20,9 +21,6 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "servers": {"type": "list", "elements": "str", "required": True},
     "records": {"type": "str", "default": "warn", "choices": ["warn", "error", "ignore"]},
 }
-
-_LINK_LOCAL = "fe80:"
-"""No phone reaches such an address."""
 
 
 class ActionModule(ActionBase):
@@ -52,8 +50,7 @@ class ActionModule(ActionBase):
 
 def _server(name: str, variables: Mapping[str, Any]) -> Server:
     facts = variables.get("ansible_facts", {})
-    found = [*facts.get("all_ipv4_addresses", []), *facts.get("all_ipv6_addresses", [])]
-    own = [address for address in found if not address.startswith(_LINK_LOCAL)] if "all_ipv4_addresses" in facts else None
+    own = own_addresses(facts) if "all_ipv4_addresses" in facts else None
     return Server(
         name,
         str(variables.get("provisioning_name", "")),

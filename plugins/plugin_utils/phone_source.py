@@ -49,7 +49,7 @@ class PhoneSource:
         self._loader = loader
         self._hostvars = variables.get("hostvars", {})
         self.catalogue = BUILTIN.extended(options["families"])
-        self.rows = _open_rows(options, loader, variables) if options["rows"] else None
+        self.rows = open_rows(options, loader, variables) if options["rows"] else None
 
     @property
     def name(self) -> str:
@@ -99,7 +99,11 @@ def user_file(variables: Mapping[str, Any], name: str) -> str:
     return next((place for place in (beside_inventory(variables, name), os.path.abspath(name)) if os.path.exists(place)), "")
 
 
-def _open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
+def open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, Any]) -> PhoneRows:
+    """Return the rows that *options* name: rows, query, groups, rows_password.
+
+    Raise RowsError for what cannot be read.
+    """
     if is_database_url(options["rows"]):
         return PhoneRows(options["rows"], options["query"] or "", options["groups"], password=options.get("rows_password") or "")
     path = loader.path_dwim(options["rows"])

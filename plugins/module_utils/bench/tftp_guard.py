@@ -43,13 +43,11 @@ def _is(byte: int) -> str:
 def forbidden_names(root: str) -> list[str]:
     """Return nftables expressions, each of which matches names of read requests that a client must not ask for.
 
-    *root*: absolute path of the served folder. Raise TftpGuardError if it does not begin with the name of a folder.
+    *root*: absolute path by which dnsmasq knows the served folder. Raise TftpGuardError if it does not begin with a folder's name.
     """
     first = root.split("/")[1] if root.startswith("/") else ""
     if first in ("", ".", "..") or "\\" in root or not root.isascii():
-        raise TftpGuardError(
-            f"tftp_server_root is {root!r}; it must be an absolute ASCII path without '\\', such as /srv/preprovision/tftp"
-        )
+        raise TftpGuardError(f"the served folder must be an absolute ASCII path without '\\', such as /run/tftp, but is {root!r}")
     leading = _byte(0, _SLASHES)
     found = [_byte(0, "0x2e"), f"{leading} {_byte(1, _BEGINS_HIDDEN)}"]
     for start, before in ((0, ""), (1, f"{leading} ")):

@@ -28,8 +28,10 @@ SENT = "server.sent"
 """Name of the copy of the server's signing request that was sent to a CA."""
 
 Files: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""Path below the certificates' folder -> what ``find`` reports: checksum, mode, uid, gid, mtime."""
+"""Path below the certificates' folder -> what ``find`` reports: checksum (but not of folders), mode, uid, gid, mtime."""
 
+_ACCESS = ("0644", 0, 0)
+"""The ledger's own mode, owner and group."""
 _SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 _DATES = ("made", "sent", "signed", "installed", "expires")
 _COLUMNS = ("certificate", "for", *_DATES, "signer")
@@ -53,7 +55,7 @@ def format_ledger(
         "roots": [{"subject": root["subject"], "sha256": root["sha256"]} for root in roots],
         "certificates": [_row(request, signed, files) for request in requests],
         "files": {
-            path: [file["checksum"], file["mode"], file["uid"], file["gid"]] for path, file in files.items() if path != LEDGER
+            path: [file.get("checksum"), file["mode"], file["uid"], file["gid"]] for path, file in files.items() if path != LEDGER
         },
     }
     return json.dumps(ledger, sort_keys=True, indent=1) + "\n"
@@ -97,8 +99,8 @@ def is_settled(
     A certificate's file is as old as the certificate, since only issuing writes it. That of a clock that was ahead may not be valid
     yet.
     """
-    noted = files.get(LEDGER, {}).get("checksum")
-    if noted != hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest():
+    noted = [files.get(LEDGER, {}).get(part) for part in ("checksum", "mode", "uid", "gid")]
+    if noted != [hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest(), *_ACCESS]:
         return False
     own = [request for request in requests if request["provider"] != Provider.ELSEWHERE]
     made = [(files.get(f"{request['file']}.pem", {}).get("mtime", 0.0), request["days"]) for request in own]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..events.failure_codes import FailureCode
+from ..events.causes.failure_codes import FailureCode
 from .device.ports import Lease, Network
 from .device.state import PhoneState
 from .device.trace import Outcome, ResyncError, StepName, Trace

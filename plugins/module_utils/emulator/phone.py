@@ -15,8 +15,8 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Protocol
 
-from ..events.customization_states import CustomizationState
-from ..events.failure_codes import FailureCode
+from ..events.causes.failure_codes import FailureCode
+from ..events.progress.customization_states import CustomizationState
 from ..families.model import Family
 from ..phones.phone import Phone
 from ..profiles.rules.evaluate import evaluate

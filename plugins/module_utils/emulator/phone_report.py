@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 from ..common.redaction import redact_parameter
-from ..events.failure_codes import FailureCode
+from ..events.causes.failure_codes import FailureCode
 from ..profiles.macros import expand
 from ..profiles.rules.model import RuleError
 from ..profiles.rules.parser import parse_rule

@@ -226,7 +226,23 @@ class PublishedTree:
             for number in (*numbers[len(earlier) :], *earlier[: max(len(earlier) - keep, 0)]):
                 self._set_aside(number)
             self._sweep()
+            self._regroup()
         return name
+
+    def _regroup(self) -> None:
+        """Give the kept generations' files to today's groups, if their folder belongs to another."""
+        for number in self._numbers():
+            for top in self.groups:
+                _mode, group = self._access(top)
+                path = os.path.join(self._folder(_name(number)), top)
+                with contextlib.suppress(FileNotFoundError), _opened(path, _FOLDER | os.O_NOFOLLOW) as folder:
+                    if group is None or os.fstat(folder).st_gid == group:
+                        continue
+                    for _path, folders, names, below in os.fwalk(".", dir_fd=folder):
+                        for name in (*folders, *names):
+                            os.chown(name, -1, group, dir_fd=below, follow_symlinks=False)
+                    # Last, so that a run that ends before does not count
+                    os.fchown(folder, -1, group)
 
     def _build(self, transfer: Reader, live: str) -> None:
         """Make the new generation in a folder that only root can enter until it is complete and durable."""

@@ -16,14 +16,14 @@ from ..common.text_tables import align
 from ..emulator.device.habits import OTHER_FIRMWARE
 from ..emulator.device.trace import Behaviour, FailureRow, MessageRow, Outcome, RequestRow, StepName
 from ..emulator.phone_report import PhoneReport
-from ..events.causes import Clause, Diagnosis, diagnosis_of
-from ..events.clocks import describe_offset
-from ..events.complaints import read_faults
-from ..events.diagnosis import diagnose_failure
-from ..events.failure_case import Case
-from ..events.failure_codes import FailureCode
-from ..events.known_facts import BridgeFacts, Complaint, FailureReport, Known, PhoneFacts, StationFacts
-from ..events.log_lines import EventKind
+from ..events.causes.causes import Clause, Diagnosis, diagnosis_of
+from ..events.causes.clocks import describe_offset
+from ..events.causes.failure_codes import FailureCode
+from ..events.diagnosis.complaints import read_faults
+from ..events.diagnosis.diagnosis import diagnose_failure
+from ..events.diagnosis.failure_case import Case
+from ..events.diagnosis.known_facts import BridgeFacts, Complaint, FailureReport, Known, PhoneFacts, StationFacts
+from ..events.logs.log_lines import EventKind
 from ..families.model import BenchDelivery
 from .customer_trip import Bench, Elsewhere, find_elsewhere
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from typing import NamedTuple
 
-from ..events.causes import Clause, Diagnosis, diagnosis_of
-from ..events.failure_codes import FailureCode
-from ..events.known_facts import FailureReport, StationFacts
+from ..events.causes.causes import Clause, Diagnosis, diagnosis_of
+from ..events.causes.failure_codes import FailureCode
+from ..events.diagnosis.known_facts import FailureReport, StationFacts
 
 _SILENT = frozenset({FailureCode.NO_ANSWER, FailureCode.REFUSED, FailureCode.TIMEOUT, FailureCode.UNREACHABLE})
 _REFUSING = frozenset({FailureCode.NOT_FOUND, FailureCode.FORBIDDEN, FailureCode.HTTP_STATUS, FailureCode.LOGIN})

@@ -16,8 +16,8 @@ from ..certificates.findings import Code
 from ..common.text_tables import align
 from ..emulator.device.trace import Behaviour, FailureRow, Outcome, RequestRow, StepName
 from ..emulator.phone_report import PhoneReport
-from ..events.causes import Clause, Diagnosis, diagnosis_of
-from ..events.failure_codes import FailureCode
+from ..events.causes.causes import Clause, Diagnosis, diagnosis_of
+from ..events.causes.failure_codes import FailureCode
 
 _NAME = "name"
 """Stands for the name where a row has an address."""

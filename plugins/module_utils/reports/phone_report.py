@@ -11,18 +11,18 @@ from ..common.mac import parse_mac
 from ..common.redaction import redact
 from ..common.suggest import did_you_mean, nearest
 from ..common.text_tables import align
-from ..events.causes import Diagnosis, diagnosis_of
-from ..events.clocks import describe_offset
-from ..events.diagnosis import diagnose_on_station
-from ..events.evidence import CLAIMS, CONTACTS, Place, evidence_of
-from ..events.failure_case import Case
-from ..events.home_contact import diagnose_absence, last_claimed_contact, last_contact, last_failure
-from ..events.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, existing_paths, has_unit_file
-from ..events.log_lines import Event, EventKind, mac_of
-from ..events.observations import Observations, apply_events, reset
-from ..events.phone_diagnosis import diagnose_models_file, diagnose_phone
-from ..events.progress import Position, position_of
-from ..events.progress_table import STATE_DESCRIPTIONS, STUCK_AFTER, ObservationKind, State
+from ..events.causes.causes import Diagnosis, diagnosis_of
+from ..events.causes.clocks import describe_offset
+from ..events.diagnosis.diagnosis import diagnose_on_station
+from ..events.diagnosis.failure_case import Case
+from ..events.diagnosis.known_facts import EventFacts, PhoneFacts, PhoneRow, StationFacts, existing_paths, has_unit_file
+from ..events.diagnosis.phone_diagnosis import diagnose_models_file, diagnose_phone
+from ..events.logs.evidence import CLAIMS, CONTACTS, Place, evidence_of
+from ..events.logs.log_lines import Event, EventKind, mac_of
+from ..events.progress.home_contact import diagnose_absence, last_claimed_contact, last_contact, last_failure
+from ..events.progress.observations import Observations, apply_events, reset
+from ..events.progress.progress import Position, position_of
+from ..events.progress.progress_table import STATE_DESCRIPTIONS, STUCK_AFTER, ObservationKind, State
 from .phone_tables import format_explanation
 
 _KINDS = frozenset(EventKind)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..dhcp.lease_file import read_statements
-from ..events.known_facts import LeaseFacts, Reservation
-from ..events.log_lines import clean
+from ..events.diagnosis.known_facts import LeaseFacts, Reservation
+from ..events.logs.log_lines import clean
 
 _HOST = re.compile(r"host (\S+) \{ hardware ethernet ([0-9a-f:]{17});(?: fixed-address ([0-9.]+);)? \}")
 

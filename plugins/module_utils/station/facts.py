@@ -21,8 +21,7 @@ from ..certificates.chain import read_certificates
 from ..certificates.findings import Code
 from ..certificates.install_checks import PemFiles, Requirements, check_installation
 from ..certificates.requests import CertificateError
-from ..events.evidence import Evidence, Place
-from ..events.known_facts import (
+from ..events.diagnosis.known_facts import (
     BridgeFacts,
     CertificateFacts,
     DatabaseFacts,
@@ -31,7 +30,8 @@ from ..events.known_facts import (
     PhoneFacts,
     StationFacts,
 )
-from ..events.log_lines import Event, EventKind, clean, mac_inside, mac_of
+from ..events.logs.evidence import Evidence, Place
+from ..events.logs.log_lines import Event, EventKind, clean, mac_inside, mac_of
 from .bench_ports import read_ports
 from .commands import MAX_SECONDS, run_command
 from .dhcp_facts import read_offered, read_reservation, reserved_phones

@@ -279,6 +279,7 @@ FOOTPRINTS: Mapping[str, Footprint] = {
             "/etc/preprovision-tftp.conf",
             "/etc/preprovision-tftp.nft",
             "/etc/systemd/system/nftables.service.d/preprovision-tftp.conf",
+            "/run/tftp",
             "/srv/preprovision",
             "/usr/local/lib/preprovision-arming",
             "/usr/local/lib/preprovision-tftp-guard",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..common.redaction import redact
-from ..events.log_lines import UNITS, Event, Line, Writer, clean, journal_text, parse
+from ..events.logs.log_lines import UNITS, Event, Line, Writer, clean, journal_text, parse
 from .commands import MAX_SECONDS, run_command
 
 _MAX_LINES = 400

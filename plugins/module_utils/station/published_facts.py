@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..common.mac import Mac
-from ..events.known_facts import OwnFile, PublishedFacts
+from ..events.diagnosis.known_facts import OwnFile, PublishedFacts
 from ..publishing.generations import PublishedTree, TreeError
 
 TFTP = "tftp"

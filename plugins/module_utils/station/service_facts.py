@@ -12,8 +12,8 @@ from typing import TypedDict
 
 from ..common.redaction import redact
 from ..common.services import HUNG, SERVICES
-from ..events.known_facts import Complaint
-from ..events.log_lines import clean, journal_text
+from ..events.diagnosis.known_facts import Complaint
+from ..events.logs.log_lines import clean, journal_text
 from .agents.questions import PAGES, Target, ask_all, ask_page
 from .agents.units import read_units, silent_reporters
 from .commands import MAX_SECONDS, run_command

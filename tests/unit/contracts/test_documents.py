@@ -14,7 +14,7 @@ from parsed_files import parse_yaml, read_yaml
 
 from ansible_collections.voip.preprovision.plugins.callback import hide_source_lines
 from ansible_collections.voip.preprovision.plugins.module_utils.common.host_clock import RELEASED
-from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.failure_codes import FailureCode
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from preprovision_service.domain.events.observations import read_observations
+from preprovision_service.domain.events.progress.observations import read_observations
 from preprovision_service.profile_cache import NotReady, ProfileCache, ProfileMaker
 from preprovision_service.store.connection import engine_of
 from preprovision_service.store.sync import COLUMNS, REARMED, SyncError, present, sync

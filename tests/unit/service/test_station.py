@@ -9,7 +9,7 @@ import json
 import pytest
 from preprovision_service import station as station_module
 from preprovision_service.cli.report import report
-from preprovision_service.domain.events.clocks import NEWEST_EVENTS
+from preprovision_service.domain.events.causes.clocks import NEWEST_EVENTS
 from preprovision_service.station import MAX_AGE, SHOWN_SECONDS, read_station
 from preprovision_service.store.recent import Recent, read_recent
 from preprovision_service.store.tables import Event

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 sys.path.insert(0, "/usr/local/lib/preprovision-service")
-from preprovision_service.domain.events.verify_errors import VerifyFault, fault_of
+from preprovision_service.domain.events.logs.verify_errors import VerifyFault, fault_of
 
 STATION, NAME, FOLDER, ROOT, COUNT = sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5])
 BY_TFTP = sys.argv[6] == "tftp"

@@ -22,11 +22,10 @@ from pathlib import Path
 KEPT = Path("/root/drift.json")
 MARK = b"Managed by Ansible (voip.preprovision."
 FOLDERS = ("/etc", "/usr/local/lib")
-# Certificates are the role certificates' own, which signs them; see INSTALLED
+# The role certificates makes these, which are damaged in ways of their own; see harm_certificates()
 ELSEWHERE = ("/etc/preprovision/certificates", "/etc/ssl")
 OTHERS = ("/etc/nginx/preprovision.passwords",)
-# The role certificates repairs these without making certificates again; a key or certificate that is lost is another one afterwards
-INSTALLED = ("/etc/preprovision/certificates/device-roots.pem", "/etc/preprovision/certificates/server.key")
+CERTIFICATES = Path("/etc/preprovision/certificates")
 
 
 def managed() -> Iterator[Path]:
@@ -72,10 +71,37 @@ DAMAGES: tuple[Callable[[Path], object], ...] = (
 def state() -> dict[str, list[object]]:
     """Return content, owner, group and mode of each managed file."""
     found = {}
-    for path in (*managed(), *map(Path, INSTALLED)):
+    for path in (*managed(), CERTIFICATES, *CERTIFICATES.rglob("*")):
         status = path.stat()
-        found[str(path)] = [hashlib.sha256(path.read_bytes()).hexdigest(), status.st_uid, status.st_gid, oct(status.st_mode)]
+        found[str(path)] = [_identity(path), status.st_uid, status.st_gid, oct(status.st_mode)]
     return found
+
+
+def _identity(path: Path) -> str:
+    """Return what stays the same of a file, however it is repaired."""
+    if path.is_dir() or path.name == "ledger":
+        # It has the times of the others; that it is right, a further run of site says, which changes nothing
+        return ""
+    if path.suffix == ".pem" and path.with_suffix(".key").exists():
+        command = ["openssl", "x509", "-noout", "-subject", "-pubkey", "-in", str(path)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def harm_certificates(number: int) -> None:
+    """Damage what the role certificates has made, each file in another way than its neighbours.
+
+    Nothing is lost that cannot be made again: keys, and the bench CA's own certificate, a copy of which phones may have.
+    """
+    made = sorted(path for path in CERTIFICATES.rglob("*") if path.is_file())
+    for position, path in enumerate(made, number):
+        ways: list[Callable[[Path], object]] = [lambda path: path.chmod(0o666), lambda path: os.chown(path, 65534, 65534)]
+        if path.suffix != ".key" and path.name != "bench-ca.pem":
+            ways += [lambda path: path.unlink(), empty]
+        ways[position % len(ways)](path)
+    for folder in (CERTIFICATES, CERTIFICATES / "devices"):
+        folder.chmod(0o777)
+    (CERTIFICATES / "server.key").chmod(0o666)
 
 
 def damage(first: str) -> None:
@@ -93,9 +119,7 @@ def damage(first: str) -> None:
             print(f"wrote {path}")
     for tree in sorted(trees):
         print(f"installed the code {tree}")
-    roots, key = map(Path, INSTALLED)
-    roots.write_text("")
-    key.chmod(0o666)
+    harm_certificates(int(first))
     subprocess.run(["systemctl", "stop", "preprovision-arming.path"], check=True)
     print("started preprovision-arming.path")
     subprocess.run(["systemctl", "stop", "preprovision-log.service"], check=True)

@@ -159,7 +159,7 @@ def lease(number: int) -> str:
 
 def first_file(number: int) -> str:
     folder = f"{colons(number).replace(':', '-')}/" if by_tftp(number) else ""
-    return f"<30>dnsmasq-tftp[1]: sent /srv/preprovision/tftp/{folder}ata192.cfg to {address(number)}"
+    return f"<30>dnsmasq-tftp[1]: sent /run/tftp/{folder}ata192.cfg to {address(number)}"
 
 
 def request(number: int) -> str:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run on a station: machines on the bench try to get another unit's file by TFTP.
 
-Arguments: the station's address, the folder that TFTP serves. Prints what was tried and what failed. Within a network namespace it
-runs itself with the argument "inside": it reads an order from its input and prints what came of it.
+Arguments: the station's address, the path by which dnsmasq knows the folder that it serves. Prints what was tried and what failed.
+Within a network namespace it runs itself with the argument "inside": it reads an order from its input and prints what came of it.
 """
 
 from __future__ import annotations
@@ -45,12 +45,26 @@ LEGITIMATE = [
     "cmterm-88xx-11-2-3.loads",
     "/cmterm-88xx-11-2-3.loads",
     "00-00-5e-00-53-01.cfg",
-    "/srv.cfg",
+    "/run.cfg",
 ]
 
 
 def run(*command: str, check: bool = True, data: str | None = None) -> str:
     return subprocess.run(command, input=data, stdout=subprocess.PIPE, text=True, check=check).stdout
+
+
+# Requests that the server answers with an error, each in another place of its code
+ERRORS = {
+    "a file that does not exist": b"\0\1missing.cfg\0octet\0",
+    "one whose folder does not exist": b"\0\1missing/missing.cfg\0octet\0",
+    "one that the server may not read": b"\0\1hidden.cfg\0octet\0",
+    "a folder": b"\0\1firmware\0octet\0",
+    "a file below a file": b"\0\1ata192.cfg/x\0octet\0",
+    "a name that is too long": b"\0\1" + b"x" * 300 + b"\0octet\0",
+    "a name outside of the folder": b"\0\1cisco/../../x\0octet\0",
+    "a mode that does not exist": b"\0\1ata192.cfg\0mail\0",
+    "a write": b"\0\2ata192.cfg\0octet\0",
+}
 
 
 # -- within a namespace
@@ -62,14 +76,14 @@ def read_request(name: bytes, padding: int = 0) -> bytes:
     return b"\0\1" + name + b"\0octet\0" + option
 
 
-def ask_all(station: str, source: str, requests: Sequence[tuple[str, int]]) -> list[str | None]:
-    """Send each request (name, padding) from a port of its own; return the first packet of each answer, None without one."""
+def ask_all(station: str, source: str, requests: Sequence[str]) -> list[str | None]:
+    """Send each request from a port of its own; return the first packet of each answer, None without one."""
     answers: list[str | None] = [None] * len(requests)
     waiting: dict[socket.socket, int] = {}
-    for number, (name, padding) in enumerate(requests):
+    for number, request in enumerate(requests):
         client = socket.socket(type=socket.SOCK_DGRAM)
         client.bind((source, 0))
-        client.sendto(read_request(name.encode("latin-1"), padding), (station, 69))
+        client.sendto(request.encode("latin-1"), (station, 69))
         waiting[client] = number
     while ready := select.select(list(waiting), [], [], 1)[0]:
         for client in ready:
@@ -124,10 +138,13 @@ class Machine:
 
     def ask(self, *names: str, source: str = "", padding: int = 0) -> list[bytes | None]:
         """Return the beginning of each file; b"" for an error, None without an answer."""
-        requests = [(name, padding) for name in names]
-        answers = self.do("ask", STATION, source or self.address, requests)
-        raw = [None if answer is None else answer.encode("latin-1") for answer in answers]
-        return [None if answer is None else answer[4:] if answer[:2] == b"\0\3" else b"" for answer in raw]
+        answers = self.send(*(read_request(name.encode("latin-1"), padding) for name in names), source=source)
+        return [None if answer is None else answer[4:] if answer[:2] == b"\0\3" else b"" for answer in answers]
+
+    def send(self, *requests: bytes, source: str = "") -> list[bytes | None]:
+        """Return the first packet of each answer, None without one."""
+        answers = self.do("ask", STATION, source or self.address, [request.decode("latin-1") for request in requests])
+        return [None if answer is None else answer.encode("latin-1") for answer in answers]
 
     def ask_again(self, content: bytes, source: str = "") -> list[bytes | None]:
         """Ask for the file until *content* comes: the watch may still read what was sent before it was forgiven."""
@@ -227,6 +244,25 @@ def test_names(unit: Machine, neighbour: Machine, root: str) -> list[str]:
     print(f"{open_door} of them would have given the file without the guard")
     wrong += [] if open_door > 100 else ["the spellings prove nothing"]
     restart()
+    return wrong
+
+
+def test_errors(unit: Machine, neighbour: Machine) -> list[str]:
+    """No error tells where the station has its files, nor anything of another unit."""
+    wrong = []
+    for machine in (unit, neighbour):
+        for what, answer in zip(ERRORS, machine.send(*ERRORS.values()), strict=True):
+            print(f"{machine.name}, {what}: {answer!r}")
+            told = [word for word in (b"srv", b"preprovision") if word in (answer or b"")]
+            wrong += unlike(f"what {machine.name} is told of {what}", told, [])
+    [missing] = neighbour.send(ERRORS["a file that does not exist"])
+    wrong += unlike(
+        "the error for a missing file", (missing or b"").partition(b" for ")[0], b"\0\5\0\1file /run/tftp/missing.cfg not found"
+    )
+    # What the neighbour learns by the name of the unit's folder is what it learns by that of no unit
+    stranger = FOLDER.replace("53-01", "53-02")
+    wrong += unlike("the folder of no unit", neighbour.send(read_request(f"{stranger}/{NAME}".encode())), [None])
+    forgive()
     return wrong
 
 
@@ -386,6 +422,7 @@ def failures(root: str) -> Iterable[str]:
     neighbour = Machine("neighbour", NEIGHBOUR, f"{NETWORK}.29")
     forgive()
     yield from test_names(unit, neighbour, root)
+    yield from test_errors(unit, neighbour)
     yield from test_address(unit, neighbour)
     yield from test_mac(unit, neighbour, NETWORK)
     yield from test_release(unit, NETWORK)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 LOGS = Path("/var/log/preprovision/phones")
 DATABASE = "file:/var/lib/preprovision-service/service.sqlite?mode=ro"
-SENT = re.compile(r"sent /srv/preprovision/tftp/(?:([0-9a-f-]{17})/)?ata192\.cfg to (\S+)")
+SENT = re.compile(r"sent /run/tftp/(?:([0-9a-f-]{17})/)?ata192\.cfg to (\S+)")
 LEASE = re.compile(r"DHCP(ACK on|RELEASE of) (\S+) (?:to|from) ([0-9a-f:]{17})")
 BY_TFTP = sys.argv[5] == "tftp"
 KINDS = ("lease", "tftp", "resync") if BY_TFTP else ("lease", "tftp", "http", "resync")

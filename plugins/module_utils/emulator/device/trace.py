@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypedDict
 
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 from .ports import Clock
 
 MAX_ENTRIES = 2000

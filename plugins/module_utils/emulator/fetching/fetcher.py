@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 from ...certificates.tls_facts import tls_facts
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 from ...profiles.macros import expand
 from ...profiles.rules.model import RuleError, Target
 from ...profiles.rules.urls import format_url, parse_url

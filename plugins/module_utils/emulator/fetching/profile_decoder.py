@@ -14,7 +14,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 from ...families.model import Family
 from ...profiles.flat_profile import ProfileError, parse_xml, values
 from ...profiles.formats import FORMATS

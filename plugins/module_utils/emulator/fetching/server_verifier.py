@@ -20,7 +20,7 @@ from ...certificates.name_matching import covers, names_server
 from ...certificates.requests import CertificateError
 from ...certificates.tls_facts import TlsFacts
 from ...common.text_tables import printable
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 
 
 @dataclass

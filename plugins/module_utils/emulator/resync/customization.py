@@ -14,7 +14,7 @@ from enum import StrEnum
 from urllib.parse import urlencode
 
 from ...common.versions import NumberError, read_number
-from ...events.customization_states import CustomizationState
+from ...events.progress.customization_states import CustomizationState
 
 _NEW_HOST_SINCE = (11, 2, 1)
 

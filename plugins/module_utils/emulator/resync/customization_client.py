@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ...common.redaction import redact
-from ...events.customization_states import CustomizationState
+from ...events.progress.customization_states import CustomizationState
 from ...profiles.rules.model import RuleError
 from ...profiles.rules.parser import parse_rule
 from ...profiles.rules.urls import parse_url

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...common.redaction import HIDDEN, is_secret
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 from ...families.model import Family
 from ...profiles.flat_profile import NAME, Setting, build
 from ...profiles.rules.model import Destination

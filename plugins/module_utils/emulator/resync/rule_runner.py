@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 from ...profiles.macros import expand
 from ...profiles.rules.evaluate import evaluate
 from ...profiles.rules.model import Destination, Resolution, RuleError, Target

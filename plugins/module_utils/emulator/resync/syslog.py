@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from ...events.syslog_messages import DEFAULTS, format_message
+from ...events.logs.syslog_messages import DEFAULTS, format_message
 from ...profiles.rules.model import Target
 from ..device.ports import Network
 from ..device.state import PhoneState

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ...events.failure_codes import FailureCode
+from ...events.causes.failure_codes import FailureCode
 from ...firmware.loads import base_name, checksum, is_list, is_older, load_version, named_files
 from ...profiles.rules.evaluate import evaluate
 from ...profiles.rules.model import RuleError, RuleKind, Target

@@ -12,10 +12,10 @@ from typing import Any
 
 from .clock import local_minute
 from .domain.common.services import SERVICES
-from .domain.events.causes import diagnosis_of
-from .domain.events.clocks import ClockFacts, wrong_clock
-from .domain.events.failure_case import Case
-from .domain.events.flood import find_flood
+from .domain.events.causes.causes import diagnosis_of
+from .domain.events.causes.clocks import ClockFacts, wrong_clock
+from .domain.events.causes.flood import find_flood
+from .domain.events.diagnosis.failure_case import Case
 from .store.recent import Recent
 
 STATE = Path("/run/preprovision-health/state.json")

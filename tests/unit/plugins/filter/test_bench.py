@@ -89,11 +89,11 @@ def test_warns_if_the_neighbour_table_cannot_be_sized(capsys):
 
 
 def test_returns_the_plan_of_the_tftp_guard():
-    plan = FILTERS["tftp_guard_plan"]("/srv/preprovision/tftp", "192.0.2.1", ["192.0.2.1/24", "198.51.100.0/24"])
+    plan = FILTERS["tftp_guard_plan"]("/run/tftp", "192.0.2.1", ["192.0.2.1/24", "198.51.100.0/24"])
     assert plan["networks"] == ["192.0.2.0/24"]
     assert plan["clients"] == ["192.0.2.0/24", "198.51.100.0/24"]
     assert plan["names"]
-    with pytest.raises(AnsibleFilterError, match=r"^tftp_server_root is 'x'"):
+    with pytest.raises(AnsibleFilterError, match=r"^the served folder must be .* but is 'x'"):
         FILTERS["tftp_guard_plan"]("x", "192.0.2.1", ["192.0.2.1/24"])
 
 

@@ -28,7 +28,7 @@ def found(**more):
     now = datetime.datetime.now(datetime.UTC).timestamp()
     return [
         {
-            **{"path": f"{FOLDER}/{name}", "mode": "0600", "uid": 0, "gid": 0, "mtime": now},
+            **{"path": f"{FOLDER}/{name}", "mode": "0644", "uid": 0, "gid": 0, "mtime": now},
             "checksum": hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(),
         }
         for name, text in texts.items()

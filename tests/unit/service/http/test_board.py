@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from flask import Flask
 from flask.testing import FlaskClient
 from preprovision_service import clock
-from preprovision_service.domain.events.observations import read_observations
-from preprovision_service.domain.events.progress import position_of
+from preprovision_service.domain.events.progress.observations import read_observations
+from preprovision_service.domain.events.progress.progress import position_of
 from preprovision_service.http import arming, auth, board
 from preprovision_service.receiving import arrivals, packing
 from preprovision_service.receiving.outcomes import Check

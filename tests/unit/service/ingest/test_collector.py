@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from preprovision_service.domain.common.database_faults import Case, describe
 from preprovision_service.domain.common.mac import Mac
-from preprovision_service.domain.events.log_lines import UNITS
-from preprovision_service.domain.events.observations import reset, write_observations
+from preprovision_service.domain.events.logs.log_lines import UNITS
+from preprovision_service.domain.events.progress.observations import reset, write_observations
 from preprovision_service.ingest import collector as module
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.ingest.errors import RetryLater
@@ -50,7 +50,7 @@ def lease(number, mac=ATA, address=HERE):
 
 
 def tftp(number, path="/ata192.cfg", address=HERE):
-    return line(number, "preprovision-tftp.service", f"sent /srv/preprovision/tftp{path} to {address}")
+    return line(number, "preprovision-tftp.service", f"sent /run/tftp{path} to {address}")
 
 
 def http(number, mac=ATA, address=HERE, status=200, **more):

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from preprovision_service.domain.events.evidence import Place
+from preprovision_service.domain.events.logs.evidence import Place
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.receiving import packing
 from preprovision_service.receiving.outcomes import Verdict
@@ -129,7 +129,7 @@ def test_a_deployed_phone_that_comes_back_starts_over(sessions: Sessions, collec
     bench.store_lines(ON_BENCH)
     pack(sessions, 10)
     home.store_lines([called(30)])
-    bench.store_lines([line(60, "preprovision-tftp.service", f"sent /srv/preprovision/tftp/ata192.cfg to {BENCH}")])
+    bench.store_lines([line(60, "preprovision-tftp.service", f"sent /run/tftp/ata192.cfg to {BENCH}")])
     assert phone(sessions).state == "bootstrap"
     with sessions() as session:
         assert packing.take_back(session, MAC, "ann").verdict is Verdict.RETURNED

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from preprovision_service.domain.events.evidence import Place
+from preprovision_service.domain.events.logs.evidence import Place
 from preprovision_service.domain.profiles.sealing.model import Digest
 from preprovision_service.domain.profiles.sealing.openssl_enc import seal
 from preprovision_service.http import auth
@@ -114,7 +114,7 @@ def record(endpoint: str, path: str, status: int, etag: str = "", method: str = 
 CERTIFICATE = {"X-Preprovision-Verify": "SUCCESS", "X-Preprovision-Subject": f"CN=ATA192 {MAC},O=Maker"}
 ON_BENCH = (
     stamped("isc-dhcp-server.service", "DHCPACK on 192.0.2.20 to 00:00:5e:00:53:01 via bench0", 1),
-    stamped("preprovision-tftp.service", "sent /srv/preprovision/tftp/ata192.cfg to 192.0.2.20", 2),
+    stamped("preprovision-tftp.service", "sent /run/tftp/ata192.cfg to 192.0.2.20", 2),
 )
 CALLS = (
     "provisioning.service",

@@ -8,8 +8,8 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from preprovision_service.domain.events import flood
-from preprovision_service.domain.events.flood import FLOOD_SECONDS, Stranger
+from preprovision_service.domain.events.causes import flood
+from preprovision_service.domain.events.causes.flood import FLOOD_SECONDS, Stranger
 from preprovision_service.ingest import collector as module
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.station import read_station

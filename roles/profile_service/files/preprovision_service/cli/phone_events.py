@@ -23,8 +23,8 @@ from typing import Any, TypedDict
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from ..domain.events.evidence import Place
-from ..domain.events.observations import read_observations
+from ..domain.events.logs.evidence import Place
+from ..domain.events.progress.observations import read_observations
 from ..domain.phones.serial_numbers import normalize_serial
 from ..settings import read_settings
 from ..store.connection import engine_of, open_database

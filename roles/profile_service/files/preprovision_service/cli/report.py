@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from ..clock import minute
 from ..domain.common.text_tables import align
-from ..domain.events.evidence import Evidence
-from ..domain.events.progress_table import State
+from ..domain.events.logs.evidence import Evidence
+from ..domain.events.progress.progress_table import State
 from ..manifest import format_csv
 from ..settings import read_settings
 from ..station import read_station

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask import current_app
 
 from ..clock import local_minute, now
-from ..domain.events.progress_table import State
+from ..domain.events.progress.progress_table import State
 from ..receiving.outcomes import NO_PROFILE
 from ..store.queries import PhoneView
 

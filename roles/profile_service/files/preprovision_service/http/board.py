@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..clock import minute
-from ..domain.events.evidence import CONTACTS, PROOFS, Evidence
+from ..domain.events.logs.evidence import CONTACTS, PROOFS, Evidence
 from ..receiving import labels, packing
 from ..receiving.outcomes import Outcome
 from ..station import Station, read_station

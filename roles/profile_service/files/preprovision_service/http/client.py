@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flask import request
 
 from ..domain.certificates.client_identity import OWNER_PATTERN
-from ..domain.events.refusals import RefusalReason
+from ..domain.events.logs.refusals import RefusalReason
 
 _OWNER = re.compile(OWNER_PATTERN, re.IGNORECASE)
 _REFUSALS = {

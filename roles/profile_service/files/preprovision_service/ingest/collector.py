@@ -19,10 +19,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from ..clock import MINUTE, now
-from ..domain.events.evidence import CLAIMS, Evidence, Place, evidence_of
-from ..domain.events.home_contact import last_asked_by_key_id, last_contact
-from ..domain.events.log_lines import Event, EventKind, parse, read_line
-from ..domain.events.observations import (
+from ..domain.events.logs.evidence import CLAIMS, Evidence, Place, evidence_of
+from ..domain.events.logs.log_lines import Event, EventKind, parse, read_line
+from ..domain.events.progress.home_contact import last_asked_by_key_id, last_contact
+from ..domain.events.progress.observations import (
     Observations,
     apply_events,
     before_clock_change,
@@ -31,8 +31,8 @@ from ..domain.events.observations import (
     without_model_files,
     write_observations,
 )
-from ..domain.events.progress import entered_at, first_reached, is_proved, position_of
-from ..domain.events.progress_table import MILESTONES, State
+from ..domain.events.progress.progress import entered_at, first_reached, is_proved, position_of
+from ..domain.events.progress.progress_table import MILESTONES, State
 from ..domain.publishing.unit_files import UnitFile
 from ..store.connection import engine_of
 from ..store.faults import explain, file_of, missing_file

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ..domain.events.log_lines import Event
+from ..domain.events.logs.log_lines import Event
 
 
 class Leases:

@@ -26,8 +26,8 @@ from typing import BinaryIO
 
 from ..domain.common.database_faults import is_full
 from ..domain.common.notify import ALIVE, notify
-from ..domain.events.evidence import Place
-from ..domain.events.log_lines import decode
+from ..domain.events.logs.evidence import Place
+from ..domain.events.logs.log_lines import decode
 from ..store.connection import open_database
 from .collector import KEEP, Collector
 from .dropped import COMPLETE

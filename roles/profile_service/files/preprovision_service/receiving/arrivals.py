@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from ..clock import local, now
 from ..domain.common.mac import parse_mac
-from ..domain.events.progress_table import State
+from ..domain.events.progress.progress_table import State
 from ..domain.families.catalogue import Catalogue
 from ..domain.families.model import ModelError
 from ..domain.phones.label_scans import read_scans

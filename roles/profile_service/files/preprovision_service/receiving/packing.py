@@ -11,10 +11,10 @@ from sqlalchemy import case, update
 from sqlalchemy.orm import Session
 
 from ..clock import local, now
-from ..domain.events.evidence import PROOFS
-from ..domain.events.observations import Observations, profile_evidence, read_observations
-from ..domain.events.progress import is_proved
-from ..domain.events.progress_table import STATES, ObservationKind, State
+from ..domain.events.logs.evidence import PROOFS
+from ..domain.events.progress.observations import Observations, profile_evidence, read_observations
+from ..domain.events.progress.progress import is_proved
+from ..domain.events.progress.progress_table import STATES, ObservationKind, State
 from ..domain.families.catalogue import Catalogue
 from ..store.queries import describe, explain_delay, find_row
 from ..store.resets import reset_values

@@ -11,8 +11,8 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
-from ..domain.events import progress_table
-from ..domain.events.progress_table import State
+from ..domain.events.progress import progress_table
+from ..domain.events.progress.progress_table import State
 from .filters import Filter, contains_text
 from .tables import Phone, Shipment
 

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..clock import now
-from ..domain.events.home_contact import DAY
-from ..domain.events.progress_table import STATES, STUCK_AFTER, State
+from ..domain.events.progress.home_contact import DAY
+from ..domain.events.progress.progress_table import STATES, STUCK_AFTER, State
 from .tables import Phone
 
 DONE = (State.RESYNCED, State.REPORTED, State.PACKED, State.DEPLOYED)

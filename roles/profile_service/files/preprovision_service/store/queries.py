@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from ..clock import age, iso, now
 from ..domain.common.mac import MacError, parse_mac
-from ..domain.events.causes import CLAUSES, Diagnosis, diagnosis_of
-from ..domain.events.evidence import Evidence
-from ..domain.events.home_contact import (
+from ..domain.events.causes.causes import CLAUSES, Diagnosis, diagnosis_of
+from ..domain.events.diagnosis.phone_diagnosis import diagnose_models_file, diagnose_phone
+from ..domain.events.logs.evidence import Evidence
+from ..domain.events.progress.home_contact import (
     HomeFailure,
     diagnose_silence,
     last_asked_by_key_id,
@@ -22,9 +23,8 @@ from ..domain.events.home_contact import (
     last_contact,
     last_failure,
 )
-from ..domain.events.observations import Observations, profile_evidence, read_observations
-from ..domain.events.phone_diagnosis import diagnose_models_file, diagnose_phone
-from ..domain.events.progress_table import STATES, State
+from ..domain.events.progress.observations import Observations, profile_evidence, read_observations
+from ..domain.events.progress.progress_table import STATES, State
 from ..domain.publishing.unit_files import UnitFile
 from .filters import DONE, PAGE, Filter, is_silent, is_stuck, silent_days
 from .sync import INVENTORY

@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..clock import now
-from ..domain.events import clocks, flood
-from ..domain.events.flood import Stranger
-from ..domain.events.log_lines import EventKind
+from ..domain.events.causes import clocks, flood
+from ..domain.events.causes.flood import Stranger
+from ..domain.events.logs.log_lines import EventKind
 from .tables import Event, Phone
 
 

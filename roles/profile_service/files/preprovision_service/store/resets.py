@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..domain.events.observations import reset, write_observations
-from ..domain.events.progress_table import State
+from ..domain.events.progress.observations import reset, write_observations
+from ..domain.events.progress.progress_table import State
 from .batches import MILESTONES
 
 

@@ -45,7 +45,7 @@ class Phone(Base):
     """URL that this phone is redirected to, or empty."""
 
     state = Column(String(32), nullable=False, default="expected", index=True)
-    """See domain.events.progress_table: expected, leased, bootstrap, profile, resynced, failed, reported, packed, deployed."""
+    """See progress_table: expected, leased, bootstrap, profile, resynced, failed, reported, packed, deployed."""
     since = Column(Number, nullable=False, default=0, index=True)
     """When it entered that state."""
     claimed = Column(Integer, nullable=False, default=0, server_default="0")
@@ -61,7 +61,7 @@ class Phone(Base):
     customization = Column(String(32), nullable=False, default="Open")
     """Customization state of the unit, as in the vendor's table: Open, Aborted, Pending ..."""
     facts = Column(Text, nullable=False, default="{}", server_default="{}")
-    """The observations that determine its state, as JSON; see domain.events.observations."""
+    """The observations that determine its state, as JSON; see domain.events.progress.observations."""
     unit_file = Column(String(8), nullable=False, default="", server_default="")
     """Which file it gets by TFTP as its own, see UnitFile; empty if none."""
     logs = Column(Integer, nullable=False, default=1, server_default="1")
@@ -116,9 +116,9 @@ class Event(Base):
     """Empty while the phone is unknown."""
     address = Column(String(45), nullable=False, default="", index=True)
     kind = Column(String(32), nullable=False)
-    """See domain.events.log_lines."""
+    """See domain.events.logs.log_lines."""
     place = Column(String(8), nullable=False, default="bench", server_default="bench")
-    """Where the server stands that saw it, see domain.events.evidence.Place."""
+    """Where the server stands that saw it, see domain.events.logs.evidence.Place."""
     detail = Column(Text, nullable=False, default="{}")
     """JSON, without secrets. Contains untrusted text of phones and clients."""
 
@@ -172,7 +172,7 @@ class Shipment(Base):
     returned = Column(Number, nullable=False, default=0)
     """When it was taken back, or 0."""
     evidence = Column(String(16), nullable=False, default="", server_default="")
-    """What proved that it had fetched its profile, see domain.events.evidence.PROOFS; empty if nothing did."""
+    """What proved that it had fetched its profile, see domain.events.logs.evidence.PROOFS; empty if nothing did."""
     override = Column(String(255), nullable=False, default="", server_default="")
     """The operator's reason for packing it without evidence, or empty."""
 

@@ -35,10 +35,11 @@ FILES = {
 }
 
 
-def settled(requests=REQUESTS, roots=(), files=FILES, now=2000.0, until=1000.0 + 800 * DAY):
+def settled(requests=REQUESTS, roots=(), files=FILES, now=2000.0, until=1000.0 + 800 * DAY, ledger=None):
     """Return whether a station with the ledger of REQUESTS and FILES needs no new certificates."""
     noted = hashlib.sha1(format_ledger(REQUESTS, [], {}, FILES).encode(), usedforsecurity=False).hexdigest()
-    present = {**files, LEDGER: {"checksum": noted, "mode": "0644", "uid": 0, "gid": 0, "mtime": 2000.0}}
+    own = {"checksum": noted, "mode": "0644", "uid": 0, "gid": 0, "mtime": 2000.0, **(ledger or {})}
+    present = {**files, LEDGER: own}
     return is_settled(format_ledger(requests, roots, {}, present), requests, present, now, until)
 
 
@@ -57,6 +58,9 @@ def settled(requests=REQUESTS, roots=(), files=FILES, now=2000.0, until=1000.0 +
         ({"files": {**FILES, "server.key": {**FILES["server.key"], "checksum": "another"}}}, False),
         ({"files": {**FILES, "server.key": {**FILES["server.key"], "mode": "0644"}}}, False),
         ({"files": {**FILES, "server.key": {**FILES["server.key"], "uid": 33}}}, False),
+        ({"files": {**FILES, "devices": {"mode": "0777", "uid": 0, "gid": 0, "mtime": 1.0}}}, False),
+        ({"ledger": {"mode": "0666"}}, False),
+        ({"ledger": {"gid": 33}}, False),
     ],
     ids=[
         "as noted",
@@ -70,6 +74,9 @@ def settled(requests=REQUESTS, roots=(), files=FILES, now=2000.0, until=1000.0 +
         "other content",
         "other mode",
         "other owner",
+        "other folder",
+        "other mode of the ledger",
+        "other group of the ledger",
     ],
 )
 def test_when_certificates_are_issued(change, expected):
@@ -84,9 +91,9 @@ def test_ignores_the_expiry_of_certificates_signed_elsewhere():
     """Its renewal is theirs; a new one changes the ledger's text."""
     ledger = format_ledger([GIVEN], [], SIGNED, FILES)
     noted = hashlib.sha1(ledger.encode(), usedforsecurity=False).hexdigest()
-    assert is_settled(ledger, [GIVEN], {LEDGER: {"checksum": noted}}, 0.0, 1e12)
+    assert is_settled(ledger, [GIVEN], {LEDGER: {"checksum": noted, "mode": "0644", "uid": 0, "gid": 0}}, 0.0, 1e12)
     other = format_ledger([GIVEN], [], {**SIGNED, "expires": "2027-12-31T00:00:00Z"}, FILES)
-    assert not is_settled(other, [GIVEN], {LEDGER: {"checksum": noted}}, 0.0, 0.0)
+    assert not is_settled(other, [GIVEN], {LEDGER: {"checksum": noted, "mode": "0644", "uid": 0, "gid": 0}}, 0.0, 0.0)
 
 
 def sent(checksum="sum of server.csr"):

@@ -25,8 +25,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.device.
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetching.fetcher import MAX_REQUESTS
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.phone import EmulatedPhone
 from ansible_collections.voip.preprovision.plugins.module_utils.emulator.resync.customization_client import VENDOR
-from ansible_collections.voip.preprovision.plugins.module_utils.events.customization_states import CustomizationState
-from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.failure_codes import FailureCode
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.customization_states import CustomizationState
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.phone import Phone
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.flat_profile import build, read_parameters

@@ -173,6 +173,22 @@ def test_modes_and_groups_do_not_depend_on_the_umask(tree, umask):
     assert access(tree, "../.lock") == ("-rw-------", "root")
 
 
+def test_a_publication_gives_earlier_generations_to_todays_groups(tree):
+    """An earlier release gave the files to a group that others share."""
+    shared = PublishedTree(tree.root, {"device": "games", "units": "games"})
+    files = {**FILES, "device/below/b.cfg": b"secret"}
+    publish(shared, files)
+    publish(shared, {**files, "device/a.cfg": b"new secret"})
+    assert access(tree, "../000001/device") == ("drwxr-x---", "games")
+    publish(tree, {**files, "device/a.cfg": b"newer secret"})
+    for name in ("000001", "000002", "000003"):
+        for path in ("device", "device/below"):
+            assert access(tree, f"../{name}/{path}") == ("drwxr-x---", GROUP)
+        for path in ("device/a.cfg", "device/below/b.cfg"):
+            assert access(tree, f"../{name}/{path}") == ("-rw-r-----", GROUP)
+        assert access(tree, f"../{name}/open/ata192.cfg") == ("-rw-r--r--", "root")
+
+
 def test_servers_that_publish_the_same_at_different_times_send_the_same_etags(tmp_path, quick):
     """nginx makes an ETag of time and size. What only one phone may have tells no hash of its content."""
     files = {"open/a.cfg": b"sealed", "open/service/b.cfg": b"sealed", "open/c.cfg": b"other!", "device/a.cfg": b"secret"}

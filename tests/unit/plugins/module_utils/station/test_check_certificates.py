@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.voip.preprovision.plugins.module_utils.events.log_lines import mac_of_subject
+from ansible_collections.voip.preprovision.plugins.module_utils.events.logs.log_lines import mac_of_subject
 from ansible_collections.voip.preprovision.plugins.module_utils.station.check_certificates import (
     ROOTS,
     distrust,

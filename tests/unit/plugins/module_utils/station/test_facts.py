@@ -59,9 +59,9 @@ host desk-2 { hardware ethernet 00:00:5e:00:53:02; }
 """
 LINES = [
     ("isc-dhcp-server.service", 1, "DHCPACK on 192.0.2.101 to 00:00:5e:00:53:01 via bench0"),
-    ("preprovision-tftp.service", 2, "sent /srv/preprovision/tftp/ata192.cfg to 192.0.2.101"),
+    ("preprovision-tftp.service", 2, "sent /run/tftp/ata192.cfg to 192.0.2.101"),
     ("isc-dhcp-server.service", 3, "DHCPACK on 192.0.2.101 to 00:00:5e:00:53:02 via bench0"),
-    ("preprovision-tftp.service", 4, "sent /srv/preprovision/tftp/spa504G.cfg to 192.0.2.101"),
+    ("preprovision-tftp.service", 4, "sent /run/tftp/spa504G.cfg to 192.0.2.101"),
     ("unheard.service", 5, "sent nothing to 192.0.2.101"),
 ]
 

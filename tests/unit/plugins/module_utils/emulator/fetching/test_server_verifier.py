@@ -15,7 +15,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.fetchin
     ServerVerifier,
     validity_error,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
+from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.failure_codes import FailureCode
 
 NAME, ADDRESS = "prov.example.net", "192.0.2.1"
 NAMES = {NAME: (ADDRESS,), "other.example.net": ("192.0.2.9",), "two.example.net": ("192.0.2.9", ADDRESS)}

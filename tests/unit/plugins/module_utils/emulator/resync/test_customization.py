@@ -13,7 +13,9 @@ from ansible_collections.voip.preprovision.plugins.module_utils.emulator.resync.
     customization_url,
     service_host,
 )
-from ansible_collections.voip.preprovision.plugins.module_utils.events.customization_states import CustomizationState as State
+from ansible_collections.voip.preprovision.plugins.module_utils.events.progress.customization_states import (
+    CustomizationState as State,
+)
 
 HOSTS = ("activate.cisco.com", "webapps.cisco.com")
 TABLE = {
