@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The plan of a DHCP server as the configuration of kea-dhcp4, such that a client gets what ISC DHCP would give it.
+
+Sources: the Kea Administrator Reference Manual of 2.2, 2.6 and 3.0 (DHCPv4 server, client classification, logging). Kea's precedence is
+host, pool, subnet, class, global, unlike dhcpd's, where a class comes before the subnet: so the options of all clients are global. A
+value is given as the bytes that travel (``csv-format: false``), so nothing in it needs quoting, and a comment says it for people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .options import Option, OptionError
+from .packets import show_option
+from .server_options import DhcpPlan, VendorClass
+
+VERSIONS = ("2.2", "2.6", "3.0")
+"""Kea's releases in Debian 12, 13 and testing, oldest first."""
+
+SOCKET = "/run/kea/kea4-ctrl-socket"
+"""The control socket, where Debian's AppArmor profile and Kea itself allow one."""
+
+LEASES = "/var/lib/kea/kea-leases4.csv"
+
+_LONE_KNOWN, _STRANGER, _UNLISTED = "KNOWN", "preprovision-stranger", "preprovision-unlisted"
+_PLAIN = re.compile(r"[\x20-\x26\x28-\x7e]+")
+_PROBATION = 120
+_FOREVER = 0xFFFFFFFF
+_RETRY = 500
+
+
+def kea_configuration(plan: DhcpPlan, version: str) -> dict[str, Any]:
+    """Return the content of kea-dhcp4.conf for Kea *version*, one of VERSIONS; raise OptionError for another one."""
+    if version not in VERSIONS:
+        raise OptionError(f"Kea {version} is not one of the releases that this collection configures: {', '.join(VERSIONS)}")
+    number = VERSIONS.index(version)
+    return {
+        "Dhcp4": {
+            "comment": "Managed by Ansible (voip.preprovision.dhcp_server)",
+            "interfaces-config": {
+                "interfaces": [f"{plan.interface}/{plan.bench.address}"],
+                "dhcp-socket-type": "raw",
+                # Kea opens no socket on a bridge without a carrier, so it tries for as long as nothing is plugged in
+                "service-sockets-max-retries": _FOREVER,
+                "service-sockets-retry-wait-time": _RETRY,
+            },
+            "authoritative": plan.authoritative,
+            # Phones change their client identifier between boot stages; their MAC address identifies them
+            "match-client-id": False,
+            "echo-client-id": False,
+            "host-reservation-identifiers": ["hw-address"],
+            "reservations-global": False,
+            "reservations-in-subnet": True,
+            "reservations-out-of-pool": True,
+            "decline-probation-period": _PROBATION,
+            "dhcp-ddns": {"enable-updates": False},
+            **_lifetimes(plan.lease_time),
+            "option-data": [_option(option) for option in plan.options],
+            "client-classes": [*_classes(plan, number), _stranger(plan)],
+            "subnet4": [_subnet(plan, number)],
+            "lease-database": {"type": "memfile", "persist": True, "name": LEASES, "lfc-interval": 3600},
+            # Whoever comes back gets the address that it had, as long as nobody else has it
+            "expired-leases-processing": {"reclaim-timer-wait-time": 10, "hold-reclaimed-time": 7 * 86400},
+            "multi-threading": {"enable-multi-threading": True, "thread-pool-size": 2, "packet-queue-size": 64},
+            # Each attempt to open the socket is a warning of dhcpsrv
+            "loggers": [_logger("kea-dhcp4", "INFO", number), _logger("kea-dhcp4.dhcpsrv", "ERROR", number)],
+            **_control(number),
+        }
+    }
+
+
+def _lifetimes(seconds: int) -> dict[str, int]:
+    """Whatever time a client asks for, it gets this one."""
+    return {"valid-lifetime": seconds, "min-valid-lifetime": seconds, "max-valid-lifetime": seconds}
+
+
+def _option(option: Option, always: bool | None = None) -> dict[str, Any]:
+    shown = show_option(option.code, option.data)
+    return {
+        "code": option.code,
+        "csv-format": False,
+        "data": option.data.hex(),
+        "always-send": option.always if always is None else always,
+        "comment": ", ".join(shown) if isinstance(shown, list) else str(shown),
+    }
+
+
+def _classes(plan: DhcpPlan, number: int) -> list[dict[str, Any]]:
+    """Return the families' classes, and those of clients without a request list, which get all options as from dhcpd."""
+    families = [family for family in plan.classes if family.options]
+    own = [
+        {
+            "name": class_name(family),
+            "test": _condition(family.prefixes, family.others, number > 0),
+            "option-data": [_option(option) for option in family.options],
+        }
+        for family in families
+    ]
+    unlisted = [
+        {
+            "name": f"{class_name(family)}-{_UNLISTED}",
+            "test": f"member('{class_name(family)}') and not option[55].exists",
+            "option-data": [_option(option, always=True) for option in family.options],
+        }
+        for family in families
+    ]
+    everyone = {
+        "name": _UNLISTED,
+        "test": "not option[55].exists",
+        "option-data": [_option(option, always=True) for option in plan.options],
+    }
+    return [*own, *unlisted, everyone]
+
+
+def class_name(family: VendorClass) -> str:
+    """Return the name of a family's class, which is none of those that Kea has by itself."""
+    return f"family-{family.family}"
+
+
+def _stranger(plan: DhcpPlan) -> dict[str, Any]:
+    """However many units make up a MAC address, the pool recovers soon."""
+    return {"name": _STRANGER, "test": "member('UNKNOWN')", **_lifetimes(plan.unknown_lease_time)}
+
+
+def _condition(prefixes: Sequence[str], others: Sequence[str], folds_case: bool) -> str:
+    """Return the test for "option 60 begins with one of these, in any case, and with no longer one of the *others*"."""
+    terms = []
+    for prefix in (prefix.lower() for prefix in prefixes):
+        term = _begins(prefix) if folds_case else _begins_by_letter(prefix)
+        longer = [other for other in others if other.startswith(prefix)]
+        terms.append(f"({term} and not ({_condition(longer, (), folds_case)}))" if longer else f"({term})")
+    return " or ".join(terms)
+
+
+def _begins(prefix: str) -> str:
+    return f"lcase(substring(option[60].hex, 0, {len(prefix)})) == {_literal(prefix)}"
+
+
+def _begins_by_letter(prefix: str) -> str:
+    """Kea 2.2 has no lcase(), so each letter is compared with both its forms."""
+    parts = []
+    for at, letter in enumerate(prefix):
+        term = f"substring(option[60].hex, {at}, 1) == {_literal(letter)}"
+        upper = f"substring(option[60].hex, {at}, 1) == {_literal(letter.upper())}"
+        parts.append(f"({term} or {upper})" if letter.upper() != letter else term)
+    return " and ".join(parts)
+
+
+def _literal(text: str) -> str:
+    """Return a string of Kea's expressions, which have no way to quote a quote."""
+    return f"'{text}'" if _PLAIN.fullmatch(text) else f"0x{text.encode('ascii').hex()}"
+
+
+def _subnet(plan: DhcpPlan, number: int) -> dict[str, Any]:
+    only_known = {"client-class": _LONE_KNOWN} if number < 2 else {"client-classes": [_LONE_KNOWN]}
+    pools = [{"pool": f"{part.first} - {part.last}", **only_known} for part in plan.known_pool]
+    pools += [{"pool": f"{part.first} - {part.last}"} for part in plan.pool]
+    reservations = [
+        {
+            "hw-address": phone.mac.colon,
+            **({"ip-address": phone.address} if phone.address else {}),
+            # A host name would be sent to the phone, which dhcpd does not do
+            "user-context": {"name": phone.name},
+        }
+        for phone in plan.reservations
+    ]
+    return {"id": 1, "subnet": plan.bench.cidr, "interface": plan.interface, "pools": pools, "reservations": reservations}
+
+
+def _logger(name: str, severity: str, number: int) -> dict[str, Any]:
+    output = {"output": "stdout", "pattern": "%-5p [%c] %m\n"}
+    return {"name": name, "severity": severity, "output_options" if number == 0 else "output-options": [output]}
+
+
+def _control(number: int) -> dict[str, Any]:
+    socket = {"socket-type": "unix", "socket-name": SOCKET}
+    return {"control-socket": socket} if number < 2 else {"control-sockets": [socket]}
+
+
+def options_of(configuration: Mapping[str, Any]) -> dict[int, bytes]:
+    """Return the options that a configuration gives to all clients, by number."""
+    return {entry["code"]: bytes.fromhex(entry["data"]) for entry in configuration["Dhcp4"]["option-data"]}
