@@ -165,10 +165,10 @@ class Teardown:
         known = {name for part in ("packages", "optional_packages") for name in across_roles(part)}
         own = known | set(baseline.get("asked", ()))
         now, was = installed_packages().keys(), baseline["packages"].keys()
-        names = self._superfluous(now - was, own)
+        names = superfluous(now - was, own)
         yield from (Step(f"package {name}", bool) for name in names)
         if names:
-            yield Step("", partial(_apt, "purge", *names))
+            yield Step("", partial(purge, names))
         for name in sorted((own - was) & now - set(names)):
             self.stays.append(f"package {name}: a package that was installed since needs it")
         gone = sorted(set(across_roles("removed_by_apt")) & was - now)
@@ -179,22 +179,6 @@ class Teardown:
         marked = sorted(own & set(baseline["automatic"]))
         if marked:
             yield Step("", partial(_check, ["apt-mark", "auto", *marked]))
-
-    @staticmethod
-    def _superfluous(new: Set[str], own: Set[str]) -> list[str]:
-        """Return the *new* packages that apt no longer needs once the roles' *own* packages are marked as automatic."""
-        with tempfile.TemporaryDirectory() as folder:
-            states = os.path.join(folder, "states")
-            if os.path.exists(_STATES):
-                shutil.copy(_STATES, states)
-            option = f"Dir::State::extended_states={states}"
-            if own & new:
-                _check(["apt-mark", "-o", option, "auto", *sorted(own & new)])
-            weak = ["-o", "APT::AutoRemove::RecommendsImportant=false", "-o", "APT::AutoRemove::SuggestsImportant=false"]
-            plan = _check(["apt-get", "--simulate", "-o", option, *weak, "autoremove"])
-        unneeded = {name.partition(":")[0] for name in re.findall(r"^Remv (\S+)", plan, re.MULTILINE)}
-        # Leave unneeded packages that others have installed since
-        return sorted(unneeded & new & _with_dependencies(own))
 
     # -- users
 
@@ -235,6 +219,27 @@ class Teardown:
                 yield Step(
                     f"route {route} back on {name}", partial(command_output, "ip", "route", "replace", *route.split(), "dev", name)
                 )
+
+
+def superfluous(new: Set[str], own: Set[str]) -> list[str]:
+    """Return the *new* packages that apt no longer needs once the roles' *own* packages are marked as automatic."""
+    with tempfile.TemporaryDirectory() as folder:
+        states = os.path.join(folder, "states")
+        if os.path.exists(_STATES):
+            shutil.copy(_STATES, states)
+        option = f"Dir::State::extended_states={states}"
+        if own & new:
+            _check(["apt-mark", "-o", option, "auto", *sorted(own & new)])
+        weak = ["-o", "APT::AutoRemove::RecommendsImportant=false", "-o", "APT::AutoRemove::SuggestsImportant=false"]
+        plan = _check(["apt-get", "--simulate", "-o", option, *weak, "autoremove"])
+    unneeded = {name.partition(":")[0] for name in re.findall(r"^Remv (\S+)", plan, re.MULTILINE)}
+    # Leave unneeded packages that others have installed since
+    return sorted(unneeded & new & _with_dependencies(own))
+
+
+def purge(names: Iterable[str]) -> None:
+    """Purge packages; raise TeardownError."""
+    _apt("purge", *names)
 
 
 def _with_dependencies(names: Iterable[str]) -> set[str]:
