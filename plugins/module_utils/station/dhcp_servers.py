@@ -8,7 +8,6 @@ import contextlib
 import glob
 import os
 import pwd
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -16,7 +15,7 @@ from types import MappingProxyType
 from .baseline import Baseline, installed_packages, read_baseline
 from .footprint import BASELINE, EARLIER_BASELINE
 from .shredding import remove
-from .teardown import purge, superfluous
+from .teardown import purge, remove_account, superfluous
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,14 @@ def remove_server(server: str, check_mode: bool = False) -> list[str]:
         for path in paths:
             remove(path)
         for folder in remains.folders:
-            _forget_owner(folder)
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
     # Another package of Kea needs it still
     if users and (remains.user_of in packages or remains.user_of not in installed_packages()):
         lines += [f"removed the user {name}" for name in users]
         for name in () if check_mode else users:
-            subprocess.run(["userdel", name], check=True, capture_output=True)
+            remove_account("user", name)
+            remove_account("group", name)
     return lines
 
 
@@ -87,9 +86,3 @@ def _is_user(name: str) -> bool:
     with contextlib.suppress(KeyError):
         return bool(pwd.getpwnam(name))
     return False
-
-
-def _forget_owner(folder: str) -> None:
-    """Let dpkg forget whose an empty folder must be, which it would try to apply at each upgrade."""
-    if os.path.isdir(folder) and not os.listdir(folder):
-        subprocess.run(["dpkg-statoverride", "--remove", folder], check=False, capture_output=True)

@@ -188,7 +188,7 @@ class Teardown:
         for name in (*across_roles("users"), *(across_roles("package_users") if self._baseline else ())):
             for kind, names, accounts in (("user", there[0], before[0]), ("group", there[1], before[1])):
                 if name in names and name not in accounts:
-                    yield Step(f"{kind} {name}", partial(_remove_account, kind, name))
+                    yield Step(f"{kind} {name}", partial(remove_account, kind, name))
 
     # -- the kernel
 
@@ -254,8 +254,13 @@ def _write_sysctl(name: str, value: str) -> None:
         file.write(f"{value}\n")
 
 
-def _remove_account(kind: str, name: str) -> None:
-    """Remove a user or group, unless a package's script or the user's removal has done so."""
+def remove_account(kind: str, name: str) -> None:
+    """Remove a user or group, unless a package's script or the user's removal has done so; raise TeardownError."""
+    # dpkg refuses all work as long as it knows an owner of a path that does not exist
+    for line in command_output("dpkg-statoverride", "--list").splitlines():
+        user, group, _mode, path = line.split(" ", 3)
+        if name == (user if kind == "user" else group):
+            _check(["dpkg-statoverride", "--remove", path])
     if name in ({entry.pw_name for entry in pwd.getpwall()} if kind == "user" else {entry.gr_name for entry in grp.getgrall()}):
         _check([f"{kind}del", name])
 
