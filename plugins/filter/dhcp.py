@@ -48,9 +48,7 @@ def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = 
     }
 
 
-def dhcp_plan_kea(
-    settings: Mapping[str, Any], version: str, architecture: str, families: Mapping[str, Any] | None = None
-) -> str:
+def dhcp_plan_kea(settings: Mapping[str, Any], version: str, architecture: str, families: Mapping[str, Any] | None = None) -> str:
     """Return kea-dhcp4.conf of a Kea *version* for the settings of role dhcp_server. *families*: as for dhcp_plan."""
     try:
         return json.dumps(kea_configuration(_plan(settings, families), version, architecture), indent=1) + "\n"

@@ -9,8 +9,8 @@ module: dhcp_server_removed
 short_description: Remove the DHCP server that a station does not use any more
 description:
   - "Internal: the role P(voip.preprovision.dhcp_server#role) uses it when it changes from ISC DHCP to Kea or back."
-  - Purges its package and what only that needed, and removes its files and its user. Its unit must have stopped, and the other server must
-    have its leases.
+  - Purges its package and what only that needed, and removes its files and its user. Its unit must have stopped, and the other
+    server must have its leases.
 version_added: 0.1.0
 author:
   - voip.preprovision contributors (@voip-preprovision)

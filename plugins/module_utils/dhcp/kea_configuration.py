@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The plan of a DHCP server as the configuration of kea-dhcp4, such that a client gets what ISC DHCP would give it.
 
-Sources: the Kea Administrator Reference Manual of 2.2, 2.6 and 3.0 (DHCPv4 server, client classification, logging). Kea's precedence is
-host, pool, subnet, class, global, unlike dhcpd's, where a class comes before the subnet: so the options of all clients are global. A
-value is given as the bytes that travel, so nothing in it needs quoting, and a comment says it for people.
+Sources: the Kea Administrator Reference Manual of 2.2, 2.6 and 3.0 (DHCPv4 server, client classification, logging). Kea's
+precedence is host, pool, subnet, class, global, unlike dhcpd's, where a class comes before the subnet: so the options of all
+clients are global. A value is given as the bytes that travel, so nothing in it needs quoting, and a comment says it for people.
 
-Kea reads even those bytes by its own definition of the option and sends what is left of them: of a URL in option 159 four letters, of
-option 125 the enterprise. The hook flex_option sends bytes as they are, to whoever asks, so it sends all options that go to everybody.
+Kea reads even those bytes by its own definition of the option and sends what is left of them: of a URL in option 159 four letters,
+of option 125 the enterprise. The hook flex_option sends bytes as they are, to whoever asks, so it sends all options that go to
+everybody.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
     python3 -m preprovision.dhcp.kea_control FILE
 
-Source: the Kea Administrator Reference Manual, "Management API". A command is one JSON object, and so is the answer, after which Kea
-closes the connection. Only who may enter the socket's folder reaches it: root, and Kea itself.
+Source: the Kea Administrator Reference Manual, "Management API". A command is one JSON object, and so is the answer, after which
+Kea closes the connection. Only who may enter the socket's folder reaches it: root, and Kea itself.
 """
 
 from __future__ import annotations
@@ -43,11 +43,15 @@ def command(name: str, arguments: Mapping[str, Any] | None = None, path: str = S
         answer: dict[str, Any] = json.loads(b"".join(parts))
         result, text = answer["result"], str(answer.get("text", ""))
     except TimeoutError as error:
-        raise KeaError(f"Kea does not answer {name} at {path} within {seconds:g} seconds; it goes on as it was configured") from error
+        raise KeaError(
+            f"Kea does not answer {name} at {path} within {seconds:g} seconds; it goes on as it was configured"
+        ) from error
     except OSError as error:
         raise KeaError(f"Kea cannot be asked at {path}: {error.strerror}; it goes on as it was configured") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise KeaError(f"Kea answers {name} at {path} with something else than a result; it goes on as it was configured") from error
+        raise KeaError(
+            f"Kea answers {name} at {path} with something else than a result; it goes on as it was configured"
+        ) from error
     if result != 0:
         raise KeaError(f"Kea refuses {name}: {text}")
     return answer

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Leases in the files of ISC DHCP and of Kea, so that a station can change from one to the other.
 
-Sources: dhcpd.leases(5); the Kea Administrator Reference Manual, "Memfile - Basic Storage for Leases", for the columns of 2.2, which later
-releases read, too, and for the files of its clean-up. Both append; the last entry of an address counts. Times are in UTC, in seconds
-since the epoch. Client identifiers are left out, since both servers know clients by their MAC addresses.
+Sources: dhcpd.leases(5); the Kea Administrator Reference Manual, "Memfile - Basic Storage for Leases", for the columns of 2.2,
+which later releases read, too, and for the files of its clean-up. Both append; the last entry of an address counts. Times are in
+UTC, in seconds since the epoch. Client identifiers are left out, since both servers know clients by their MAC addresses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOREVER = 0xFFFFFFFF
 """Kea's lifetime of a lease that never ends, in seconds."""
 
 CLEANED_UP = (".2", ".1", "")
-"""What Kea's files have at the end of their names, oldest first: what the last clean-up left, what the next one reads, and the live one."""
+"""Ends of the names of Kea's files, oldest first: what the last clean-up left, what the next one reads, and the live one."""
 
 _COLUMNS = (
     "address",

@@ -4,8 +4,8 @@
 
     python3 -m preprovision.dhcp.take_over isc|kea USER
 
-USER: who runs the server that starts. Where the other one has left no leases, nothing is done. Its file goes only when what it said is on
-the disk in the form of this one, so an interruption at any point loses nothing.
+USER: who runs the server that starts. Where the other one has left no leases, nothing is done. Its file goes only when what it said
+is on the disk in the form of this one, so an interruption at any point loses nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from ..common.durable import sync_folder, write_durably
 from .kea_paths import LEASES as KEA
 from .lease_file import PATH as ISC
-from .leases import CLEANED_UP, Lease, merge, read_isc, read_kea, write_isc, write_kea
+from .leases import CLEANED_UP, merge, read_isc, read_kea, write_isc, write_kea
 
 
 def take_over(server: str, user: str, isc: str = ISC, kea: str = KEA) -> int:

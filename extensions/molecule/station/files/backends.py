@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 # The code of the watch, which is the collection's own
 sys.path.insert(0, "/usr/local/lib/preprovision-dhcp-watch")
 
-from preprovision.common.mac import Mac  # noqa: E402
-from preprovision.dhcp.frames import build_frame, read_frame  # noqa: E402
-from preprovision.dhcp.packets import DhcpPacket, MessageType, build, parse, show_options  # noqa: E402
+from preprovision.common.mac import Mac
+from preprovision.dhcp.frames import build_frame, read_frame
+from preprovision.dhcp.packets import DhcpPacket, MessageType, build, parse, show_options
 
 STATION, NETWORK = "192.0.2.1", "192.0.2."
 NO_ADDRESS = str(IPv4Address(0))
@@ -184,7 +184,7 @@ COMMANDS = {
     ),
     "kea": (
         'KEA_LOCKFILE_DIR=none kea-dhcp4 -t "$0" 2>&1',
-        "mkdir -p /run/kea /var/lib/kea && mount -t tmpfs -o mode=0750 tmpfs /run/kea && mount -t tmpfs -o mode=0750 tmpfs /var/lib/kea &&"
+        "for folder in /run/kea /var/lib/kea; do mkdir -p $folder; mount -t tmpfs -o mode=0750 tmpfs $folder || exit; done;"
         ' KEA_LOCKFILE_DIR=none exec kea-dhcp4 -c "$0"',
     ),
 }
@@ -217,13 +217,17 @@ def ask(wire: Wire) -> dict[str, dict[str, Any]]:
     server_id = IPv4Address(STATION).packed
     given = [(client, offer.your_address) for client, offer in zip(asking, offers, strict=True) if offer]
     ADDRESSES.update({address: client.mac for client, address in given})
-    assert len({address for _client, address in given}) == len(given), "an address was offered twice"
+    if len({address for _client, address in given}) < len(given):
+        sys.exit("an address was offered twice")
 
-    def step(name: str, make: Callable[[Client, str], tuple[dict[int, bytes], str]], kind: MessageType = MessageType.REQUEST) -> None:
+    def step(
+        name: str, make: Callable[[Client, str], tuple[dict[int, bytes], str]], kind: MessageType = MessageType.REQUEST
+    ) -> None:
         some = [(client, address) for client, address in given if kind == MessageType.REQUEST]
         said = [(client.mac, kind, *make(client, address)) for client, address in some]
         for (client, address), answer in zip(some, wire.say(said), strict=True):
-            assert not answer or answer.message != "ack" or answer.your_address == address, f"{client.name}: another address"
+            if answer and answer.message == "ack" and answer.your_address != address:
+                sys.exit(f"{client.name}: acknowledged {answer.your_address} instead of {address}")
             found[f"{client.name}: {name}"] = seen(answer)
 
     def packed(address: str) -> bytes:

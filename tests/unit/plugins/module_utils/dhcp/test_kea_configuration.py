@@ -149,5 +149,7 @@ def test_strangers_leases_are_short_and_known_phones_have_a_pool_of_their_own():
 
 
 def test_an_unknown_release_is_one_sentence():
-    with pytest.raises(OptionError, match=r"^Kea 1\.8 is not one of the releases that this collection configures: 2\.2, 2\.6, 3\.0$"):
+    with pytest.raises(
+        OptionError, match=r"^Kea 1\.8 is not one of the releases that this collection configures: 2\.2, 2\.6, 3\.0$"
+    ):
         kea_configuration(plan_dhcp(SETTINGS), "1.8", X86)

@@ -79,7 +79,7 @@ def test_a_socket_that_does_not_answer(tmp_path):
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(str(tmp_path / "socket"))
         hung.listen()
-        with pytest.raises(KeaError, match="does not answer config-reload .* within 0.2 seconds"):
+        with pytest.raises(KeaError, match=r"does not answer config-reload .* within 0\.2 seconds"):
             command("config-reload", path=str(tmp_path / "socket"), seconds=0.2)
 
 
