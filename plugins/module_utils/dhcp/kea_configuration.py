@@ -118,7 +118,7 @@ def _hooks(plan: DhcpPlan, architecture: str) -> list[dict[str, Any]]:
             "code": option.code,
             "add": f"0x{option.data.hex()}",
             **({"client-class": owner} if owner else {}),
-            "user-context": {"comment": _shown(option)},
+            "comment": _shown(option),
         }
         for owner, option in owners
         if _is_flexible(option)

@@ -183,7 +183,8 @@ COMMANDS = {
         'exec 3>"$0.leases"; exec dhcpd -4 -f -d --no-pid -lf "$0.leases" -cf "$0" bench0',
     ),
     "kea": (
-        'KEA_LOCKFILE_DIR=none kea-dhcp4 -t "$0" 2>&1',
+        # Later releases than 2.2 check the hooks, too
+        'case $(kea-dhcp4 -v) in 2.2*) how=-t ;; *) how=-T ;; esac; KEA_LOCKFILE_DIR=none kea-dhcp4 $how "$0" 2>&1',
         "for folder in /run/kea /var/lib/kea; do mkdir -p $folder; mount -t tmpfs -o mode=0750 tmpfs $folder || exit; done;"
         ' KEA_LOCKFILE_DIR=none exec kea-dhcp4 -c "$0"',
     ),
