@@ -35,6 +35,19 @@ _NOTHING = {"code": 254, "csv-format": False, "data": "00"}
 _PROBATION = 120
 _FOREVER = 0xFFFFFFFF
 _RETRY = 500
+_DEBUG_DETAIL = 50
+_LOGGERS = {
+    # With INFO, 2.6 and later write four lines for each message of a client
+    "kea-dhcp4": "WARN",
+    # What a client got is an event of the station
+    "kea-dhcp4.leases": "INFO",
+    # So is what it did not get, which no warning is to tell for each stranger
+    "kea-dhcp4.bad-packets": "DEBUG",
+    "kea-dhcp4.alloc-engine": "ERROR",
+    # These warn at each start of what is meant so, and at each attempt to open the socket
+    "kea-dhcp4.dhcp4": "ERROR",
+    "kea-dhcp4.dhcpsrv": "ERROR",
+}
 
 
 def kea_configuration(plan: DhcpPlan, version: str, architecture: str) -> dict[str, Any]:
@@ -76,8 +89,7 @@ def kea_configuration(plan: DhcpPlan, version: str, architecture: str) -> dict[s
             # Whoever comes back gets the address that it had, as long as nobody else has it
             "expired-leases-processing": {"reclaim-timer-wait-time": 10, "hold-reclaimed-time": 7 * 86400},
             "multi-threading": {"enable-multi-threading": True, "thread-pool-size": 2, "packet-queue-size": 64},
-            # Each attempt to open the socket is a warning of dhcpsrv
-            "loggers": [_logger("kea-dhcp4", "INFO", number), _logger("kea-dhcp4.dhcpsrv", "ERROR", number)],
+            "loggers": [_logger(name, severity, number) for name, severity in _LOGGERS.items()],
             **_control(number),
         }
     }
@@ -222,8 +234,10 @@ def _subnet(plan: DhcpPlan, number: int) -> dict[str, Any]:
 
 
 def _logger(name: str, severity: str, number: int) -> dict[str, Any]:
-    output = {"output": "stdout", "pattern": "%-5p [%c] %m\n"}
-    return {"name": name, "severity": severity, "output_options" if number == 0 else "output-options": [output]}
+    # By syslog, so that each line has its priority
+    output = {"output": "syslog", "pattern": "%-5p [%c] %m\n"}
+    detail = {"debuglevel": _DEBUG_DETAIL} if severity == "DEBUG" else {}
+    return {"name": name, "severity": severity, **detail, "output_options" if number == 0 else "output-options": [output]}
 
 
 def _control(number: int) -> dict[str, Any]:
