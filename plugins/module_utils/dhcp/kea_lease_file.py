@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-PATH = "/var/lib/kea/kea-leases4.csv"
-
 _HEADER = "address,hwaddr,"
 # In UTC, as in dhcpd's lease file
 _TIME = "%Y/%m/%d %H:%M:%S"
@@ -30,8 +28,8 @@ def is_table(text: str) -> bool:
 def files_in_order(present: Iterable[str]) -> list[str]:
     """Return the names of the lease files that count, the oldest first; *present*: those that exist.
 
-    While kea-lfc works, and until Kea has seen that it is done, there are ``.1``, which was the lease file before, and ``.2``, which
-    holds what the last clean-up left. ``.completed`` replaces both.
+    While kea-lfc works, and until Kea has seen that it is done, there are ``.1``, which was the lease file before, and ``.2``,
+    which holds what the last clean-up left. ``.completed`` replaces both.
     """
     name, *_others = sorted(present, key=len) or [""]
     older = [".completed"] if f"{name}.completed" in present else [".2", ".1"]

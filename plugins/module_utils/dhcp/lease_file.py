@@ -16,9 +16,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from .kea_lease_file import PATH as KEA_PATH
 from .kea_lease_file import files_in_order, is_table
 from .kea_lease_file import read_statements as read_kea_statements
+from .kea_paths import LEASES as KEA_PATH
 
 PATH = "/var/lib/dhcp/dhcpd.leases"
 _LEASE = re.compile(r"^lease ([0-9.]+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,8 @@ from typing import Any
 
 from ..dhcp.dhcpd_configuration import option_name
 from ..dhcp.kea_configuration import options_of
-from ..dhcp.kea_lease_file import PATH as KEA_PATH
+from ..dhcp.kea_paths import CONFIGURATION as KEA_CONFIGURATION
+from ..dhcp.kea_paths import LEASES as KEA_LEASES
 from ..dhcp.lease_file import current_path, read_statements, read_text
 from ..dhcp.packets import show_option
 from ..events.known_facts import LeaseFacts, Reservation
@@ -22,12 +23,11 @@ _HOST = re.compile(r"host (\S+) \{ hardware ethernet ([0-9a-f:]{17});(?: fixed-a
 
 
 CONFIGURATION = "/etc/dhcp/dhcpd.conf"
-KEA_CONFIGURATION = "/etc/kea/kea-dhcp4.conf"
 
 
 def current_configuration() -> str:
     """Return the path of the configuration of the station's DHCP server."""
-    return KEA_CONFIGURATION if current_path() == KEA_PATH else CONFIGURATION
+    return KEA_CONFIGURATION if current_path() == KEA_LEASES else CONFIGURATION
 
 
 def read_leases(path: str) -> list[LeaseFacts]:
