@@ -300,7 +300,8 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         ),
         users=("preprovision-dhcp",),
         package_users=("_kea",),
-        state=("/var/lib/dhcp/dhcpd.leases", "/var/lib/kea/kea-leases4.csv"),
+        # After a clean-up, most of Kea's leases are in files beside its lease file
+        state=("/var/lib/dhcp/dhcpd.leases", "/var/lib/kea"),
         stop_for_restore=("preprovision-dhcp-watch.service", "isc-dhcp-server.service", "kea-dhcp4-server.service"),
     ),
     "service_health": Footprint(
