@@ -55,7 +55,7 @@ def read_journal(unit, since):
 
 
 def own_files(since, macs):
-    """Return how many phones the TFTP server has sent their own files, at an address that the DHCP server has given to that phone."""
+    """Return how many phones the TFTP server has sent their own files, at an address that DHCP has given to that phone."""
     leases = {(address, mac) for kind, address, mac in read_leases(since) if kind == "ACK on"}
     sent = {(address, folder.replace("-", ":")) for folder, address in SENT.findall(read_journal("preprovision-tftp", since))}
     return len({mac for _address, mac in sent & leases if mac.replace(":", "") in macs})
