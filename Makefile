@@ -73,7 +73,7 @@ FLEET := --inventory=inventories/fleet --inventory=extensions/molecule/fleet/inv
 FAULTS := verify rolling drain kill cut_off rebuild dead_record
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
-.PHONY: help tools station fleet test why quick style types build/service $(PARTS) testing_test molecule proof benchmarks clean
+.PHONY: help tools station fleet test why quick style types build/service $(PARTS) testing molecule proof benchmarks clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -174,7 +174,7 @@ station_test fleet_test $(SCENARIOS): $(READY)
 	$(MACHINE) run molecule test --scenario-name $(@:_test=) --no-command-borders
 
 # Not part of test while testing has dnsmasq 2.93, which role tftp_server refuses. A mirror need not have Debian testing
-testing_test: $(READY)
+testing: $(READY) ## converge and test a station on Debian testing, if the mirror has it
 	$(MACHINE) prepare
 	@status=0; $(MACHINE) prepare testing || status=$$?; \
 	if ((status == 3)); then \
