@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -12,18 +13,16 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import BenchError
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp import dhcpd_configuration as dhcpd
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.kea_configuration import kea_configuration
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.options import Option, OptionError
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import plan_dhcp
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import DhcpPlan, plan_dhcp
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
 from ansible_collections.voip.preprovision.plugins.module_utils.families.model import FamilyError
 
 
 def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the content of dhcpd.conf for the settings of role dhcp_server. *families*: the user's own product families."""
-    try:
-        plan = plan_dhcp(settings, BUILTIN.extended(families or {}))
-    except (BenchError, FamilyError, OptionError) as error:
-        raise AnsibleFilterError(str(error)) from error
+    plan = _plan(settings, families)
     return {
         "interface": plan.interface,
         "station": plan.bench.address,
@@ -49,10 +48,25 @@ def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = 
     }
 
 
+def dhcp_plan_kea(settings: Mapping[str, Any], version: str, architecture: str, families: Mapping[str, Any] | None = None) -> str:
+    """Return kea-dhcp4.conf of a Kea *version* for the settings of role dhcp_server. *families*: as for dhcp_plan."""
+    try:
+        return json.dumps(kea_configuration(_plan(settings, families), version, architecture), indent=1) + "\n"
+    except OptionError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def _plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None) -> DhcpPlan:
+    try:
+        return plan_dhcp(settings, BUILTIN.extended(families or {}))
+    except (BenchError, FamilyError, OptionError) as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def _options(options: Iterable[Option]) -> list[dict[str, str]]:
     return [{"name": dhcpd.option_name(option.code), "value": dhcpd.option_value(option)} for option in options]
 
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"dhcp_plan": dhcp_plan}
+        return {"dhcp_plan": dhcp_plan, "dhcp_plan_kea": dhcp_plan_kea}

@@ -199,7 +199,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.requests import CertificateError
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import Mac
-from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.lease_file import PATH as LEASES
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.lease_file import current_path
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.generations import PublishedTree, TreeError
 from ansible_collections.voip.preprovision.plugins.module_utils.station.check_certificates import (
     MakerError,
@@ -313,7 +313,7 @@ def remove(parameters: dict[str, Any]) -> dict[str, Any]:
     shutil.rmtree(parameters["folder"], ignore_errors=True)
     if failed := run_service(parameters, "forget", beginning, str(_EVENT_SECONDS)):
         left.append(f"the profile service's database keeps their events: {failed}")
-    held = [lease for lease in read_leases(LEASES) if lease["mac"].startswith(beginning) and lease["state"] == "active"]
+    held = [lease for lease in read_leases(current_path()) if lease["mac"].startswith(beginning) and lease["state"] == "active"]
     left += [f"the DHCP server keeps {lease['address']} for {lease['mac']} until {lease['ends']}" for lease in held]
     return {"changed": bool(removed), "removed": removed, "left": left}
 

@@ -8,8 +8,8 @@ DOCUMENTATION = r"""
 module: phone_facts
 short_description: Gather what a station knows about single phones and about itself
 description:
-  - Reads the leases and the configuration of ISC DHCP, the journal of the station's services, the phones' log lines, the published
-    tree and, if it runs, the profile service's database. Changes nothing.
+  - Reads the leases and the configuration of ISC DHCP or Kea, the journal of the station's services, the phones' log lines, the
+    published tree and, if it runs, the profile service's database. Changes nothing.
   - Asks each running service a question in its own protocol.
   - Omits whatever is missing, so it also works on a station whose services are down.
   - The filters P(voip.preprovision.check_table#filter) and P(voip.preprovision.phone_page#filter) print the results.
@@ -74,14 +74,12 @@ options:
     default: /var/log/preprovision/phones
   leases:
     description:
-      - ISC DHCP's lease file.
+      - The DHCP server's lease file, of ISC DHCP or, named C(*.csv), of Kea. By default that of the server that the station runs.
     type: path
-    default: /var/lib/dhcp/dhcpd.leases
   dhcp_configuration:
     description:
-      - ISC DHCP's configuration file.
+      - The DHCP server's configuration file. By default that of the server that the station runs.
     type: path
-    default: /etc/dhcp/dhcpd.conf
   code:
     description:
       - Folder with the profile service's Python package.
@@ -146,7 +144,7 @@ station:
       description: Names, issuer, validity and C(problems) of the server's certificate.
       type: dict
     offered:
-      description: Options that DHCP offers to all phones, by their names in its configuration.
+      description: Options that DHCP offers to all phones, by their names in ISC DHCP's configuration.
       type: dict
 phones:
   description: One entry for each of O(phones), in the same order.
@@ -196,7 +194,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import MacError, parse_mac
-from ansible_collections.voip.preprovision.plugins.module_utils.station.dhcp_facts import read_leases
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.lease_file import current_path
+from ansible_collections.voip.preprovision.plugins.module_utils.station.dhcp_facts import current_configuration, read_leases
 from ansible_collections.voip.preprovision.plugins.module_utils.station.facts import (
     find_mac,
     is_missing_messages,
@@ -218,8 +217,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "default": "/srv/preprovision"},
     "certificates": {"type": "path", "default": "/etc/preprovision/certificates"},
     "logs": {"type": "path", "default": "/var/log/preprovision/phones"},
-    "leases": {"type": "path", "default": "/var/lib/dhcp/dhcpd.leases"},
-    "dhcp_configuration": {"type": "path", "default": "/etc/dhcp/dhcpd.conf"},
+    "leases": {"type": "path"},
+    "dhcp_configuration": {"type": "path"},
     "code": {"type": "path", "default": "/usr/local/lib/preprovision-service"},
     "owner": {"type": "str", "default": "preprovision-service"},
 }
@@ -249,6 +248,8 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     parameters = module.params
+    parameters["leases"] = parameters["leases"] or current_path()
+    parameters["dhcp_configuration"] = parameters["dhcp_configuration"] or current_configuration()
     asked = [spelled(who) for who in parameters["phones"]]
     station = read_station(parameters)
     # Without the collector, no event would end the wait

@@ -21,6 +21,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
         "bench": Service("preprovision-bench.service", "the unit that creates the bench's bridge"),
         "watch": Service("preprovision-dhcp-watch.service", "the watch for other DHCP servers"),
         "dhcp": Service("isc-dhcp-server.service", "the DHCP server"),
+        "kea": Service("kea-dhcp4-server.service", "the DHCP server"),
         "tftp": Service("preprovision-tftp.service", "the TFTP server"),
         "arming": Service("preprovision-arming.path", "the unit that shows units their own folders"),
         "addresses": Service("preprovision-address-watch.service", "the watch for addresses that two machines claim"),
@@ -36,11 +37,14 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
 )
 """By the names that facts have; a service comes after those that it needs."""
 
+DHCP_SERVERS = ("dhcp", "kea")
+"""ISC DHCP and Kea; a station runs one of them."""
+
 OPTIONAL = frozenset({"watch", "stun"})
 """Services that may be installed and switched off."""
 
 HUNG = "hung"
 """State of a service that runs, but does not answer; the other states are systemd's."""
 
-ASKED = frozenset({"dhcp", "tftp", "names", "web", "log", "time", "service", "stun"})
+ASKED = frozenset({*DHCP_SERVERS, "tftp", "names", "web", "log", "time", "service", "stun"})
 """Services that are asked a question; of the others, systemd knows whether they report in time."""

@@ -25,6 +25,7 @@ _MAX_LINE_LENGTH = 300
 
 FOLDERS = (
     "/var/lib/dhcp",
+    "/var/lib/kea",
     "/var/lib/preprovision-service",
     "/var/lib/preprovision-events",
     "/var/log/preprovision",

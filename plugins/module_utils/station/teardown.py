@@ -165,10 +165,10 @@ class Teardown:
         known = {name for part in ("packages", "optional_packages") for name in across_roles(part)}
         own = known | set(baseline.get("asked", ()))
         now, was = installed_packages().keys(), baseline["packages"].keys()
-        names = self._superfluous(now - was, own)
+        names = superfluous(now - was, own)
         yield from (Step(f"package {name}", bool) for name in names)
         if names:
-            yield Step("", partial(_apt, "purge", *names))
+            yield Step("", partial(purge, names))
         for name in sorted((own - was) & now - set(names)):
             self.stays.append(f"package {name}: a package that was installed since needs it")
         gone = sorted(set(across_roles("removed_by_apt")) & was - now)
@@ -180,22 +180,6 @@ class Teardown:
         if marked:
             yield Step("", partial(_check, ["apt-mark", "auto", *marked]))
 
-    @staticmethod
-    def _superfluous(new: Set[str], own: Set[str]) -> list[str]:
-        """Return the *new* packages that apt no longer needs once the roles' *own* packages are marked as automatic."""
-        with tempfile.TemporaryDirectory() as folder:
-            states = os.path.join(folder, "states")
-            if os.path.exists(_STATES):
-                shutil.copy(_STATES, states)
-            option = f"Dir::State::extended_states={states}"
-            if own & new:
-                _check(["apt-mark", "-o", option, "auto", *sorted(own & new)])
-            weak = ["-o", "APT::AutoRemove::RecommendsImportant=false", "-o", "APT::AutoRemove::SuggestsImportant=false"]
-            plan = _check(["apt-get", "--simulate", "-o", option, *weak, "autoremove"])
-        unneeded = {name.partition(":")[0] for name in re.findall(r"^Remv (\S+)", plan, re.MULTILINE)}
-        # Leave unneeded packages that others have installed since
-        return sorted(unneeded & new & _with_dependencies(own))
-
     # -- users
 
     def _users(self) -> Iterator[Step]:
@@ -204,7 +188,7 @@ class Teardown:
         for name in (*across_roles("users"), *(across_roles("package_users") if self._baseline else ())):
             for kind, names, accounts in (("user", there[0], before[0]), ("group", there[1], before[1])):
                 if name in names and name not in accounts:
-                    yield Step(f"{kind} {name}", partial(_remove_account, kind, name))
+                    yield Step(f"{kind} {name}", partial(remove_account, kind, name))
 
     # -- the kernel
 
@@ -237,6 +221,27 @@ class Teardown:
                 )
 
 
+def superfluous(new: Set[str], own: Set[str]) -> list[str]:
+    """Return the *new* packages that apt no longer needs once the roles' *own* packages are marked as automatic."""
+    with tempfile.TemporaryDirectory() as folder:
+        states = os.path.join(folder, "states")
+        if os.path.exists(_STATES):
+            shutil.copy(_STATES, states)
+        option = f"Dir::State::extended_states={states}"
+        if own & new:
+            _check(["apt-mark", "-o", option, "auto", *sorted(own & new)])
+        weak = ["-o", "APT::AutoRemove::RecommendsImportant=false", "-o", "APT::AutoRemove::SuggestsImportant=false"]
+        plan = _check(["apt-get", "--simulate", "-o", option, *weak, "autoremove"])
+    unneeded = {name.partition(":")[0] for name in re.findall(r"^Remv (\S+)", plan, re.MULTILINE)}
+    # Leave unneeded packages that others have installed since
+    return sorted(unneeded & new & _with_dependencies(own))
+
+
+def purge(names: Iterable[str]) -> None:
+    """Purge packages; raise TeardownError."""
+    _apt("purge", *names)
+
+
 def _with_dependencies(names: Iterable[str]) -> set[str]:
     """Return *names* and their dependencies."""
     weak = ("recommends", "suggests", "enhances", "conflicts", "breaks", "replaces")
@@ -249,8 +254,13 @@ def _write_sysctl(name: str, value: str) -> None:
         file.write(f"{value}\n")
 
 
-def _remove_account(kind: str, name: str) -> None:
-    """Remove a user or group, unless a package's script or the user's removal has done so."""
+def remove_account(kind: str, name: str) -> None:
+    """Remove a user or group, unless a package's script or the user's removal has done so; raise TeardownError."""
+    # dpkg refuses all work as long as it knows an owner of a path that does not exist
+    for line in command_output("dpkg-statoverride", "--list").splitlines():
+        user, group, _mode, path = line.split(" ", 3)
+        if name == (user if kind == "user" else group):
+            _check(["dpkg-statoverride", "--remove", path])
     if name in ({entry.pw_name for entry in pwd.getpwall()} if kind == "user" else {entry.gr_name for entry in grp.getgrall()}):
         _check([f"{kind}del", name])
 

@@ -49,7 +49,8 @@ def resolved(value: Any, known: dict[str, Any]) -> str:
     """Return a value as text, with the role's own variables replaced where they are text."""
     text = value if isinstance(value, str) else str(value)
     for _step in range(3):
-        text = re.sub(r"\{\{ (__\w+) \}\}", lambda found: str(known.get(found[1], found[0])), text)
+        # One of several, such as the packages of a back end, may be any of them
+        text = re.sub(r"\{\{ (__\w+)(?:\[__\w+\])? \}\}", lambda found: str(known.get(found[1], found[0])), text)
     return text
 
 
@@ -174,6 +175,12 @@ def test_footprint_lists_a_roles_files(role):
     assert {path for path in unknown if not any(known.startswith(f"{path}/") for known in known_paths(FOOTPRINTS[role]))} == set()
 
 
+def accounts(given: Any, known: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the accounts of a call, which may be one of several lists in a variable."""
+    name = re.fullmatch(r"\{\{ (__\w+)\[__\w+\] \}\}", given) if isinstance(given, str) else None
+    return [account for choice in known[name[1]].values() for account in choice] if name else list(given)
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_footprint_lists_exactly_a_roles_users(role):
     known = variables(f"roles/{role}")
@@ -182,7 +189,7 @@ def test_footprint_lists_exactly_a_roles_users(role):
         for mapping in documents(f"roles/{role}")
         if "voip.preprovision.managed_files" in mapping
     ]
-    users = {resolved(user["name"], known) for call in calls for user in call.get("users", ())}
+    users = {resolved(user["name"], known) for call in calls for user in accounts(call.get("users", ()), known)}
     users |= {
         resolved(mapping["ansible.builtin.user"]["name"], known)
         for mapping in documents(f"roles/{role}")

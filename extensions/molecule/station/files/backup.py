@@ -46,8 +46,14 @@ for table, columns in tables.items():
     rows = [row for row in database.execute(f"SELECT {columns} FROM {table} ORDER BY 1") if row[0] != "health"]
     found[table] = [len(rows), hashlib.sha256(repr(rows).encode()).hexdigest()]
 found["events"] = [row[0] for row in database.execute("SELECT key FROM events")]
-with open("/var/lib/dhcp/dhcpd.leases") as file:
-    found["leases"] = sorted({line.split()[1] for line in file if line.startswith("lease ")})
+if os.path.exists("/etc/systemd/system/kea-dhcp4-server.service"):
+    found["DHCP server"] = "kea-dhcp4-server"
+    with open("/var/lib/kea/kea-leases4.csv") as file:
+        found["leases"] = sorted({line.split(",")[0] for line in file if line[:1].isdigit()})
+else:
+    found["DHCP server"] = "isc-dhcp-server"
+    with open("/var/lib/dhcp/dhcpd.leases") as file:
+        found["leases"] = sorted({line.split()[1] for line in file if line.startswith("lease ")})
 print(json.dumps(found))
 """
 # Settings by which the stations differ, with their defaults: a station that is restored from another's backup gets the other's
@@ -58,7 +64,7 @@ SETTINGS: dict[str, object] = {
     "certificates_key": "",
     "phone_families": {},
 }
-SERVICES = ("nginx", "isc-dhcp-server", "preprovision-dhcp-watch", "preprovision-service", "preprovision-events")
+SERVICES = ("nginx", "preprovision-dhcp-watch", "preprovision-service", "preprovision-events")
 
 
 class Machine:
@@ -138,10 +144,11 @@ def differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 def expect(wanted: dict[str, Any], machine: Machine, when: str) -> None:
     """Exit unless a machine is in the wanted state, with all services active."""
-    wrong = differences(wanted, machine.state())
+    found = machine.state()
+    wrong = differences(wanted, found)
     if wrong:
         raise SystemExit(f"{machine.station} {when}: {', '.join(sorted(wrong))} differ")
-    machine.run("systemctl", "is-active", *SERVICES)
+    machine.run("systemctl", "is-active", found["DHCP server"], *SERVICES)
 
 
 def forged_backup(backup: Path, folder: Path) -> Path:

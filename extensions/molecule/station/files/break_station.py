@@ -36,8 +36,10 @@ TFTP_ROOT = Path("/srv/preprovision/tftp")
 DONE = Path("/var/lib/preprovision-arming/done")
 CERTIFICATES = Path("/etc/preprovision/certificates")
 DAY = datetime.timedelta(days=1)
+KEA = "kea-dhcp4-server"
+IS_KEA = Path("/etc/systemd/system", f"{KEA}.service").exists()
 UNITS = {
-    "dhcp": "isc-dhcp-server",
+    "dhcp": KEA if IS_KEA else "isc-dhcp-server",
     "tftp": "preprovision-tftp",
     "names": "unbound",
     "web": "nginx",
@@ -281,12 +283,12 @@ def hang(*names: str) -> None:
 
 
 def full() -> None:
-    """Leave dhcpd no space for its leases."""
-    folder = "/var/lib/dhcp"
+    """Leave the DHCP server no space for its leases."""
+    folder, owner = ("/var/lib/kea", "_kea") if IS_KEA else ("/var/lib/dhcp", "preprovision-dhcp")
     _note("restart", UNITS["dhcp"])
     _note("unmount", folder)
     run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0775", "tmpfs", folder)
-    shutil.chown(folder, group="preprovision-dhcp")
+    shutil.chown(folder, owner if IS_KEA else None, owner)
     run("systemctl", "restart", UNITS["dhcp"])
     Path(folder, "fill").write_bytes(bytes(os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize))
 
@@ -367,7 +369,7 @@ def mend() -> None:
         elif what == "continue":
             run("systemctl", "kill", "--signal=CONT", which)
         elif what == "unmount":
-            # dhcpd has files open there
+            # The DHCP server has files open there
             run("umount", "--lazy", which)
         elif what == "address":
             run("ip", "address", "delete", which, "dev", "bench0")

@@ -35,6 +35,8 @@ URL = json.loads(Path("/etc/preprovision-service.json").read_text())["DATABASE"]
 SQLITE = URL.startswith("sqlite")
 GROUPS = Path("/sys/fs/cgroup/system.slice")
 EVENTS, SERVICE, POSTGRESQL = "preprovision-events.service", "preprovision-service.service", "postgresql@*.service"
+KEA = "kea-dhcp4-server.service"
+DHCP_SERVER = KEA if Path("/etc/systemd/system", KEA).exists() else "isc-dhcp-server.service"
 RUN = f"fault-{time.time_ns():x}"
 # Lines of an earlier run come back when the collector reads all again
 BEGUN = time.time_ns() // 1_000_000
@@ -154,6 +156,10 @@ def by_tftp(number: int) -> bool:
 
 
 def lease(number: int) -> str:
+    if DHCP_SERVER == KEA:
+        client = f"[hwtype=1 {colons(number)}], cid=[no info], tid=0x1"
+        line = f"DHCP4_LEASE_ALLOC {client}: lease {address(number)} has been allocated for 3600 seconds"
+        return f"<134>kea-dhcp4[1]: INFO  [kea-dhcp4.leases] {line}"
     return f"<30>dhcpd[1]: DHCPACK on {address(number)} to {colons(number)} via bench0"
 
 
@@ -199,7 +205,7 @@ def write(unit: str, lines: Connection) -> None:
 
 
 WRITERS: dict[str, tuple[str, Callable[[int], str]]] = {
-    "isc-dhcp-server.service": ("lease", lease),
+    DHCP_SERVER: ("lease", lease),
     "preprovision-tftp.service": ("tftp", first_file),
     "nginx.service": ("http", request),
 }

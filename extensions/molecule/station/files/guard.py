@@ -30,7 +30,8 @@ UNIT, NEIGHBOUR = "00:00:5e:00:53:01", "00:00:5e:00:53:99"
 FOLDER = UNIT.replace(":", "-")
 TABLES = ("inet", "arp", "bridge")
 SERVICE = "preprovision-tftp.service"
-LEASES = Path("/var/lib/dhcp/dhcpd.leases")
+IS_KEA = Path("/etc/systemd/system/kea-dhcp4-server.service").exists()
+LEASES = Path("/var/lib/kea/kea-leases4.csv" if IS_KEA else "/var/lib/dhcp/dhcpd.leases")
 # Seconds for which an address still belongs to a silent MAC, while its lease lasts and after its end
 SILENT, ENDED = 1900, 180
 # What phones ask for, and what their makers' packages contain
@@ -336,15 +337,14 @@ def test_silence(unit: Machine, neighbour: Machine, network: str) -> list[str]:
 
 
 def test_lease(unit: Machine) -> list[str]:
-    """Let a lease end; another MAC may have the address soon. The leases are as dhcpd writes them, in its own file."""
+    """Let a lease end; another MAC may have the address soon. The leases are as the server writes them, in its own file."""
     restart()
     run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     wrong = unlike("the unit before", unit.ask(NAME), [SECRET])
     size = LEASES.stat().st_size
     for seconds, mac, most in ((3600, UNIT, SILENT), (-1, "", ENDED)):
-        end = time.strftime("%w %Y/%m/%d %H:%M:%S", time.gmtime(time.time() + seconds))
         with LEASES.open("a") as file:
-            file.write(f"lease {unit.address} {{\n  ends {end};\n  binding state active;\n  hardware ethernet {UNIT};\n}}\n")
+            file.write(written_lease(unit.address, time.time() + seconds))
         # A late answer to an ARP request makes it active again
         for _attempt in range(5):
             for name, element in (("active", unit.address), ("pairs", f"{unit.address} . {UNIT}")):
@@ -357,12 +357,20 @@ def test_lease(unit: Machine) -> list[str]:
             time.sleep(1)
         else:
             wrong.append(f"an address whose lease ends in {seconds} s belongs to {known!r} for {left} s")
-    # dhcpd appends to the file, too
+    # The server appends to the file, too
     os.truncate(LEASES, size)
     forget_silent()
     # As after DHCP, it looks for the station anew
     run("ip", "-n", unit.name, "neighbour", "flush", "dev", "eth0")
     return wrong + unlike("the unit that comes back", unit.ask(NAME), [SECRET])
+
+
+def written_lease(address: str, end: float) -> str:
+    """Return the unit's lease of an address, as the DHCP server writes it."""
+    if IS_KEA:
+        return f"{address},{UNIT},,3600,{end:.0f},1,0,0,,0,,0\n"
+    day = time.strftime("%w %Y/%m/%d %H:%M:%S", time.gmtime(end))
+    return f"lease {address} {{\n  ends {day};\n  binding state active;\n  hardware ethernet {UNIT};\n}}\n"
 
 
 def seconds_left(address: str) -> list[int]:

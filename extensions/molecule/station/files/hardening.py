@@ -41,9 +41,11 @@ class Unit:
     """The folder of phones' files that it serves."""
 
 
+KEA = "kea-dhcp4-server.service"
+DHCP_SERVER = KEA if Path("/etc/systemd/system", KEA).exists() else "isc-dhcp-server.service"
 UNITS = {
     "nginx.service": Unit(20, "NET_BIND_SERVICE SETUID SETGID", serves="device"),
-    "isc-dhcp-server.service": Unit(20, "NET_RAW NET_BIND_SERVICE"),
+    DHCP_SERVER: Unit(20, "NET_RAW NET_BIND_SERVICE"),
     "unbound.service": Unit(20, "NET_BIND_SERVICE"),
     "chrony.service": Unit(20, "NET_BIND_SERVICE", goes_out=True),
     "preprovision-log.service": Unit(14, "NET_BIND_SERVICE"),

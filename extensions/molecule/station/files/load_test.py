@@ -18,15 +18,18 @@ LOGS = Path("/var/log/preprovision/phones")
 DATABASE = "file:/var/lib/preprovision-service/service.sqlite?mode=ro"
 SENT = re.compile(r"sent /run/tftp/(?:([0-9a-f-]{17})/)?ata192\.cfg to (\S+)")
 LEASE = re.compile(r"DHCP(ACK on|RELEASE of) (\S+) (?:to|from) ([0-9a-f:]{17})")
+KEA_LEASE = re.compile(r"DHCP4_(LEASE_ALLOC|RELEASE) \[hwtype=1 ([0-9a-f:]{17})\].*: (?:lease|address) (\S+) (?:has|was)")
+KEA = "kea-dhcp4-server"
+IS_KEA = Path("/etc/systemd/system", f"{KEA}.service").exists()
 BY_TFTP = sys.argv[5] == "tftp"
 KINDS = ("lease", "tftp", "resync") if BY_TFTP else ("lease", "tftp", "http", "resync")
 WAIT = 180  # seconds; on a slow disk, a thousand phones' records take a while
 
 
 def given_twice(since, macs):
-    """Return how many phones dhcpd has served, and the addresses that it assigned to a phone while another held them."""
+    """Return how many phones the DHCP server has served, and the addresses that it assigned to a phone while another held them."""
     held, served, twice = {}, set(), []
-    for kind, address, mac in LEASE.findall(read_journal("isc-dhcp-server", since)):
+    for kind, address, mac in read_leases(since):
         plain = mac.replace(":", "")
         if plain not in macs:
             continue
@@ -38,14 +41,22 @@ def given_twice(since, macs):
     return len(served), twice
 
 
+def read_leases(since):
+    """Yield what the DHCP server did ("ACK on" or "RELEASE of"), the address and the MAC address."""
+    if not IS_KEA:
+        yield from LEASE.findall(read_journal("isc-dhcp-server", since))
+    for kind, mac, address in KEA_LEASE.findall(read_journal(KEA, since)) if IS_KEA else ():
+        yield "ACK on" if kind == "LEASE_ALLOC" else "RELEASE of", address, mac
+
+
 def read_journal(unit, since):
     command = ["journalctl", f"--unit={unit}", f"--since=@{since}", "--output=cat"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def own_files(since, macs):
-    """Return how many phones the TFTP server has sent their own files, at an address that dhcpd has given to that phone."""
-    leases = {(address, mac) for kind, address, mac in LEASE.findall(read_journal("isc-dhcp-server", since)) if kind == "ACK on"}
+    """Return how many phones the TFTP server has sent their own files, at an address that DHCP has given to that phone."""
+    leases = {(address, mac) for kind, address, mac in read_leases(since) if kind == "ACK on"}
     sent = {(address, folder.replace("-", ":")) for folder, address in SENT.findall(read_journal("preprovision-tftp", since))}
     return len({mac for _address, mac in sent & leases if mac.replace(":", "") in macs})
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ...common.mac import parse_mac
@@ -19,7 +20,13 @@ MAX_STRANGERS = 50
 NEWEST_EVENTS = 5000
 """So many events, the latest that arrived, are looked at."""
 
-_FREE = "systemctl stop isc-dhcp-server && rm /var/lib/dhcp/dhcpd.leases* && systemctl start isc-dhcp-server"
+_FREE = MappingProxyType(
+    {
+        "dhcp": "systemctl stop isc-dhcp-server && rm /var/lib/dhcp/dhcpd.leases* && systemctl start isc-dhcp-server",
+        "kea": "systemctl stop kea-dhcp4-server && rm /var/lib/kea/kea-leases4.csv* && systemctl start kea-dhcp4-server",
+    }
+)
+"""What frees the leases of ISC DHCP and of Kea, by the names of common/services."""
 
 
 class Stranger(NamedTuple):
@@ -31,8 +38,11 @@ class Stranger(NamedTuple):
     """No address was free for it."""
 
 
-def find_flood(strangers: Sequence[Stranger]) -> Iterator[Clause]:
-    """Yield a clause if the addresses for unknown units are used up, or soon will be; *strangers*: the latest last."""
+def find_flood(strangers: Sequence[Stranger], services: Container[str] = ()) -> Iterator[Clause]:
+    """Yield a clause if the addresses for unknown units are used up, or soon will be; *strangers*: the latest last.
+
+    *services*: the names of those that the station has; without any, the DHCP server is ISC DHCP.
+    """
     refused = sum(stranger.refused for stranger in strangers)
     if not refused and len(strangers) <= MAX_STRANGERS:
         return
@@ -40,8 +50,9 @@ def find_flood(strangers: Sequence[Stranger]) -> Iterator[Clause]:
     several = f"{len(strangers)} unknown MAC addresses, the latest {latest},"
     who = several if len(strangers) > 1 else f"the unknown MAC address {latest}"
     left = f"and {refused} got none: those for unknown units are used up" if refused else "which may use up those for unknown units"
+    free = _FREE["kea" if "kea" in services else "dhcp"]
     yield Clause(
         f"{who} asked for an address within {FLOOD_SECONDS // 60} minutes, {left}",
         f"find its port with 'bridge fdb show | grep {latest}', and unplug what should not be there; known phones keep their"
-        f" addresses, and the others are free again within minutes, or at once with '{_FREE}'; add your own to the inventory",
+        f" addresses, and the others are free again within minutes, or at once with '{free}'; add your own to the inventory",
     )

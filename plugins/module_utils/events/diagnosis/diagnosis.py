@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ...common.services import DHCP_SERVERS
 from ..causes.causes import Clause, Diagnosis, diagnosis_of
 from ..progress.progress_table import State
 from .failure_case import Case
@@ -15,7 +16,7 @@ from .known_facts import FailureReport, PhoneFacts, StationFacts
 
 _NEEDED_SERVICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        State.EXPECTED: ("bench", "dhcp"),
+        State.EXPECTED: ("bench", *DHCP_SERVERS),
         State.LEASED: ("tftp", "web"),
         State.BOOTSTRAP: ("names", "web"),
         State.PROFILE: ("log",),

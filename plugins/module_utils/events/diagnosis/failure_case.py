@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...common.services import HUNG, SERVICES
+from ...common.services import DHCP_SERVERS, HUNG, SERVICES
 from ..causes.causes import Clause
 from ..causes.clocks import compare_clocks
 from ..logs.log_lines import EventKind
@@ -57,10 +57,9 @@ class Case:
         services = self.station.get("services", {})
         for name in names:
             state = services.get(name, "active")
-            if name == "dhcp" and self._is_held():
-                yield self._held()
-            elif state != "active":
-                yield self._down(name, state)
+            if state == "active":
+                continue
+            yield self._held() if name in DHCP_SERVERS and self._is_held() else self._down(name, state)
 
     def _down(self, name: str, state: str) -> Clause:
         unit, called = SERVICES[name]
@@ -78,7 +77,8 @@ class Case:
     def _is_held(self) -> bool:
         """Return whether the DHCP server waits for its watch, which runs, but does not let it start, or cannot run."""
         services = self.station.get("services", {})
-        return services.get("dhcp", "active") != "active" and services.get("watch", "active") not in ("active", "inactive")
+        waits = any(services.get(name, "active") != "active" for name in DHCP_SERVERS)
+        return waits and services.get("watch", "active") not in ("active", "inactive")
 
     def _held(self) -> Clause:
         """Return why the DHCP server is not let start by its watch."""

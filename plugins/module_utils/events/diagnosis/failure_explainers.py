@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from ...common.services import DHCP_SERVERS
 from ...common.suggest import nearest
 from ..causes.causes import CLAUSES, Cause, Clause, cause_of_refusal
 from ..causes.failure_codes import FailureCode
@@ -29,7 +30,7 @@ _OPTION_VARIABLES = (66, 160)
 
 def _no_lease(case: Case) -> Iterator[Clause]:
     yield from case.broken_bridge()
-    yield from case.stopped("dhcp")
+    yield from case.stopped(*DHCP_SERVERS)
     heard = [str(detail.get("what")) for detail in case.details(EventKind.LEASE)]
     if "none free" in heard[:3]:
         yield NO_FREE_ADDRESS

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Parse the station's log lines about phones: those of dhcpd, dnsmasq (TFTP), nginx, the station's own services and the phones.
+"""Parse the station's log lines about phones: those of dhcpd or Kea, dnsmasq (TFTP), nginx, the station's services and the phones.
 
 Strangers control parts of each line, so a line proves only what its writer can know: nginx knows a verified certificate, dhcpd
-who has an address, and dnsmasq chooses a unit's folder by the MAC address of the requester. Whatever else a path, a header or a
-phone's own message says is a claim.
+or Kea who has an address, and dnsmasq chooses a unit's folder by the MAC address of the requester. Whatever else a path, a header
+or a phone's own message says is a claim.
 
-Sources: the lines that dhcpd 4.4, dnsmasq 2.90 and nginx 1.22 write; syslog_messages.py for those of phones. nginx writes bytes
-that are not UTF-8 as they are; dnsmasq (sanitise() in tftp.c) leaves out what is not printable, so a name may have been another.
+Sources: the lines that dhcpd 4.4, Kea 2.2, 2.6 and 3.0, dnsmasq 2.90 and nginx 1.22 write; syslog_messages.py for those of phones.
+nginx writes bytes that are not UTF-8 as they are; dnsmasq (sanitise() in tftp.c) leaves out what is not printable, so a name may
+have been another.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Writer(StrEnum):
     """The programs that write log lines."""
 
     DHCP = "dhcp"
+    KEA = "kea"
     TFTP = "tftp"
     WEB = "web"
     SERVICE = "service"
@@ -74,6 +76,7 @@ class Writer(StrEnum):
 UNITS: Mapping[str, Writer] = MappingProxyType(
     {
         "isc-dhcp-server.service": Writer.DHCP,
+        "kea-dhcp4-server.service": Writer.KEA,
         "preprovision-tftp.service": Writer.TFTP,
         "nginx.service": Writer.WEB,
         "preprovision-service.service": Writer.SERVICE,
@@ -85,6 +88,8 @@ UNITS: Mapping[str, Writer] = MappingProxyType(
 _MAX_LINE_LENGTH = 32768
 _MAX_TEXT_LENGTH = 512
 _MAX_PATH_LENGTH = 1024
+# A client identifier has up to 255 bytes, in digits
+_MAX_KEA_LENGTH = 1536
 _MAX_DETAILS = 16
 
 # A MAC address inside a path or a subject, in any spelling
@@ -109,6 +114,19 @@ _DHCP = (
     ("release", re.compile(rf"DHCPRELEASE of {_IP} from {_MAC} ")),
 )
 _NONE_FREE = re.compile(r": (?:network \S{1,64}: )?no free leases$")
+# Kea writes the line before it sends the answer, and what clients say of themselves as digits; kea_configuration.py has the loggers
+_KEA_CLIENT = rf"\[hwtype=1 {_MAC}\], cid=\[[^\]]{{1,800}}\], tid=0x[0-9a-f]{{1,8}}"
+_KEA = tuple(
+    (what, re.compile(rf"(?:[A-Z]+ +\[kea-dhcp4\.[a-z0-9-]+\] )?{words}"))
+    for what, words in (
+        ("ack", rf"DHCP4_LEASE_(?:ALLOC|REUSE) {_KEA_CLIENT}: lease {_IP} "),
+        ("discover", rf"DHCP4_LEASE_(?:ADVERT|OFFER) {_KEA_CLIENT}: lease "),
+        ("none free", rf"DHCP4_PACKET_NAK_0003 {_KEA_CLIENT}: "),
+        ("nak", rf"DHCP4_PACKET_NAK_000[124] {_KEA_CLIENT}: .*?(?:invalid address|requested-ip-address) {_IP}"),
+        ("decline", rf"DHCP4_DECLINE_LEASE Received DHCPDECLINE for addr {_IP} from client {_KEA_CLIENT}"),
+        ("release", rf"DHCP4_RELEASE {_KEA_CLIENT}: address {_IP} "),
+    )
+)
 # A file name may contain spaces, even " to " and an address: only the last one is dnsmasq's own
 _TFTP = (
     ("sent", re.compile(rf"sent (?P<path>.+) to {_IP}$")),
@@ -245,6 +263,17 @@ def _parse_dhcp(line: Line) -> Event | None:
     return None
 
 
+def _parse_kea(line: Line) -> Event | None:
+    text = line.text[:_MAX_KEA_LENGTH]
+    for what, pattern in _KEA:
+        match = pattern.match(text)
+        if match:
+            mac = mac_of(match["mac"])
+            address = match.groupdict().get("address") or ""
+            return Event(line.key, line.time, EventKind.LEASE, mac, address, detail={"what": what}) if mac else None
+    return None
+
+
 def _parse_tftp(line: Line) -> Event | None:
     for what, pattern in _TFTP:
         match = pattern.match(line.text)
@@ -369,6 +398,7 @@ def _parse_service(line: Line) -> Event | None:
 _PARSERS: Mapping[Writer, Callable[[Line], Event | None]] = MappingProxyType(
     {
         Writer.DHCP: _parse_dhcp,
+        Writer.KEA: _parse_kea,
         Writer.TFTP: _parse_tftp,
         Writer.WEB: _parse_web,
         Writer.SERVICE: _parse_service,

@@ -8,8 +8,9 @@ dnsmasq reads from that table whose file a client gets, and the kernel keeps an 
     python3 -m preprovision.station.agents.neighbours forget SECONDS ENDED SILENT LEASES INTERFACE NETWORK...
 
 load: load the guard's rules, with what the kernel knows, in one step. forget: remove from the kernel's table what the guard is to
-forget within SECONDS, or has forgotten. LEASES: ISC DHCP's lease file. An address belongs to a MAC whose lease of it is over for
-ENDED seconds at most, so that another unit can have it, if the MAC is silent: the guard is to forget it within SILENT seconds.
+forget within SECONDS, or has forgotten. LEASES: the DHCP server's lease file. An address belongs to a MAC whose lease of it is
+over for ENDED seconds at most, so that another unit can have it, if the MAC is silent: the guard is to forget it within SILENT
+seconds.
 NETWORK: the networks that it guards.
 """
 

@@ -269,6 +269,7 @@ def cpu_time(target: Target, unit: str) -> int:
 QUESTIONS: Mapping[str, Callable[[Target, str], Answer]] = MappingProxyType(
     {
         "dhcp": _ask_dhcp,
+        "kea": _ask_dhcp,
         "tftp": _ask_tftp,
         "names": _ask_names,
         "web": _ask_web,

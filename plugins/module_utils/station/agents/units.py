@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ...common.services import OPTIONAL, SERVICES
+from ...common.services import DHCP_SERVERS, OPTIONAL, SERVICES
 
 _PROPERTIES = (
     *("Id", "ActiveState", "LoadState", "UnitFileState", "StatusText"),
@@ -53,13 +53,16 @@ def parse_units(shown: str, now: float) -> dict[str, Unit]:
     """Return the services in the output of `systemctl show`; *now* by the monotonic clock."""
     names = {service.unit: name for name, service in SERVICES.items()}
     units = {}
+    switched_off = set()
     for block in shown.split("\n\n"):
         said = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         name = names.get(said.get("Id", ""), "")
         if not name or said.get("LoadState") != "loaded":
             continue
-        if name in OPTIONAL and (said.get("UnitFileState"), said.get("ActiveState")) == ("disabled", "inactive"):
-            continue
+        if (said.get("UnitFileState"), said.get("ActiveState")) == ("disabled", "inactive"):
+            if name in OPTIONAL:
+                continue
+            switched_off.add(name)
         units[name] = Unit(
             state=said.get("ActiveState", ""),
             said=said.get("StatusText", "").rstrip("."),
@@ -67,6 +70,11 @@ def parse_units(shown: str, now: float) -> dict[str, Unit]:
             watchdog=read_time_span(said.get("WatchdogUSec", "")),
             reported=_moment(said, "WatchdogTimestampMonotonic"),
         )
+    # The package of the back end that the other has replaced may still be installed
+    servers = set(DHCP_SERVERS) & units.keys()
+    if servers - switched_off:
+        for name in servers & switched_off:
+            del units[name]
     return units
 
 

@@ -67,7 +67,7 @@ def read_station(recent: Recent, state: Path = STATE, unit: Path = UNIT, now: fl
     services = dict(found.get("services", {}))
     clock = wrong_clock(ClockFacts(int(now * 1000), recent.newest, found.get("unfollowed", ())))
     case = Case(station={"services": services, "answers": found.get("answers", {})})
-    flood = ((_FLOOD, clause) for clause in find_flood(recent.strangers))
+    flood = ((_FLOOD, clause) for clause in find_flood(recent.strangers, services))
     clauses = [*((_CLOCK, clause) for clause in clock), *case.all_stopped(), *flood]
     alerts = tuple(Alert(name, *diagnosis_of(clause)) for name, clause in clauses)
     return Station(services, alerts, tuple(_restarts(found.get("restarts", []), now)))

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from ..clock import now
 from ..domain.certificates.chain import CertificateError, read_certificates
-from ..domain.events.log_lines import EventKind
+from ..domain.events.logs.log_lines import EventKind
 from ..store.connection import Reading
 from ..store.faults import fault_of_revision
 from ..store.filters import Filter

@@ -198,3 +198,37 @@ def test_shows_no_token_of_a_url_that_a_phone_logs():
     assert shown.endswith("http://a.example/?token=****")
     assert event is not None
     assert "Kq1" not in str(event)
+
+
+KEA = {
+    "Dhcp4": {
+        "option-data": [
+            {"code": 66, "data": b"192.0.2.1".hex()},
+            {"code": 150, "data": "c0000201"},
+            {"code": 42, "data": "c0000201c0000202"},
+        ],
+        "hooks-libraries": [],
+        "subnet4": [
+            {
+                "reservations": [
+                    {"hw-address": "00:00:5e:00:53:01", "ip-address": "192.0.2.20", "user-context": {"name": "desk-1"}},
+                    {"hw-address": "00:00:5e:00:53:02", "user-context": {"name": "desk-2"}},
+                ]
+            }
+        ],
+    }
+}
+
+
+def test_kea_s_configuration_says_the_same(tmp_path):
+    path = tmp_path / "kea-dhcp4.conf"
+    path.write_text(json.dumps(KEA))
+    assert read_reservation(str(path), MAC) == {"name": "desk-1", "address": "192.0.2.20"}
+    assert read_reservation(str(path), "00005e005302") == {"name": "desk-2", "address": ""}
+    assert read_offered(str(path)) == {
+        "tftp-server-name": '"192.0.2.1"',
+        "preprovision-tftp-servers": "192.0.2.1",
+        "ntp-servers": "192.0.2.1, 192.0.2.2",
+    }
+    path.write_text("{damaged")
+    assert (read_reservation(str(path), MAC), read_offered(str(path))) == ({}, {})

@@ -45,9 +45,23 @@ def test_says_who_floods_and_what_to_do(found, cause):
     assert "'systemctl stop isc-dhcp-server && rm /var/lib/dhcp/dhcpd.leases* && systemctl start isc-dhcp-server'" in clause.remedy
 
 
+COMMAND = {
+    (): "'systemctl stop isc-dhcp-server && rm /var/lib/dhcp/dhcpd.leases* && systemctl start isc-dhcp-server'",
+    ("dhcp", "web"): "'systemctl stop isc-dhcp-server && rm /var/lib/dhcp/dhcpd.leases* && systemctl start isc-dhcp-server'",
+    ("kea", "web"): "'systemctl stop kea-dhcp4-server && rm /var/lib/kea/kea-leases4.csv* && systemctl start kea-dhcp4-server'",
+}
+
+
+@pytest.mark.parametrize("services", COMMAND)
+def test_frees_the_leases_of_the_server_that_runs(services):
+    [clause] = find_flood(strangers(2, refused=1), services)
+    assert COMMAND[services] in clause.remedy
+
+
+@pytest.mark.parametrize("services", [("dhcp",), ("kea",)])
 @pytest.mark.parametrize("path", ["docs/operators/security.md", "extensions/molecule/station/files/dhcp.py"])
-def test_the_command_that_frees_addresses_is_the_documented_one_and_the_one_that_is_tried(path):
-    (clause,) = find_flood(strangers(2, refused=1))
+def test_the_command_that_frees_addresses_is_the_documented_one_and_the_one_that_is_tried(path, services):
+    (clause,) = find_flood(strangers(2, refused=1), services)
     command = re.search("'(systemctl stop .*)'", clause.remedy)[1]
     assert command in (Path(__file__).parents[6] / path).read_text()
 

@@ -55,6 +55,10 @@ def web(**fields):
     return of_writer("web", json.dumps({**record, **fields}))
 
 
+KEA = "cid=[no info], tid=0x5e005301"
+LONG = f"cid=[{':'.join(['ff'] * 255)}], tid=0xffffffff"
+
+
 @pytest.mark.parametrize(
     ("writer", "text", "kind", "mac", "address", "claim", "detail"),
     [
@@ -84,6 +88,69 @@ def web(**fields):
         (
             "dhcp",
             "DHCPRELEASE of 192.0.2.20 from 00:00:5e:00:53:01 via bench0 (not found)",
+            "lease",
+            ATA,
+            "192.0.2.20",
+            "",
+            {"what": "release"},
+        ),
+        (
+            "kea",
+            f"INFO  [kea-dhcp4.leases] DHCP4_LEASE_ALLOC [hwtype=1 00:00:5e:00:53:01], {KEA}: lease 192.0.2.20 has been"
+            " allocated for 3600 seconds",
+            "lease",
+            ATA,
+            "192.0.2.20",
+            "",
+            {"what": "ack"},
+        ),
+        # Kea 2.2, and since 2.6
+        *(
+            (
+                "kea",
+                f"INFO  [kea-dhcp4.leases] DHCP4_LEASE_{what} [hwtype=1 00:00:5e:00:53:02], {KEA}: lease 192.0.2.155 will be",
+                "lease",
+                SPA,
+                "",
+                "",
+                {"what": "discover"},
+            )
+            for what in ("ADVERT", "OFFER")
+        ),
+        (
+            "kea",
+            f"DEBUG [kea-dhcp4.bad-packets] DHCP4_PACKET_NAK_0003 [hwtype=1 00:00:5e:00:53:02], {KEA}: failed to"
+            " advertise a lease, client sent ciaddr 0.0.0.0, requested-ip-address (no address)",
+            "lease",
+            SPA,
+            "",
+            "",
+            {"what": "none free"},
+        ),
+        (
+            "kea",
+            f"DEBUG [kea-dhcp4.bad-packets] DHCP4_PACKET_NAK_0002 [hwtype=1 00:00:5e:00:53:01], {KEA}: invalid"
+            " address 192.0.2.20 requested by INIT-REBOOT",
+            "lease",
+            ATA,
+            "192.0.2.20",
+            "",
+            {"what": "nak"},
+        ),
+        (
+            "kea",
+            f"INFO  [kea-dhcp4.leases] DHCP4_DECLINE_LEASE Received DHCPDECLINE for addr 192.0.2.20 from client"
+            f" [hwtype=1 00:00:5e:00:53:01], {KEA}. The lease will be unavailable for 120 seconds.",
+            "lease",
+            ATA,
+            "192.0.2.20",
+            "",
+            {"what": "decline"},
+        ),
+        (
+            "kea",
+            f"INFO  [kea-dhcp4.leases] DHCP4_RELEASE [hwtype=1 00:00:5e:00:53:01], {LONG}: address 192.0.2.20 was released"
+            " properly.",
             "lease",
             ATA,
             "192.0.2.20",
@@ -218,6 +285,12 @@ def test_parses_lines(writer, text, kind, mac, address, claim, detail):
         ("dhcp", "DHCPREQUEST for 192.0.2.155 (192.0.2.1) from 00:00:5e:00:53:02 via bench0"),
         ("dhcp", "DHCPACK on 192.0.2.20 to ff:ff:ff:ff:ff:ff via bench0"),
         ("dhcp", "uid lease 192.0.2.20 for client 00:00:5e:00:53:01 is duplicate"),
+        ("kea", f"INFO  [kea-dhcp4.leases] DHCP4_LEASE_ALLOC [hwtype=6 00:00:5e:00:53:01], {KEA}: lease 192.0.2.20 has been"),
+        (
+            "kea",
+            f"INFO  [kea-dhcp4.leases] DHCP4_INIT_REBOOT [hwtype=1 00:00:5e:00:53:01], {KEA}: client is in INIT-REBOOT state and",
+        ),
+        ("kea", "WARN  [kea-dhcp4.alloc-engine] ALLOC_ENGINE_V4_ALLOC_FAIL_CLASSES [hwtype=1 00:00:5e:00:53:01]"),
         ("tftp", "cannot access /srv/preprovision/current/open/../etc/passwd: Permission denied"),
         ("web", "2026/11/24 12:45:22 [error] 2549#2549: *10 access forbidden by rule, client: 192.0.2.1"),
         # what no request was

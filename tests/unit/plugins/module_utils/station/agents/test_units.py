@@ -31,6 +31,15 @@ def test_omits_what_is_not_installed_or_switched_off():
     assert parse_units("", 0) == {}
 
 
+@pytest.mark.parametrize(("used", "other"), [("isc-dhcp-server", "kea-dhcp4-server"), ("kea-dhcp4-server", "isc-dhcp-server")])
+def test_omits_the_back_end_that_another_has_replaced(used, other):
+    blocks = [shown(f"{used}.service", "failed"), shown(f"{other}.service", "inactive", UnitFileState="disabled")]
+    assert [unit.state for unit in parse_units("\n".join(blocks), 0).values()] == ["failed"]
+    # None of them may go unmentioned
+    both = [shown(f"{name}.service", "inactive", UnitFileState="disabled") for name in (used, other)]
+    assert len(parse_units("\n".join(both), 0)) == 2
+
+
 def test_reads_times_and_what_a_service_says():
     block = shown(
         "preprovision-dhcp-watch.service",
