@@ -204,7 +204,7 @@ def test_minimum_ansible_version_is_the_same_everywhere():
         ".".join(map(str, number(minimum)[:2]))
     }
     # Tests run with the oldest supported release
-    tested = re.findall(r"^ansible-core==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    tested = re.findall(r"^ansible-core==(\S+)", (ROOT / "requirements/tools.txt").read_text(), re.MULTILINE)
     assert [number(version)[:2] for version in tested] == [number(minimum)[:2]]
 
 
@@ -216,14 +216,14 @@ def pins(path: Path) -> dict[str, str]:
 def test_callback_lists_exactly_the_tested_releases():
     releases = {path.stem: pins(path) for path in (ROOT / "tests/cores").glob("2.*.txt")}
     assert len(releases) == 2
-    tested = [pins(ROOT / "requirements.txt")["ansible-core"], *(release["ansible-core"] for release in releases.values())]
+    tested = [pins(ROOT / "requirements/tools.txt")["ansible-core"], *(release["ansible-core"] for release in releases.values())]
     assert {".".join(version.split(".")[:2]) for version in tested} == set(hide_source_lines.TESTED)
     assert all(release["ansible-core"].startswith(f"{name}.") for name, release in releases.items())
     assert all(series in hide_source_lines.DOCUMENTATION for series in hide_source_lines.TESTED)
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("requirements*.txt")) + sorted(ROOT.glob("tests/cores/*.txt")), ids=lambda path: path.name
+    "path", sorted(ROOT.glob("requirements/*.txt")) + sorted(ROOT.glob("tests/cores/*.txt")), ids=lambda path: path.name
 )
 def test_requirements_are_pinned_with_the_digests_of_their_files(path):
     pinned = re.findall(r"^[A-Za-z0-9_.-]+==\S+ \\$(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?$)+", path.read_text(), re.MULTILINE)
@@ -232,7 +232,7 @@ def test_requirements_are_pinned_with_the_digests_of_their_files(path):
 
 
 def test_newer_releases_use_the_same_packages():
-    assert pins(ROOT / "tests/cores/shared.txt").items() <= pins(ROOT / "requirements.txt").items()
+    assert pins(ROOT / "tests/cores/shared.txt").items() <= pins(ROOT / "requirements/tools.txt").items()
 
 
 def test_minimum_python_version_is_the_same_everywhere():

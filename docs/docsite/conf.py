@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sphinx: the documents of the repository and the pages of all plugins and roles as one site; `make docs` runs it."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent
+GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+
+project = f"{GALAXY['namespace']}.{GALAXY['name']}"
+author = ", ".join(GALAXY["authors"])
+copyright = author
+version = release = GALAXY["version"]
+title = html_title = html_short_title = f"{project} {version}"
+
+extensions = ["sphinx.ext.intersphinx", "sphinx_antsibull_ext", "myst_parser", "sphinxcontrib.mermaid"]
+# Their inventories are on the Internet: references to other collections become plain text without it
+intersphinx_mapping = {}
+exclude_patterns = ["docs/docsite"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+myst_fence_as_directive = ["mermaid"]
+pygments_style = "ansible"
+highlight_language = "YAML+Jinja"
+nitpicky = True
+# Other collections and Python objects are documented elsewhere
+nitpick_ignore_regex = [(r"std:ref|any", r"ansible_collections\.(ansible|community)\..*")]
+
+html_theme = "sphinx_ansible_theme"
+html_theme_options = {
+    "documentation_home_url": "index.html",
+    "topbar_links": {},
+    "navigation_depth": 4,
+    "collapse_navigation": True,
+}
+html_show_sphinx = False
+html_copy_source = False
+html_use_opensearch = ""
+
+
+def link_to_sources(app: object, docname: str, source: list[str]) -> None:
+    """Turn links to files that are no pages into names of files: the site has pages only."""
+    folder = (ROOT / docname).parent
+
+    def page_or_name(match: re.Match[str]) -> str:
+        text, target = match.groups()
+        path, _hash, _anchor = target.partition("#")
+        if re.match(r"\w+:", target) or not path or path.endswith((".md", ".png", ".svg")):
+            return match[0]
+        return f"{text} (`{(folder / path).resolve().relative_to(ROOT)}`)"
+
+    source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)]*)\)", page_or_name, source[0])
+
+
+def setup(app: object) -> None:
+    app.connect("source-read", link_to_sources)  # type: ignore[attr-defined]
