@@ -79,7 +79,7 @@ FLEET := --inventory=inventories/fleet --inventory=extensions/molecule/fleet/inv
 FAULTS := verify rolling drain kill cut_off rebuild dead_record
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
-.PHONY: help tools station fleet test why quick style types build/service $(PARTS) molecule proof benchmarks clean readmes galaxy docs release
+.PHONY: help tools station fleet test why quick style types build/service $(PARTS) molecule proof benchmarks clean readmes galaxy docs changelog release
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -186,7 +186,8 @@ station_test fleet_test $(SCENARIOS): $(READY)
 
 proof: $(READY) ## damage each managed file in every way, let roles die at each step of a repair, hang daemons, run each role alone
 	$(MACHINE) prepare
-	for core in 2.20 2.21; do tests/cores/sanity $$core; done
+	tests/cores/sanity 2.20
+	tests/cores/sanity 2.21
 	for release in bookworm trixie; do for core in 2.19 2.21; do \
 	    ROLES=all ROLES_RELEASE=$$release ROLES_CORE=$$core $(MACHINE) run molecule test --scenario-name roles --no-command-borders; \
 	done; done
@@ -252,6 +253,9 @@ galaxy: $(READY) .cache/release/complete ## build the archive, check it as Galax
 	cd build/galaxy && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false $(RELEASE_TOOLS)/python -W ignore -m galaxy_importer.main $(ARCHIVE) >importer.log 2>&1 || true
 	@! grep -E '^(WARNING|ERROR|CRITICAL)' build/galaxy/importer.log
 	@tail -n 1 build/galaxy/importer.log | grep 'completed successfully'
+	ansible-galaxy collection install --no-deps --force --collections-path build/galaxy build/galaxy/$(ARCHIVE) >/dev/null
+	$(RELEASE_TOOLS)/ansible-builder introspect --write-pip build/galaxy/pip.txt --write-bindep build/galaxy/bindep.txt build/galaxy >/dev/null
+	@sed 's/ *#.*//' build/galaxy/pip.txt | sort | diff - <(grep -v '^#' meta/ee-requirements.txt | sort)
 
 docs: $(READY) .cache/release/complete ## build the documentation site in build/docs/html, and check its links
 	@rm -rf build/docs && mkdir -p build/docs/source/collections
@@ -263,6 +267,29 @@ docs: $(READY) .cache/release/complete ## build the documentation site in build/
 	cp galaxy.yml build
 	$(RELEASE_TOOLS)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --jobs auto build/docs/source build/docs/html
 	python maintenance/check_site.py build/docs/html
+
+changelog: $(READY) .cache/release/complete ## write VERSION=1.0.0 and today as the release, and the changelog from its fragments
+	@[[ '$(VERSION)' =~ ^[0-9]+[.][0-9]+[.][0-9]+$$ ]] || { echo 'make: name the release, such as VERSION=1.0.0' >&2; exit 2; }
+	sed -i 's/^version: .*/version: $(VERSION)/' galaxy.yml
+	sed -i "s/^RELEASED = .*/RELEASED = datetime.date($$(date --utc '+%Y, %-m, %-d'))/" plugins/module_utils/common/host_clock.py
+	$(RELEASE_TOOLS)/antsibull-changelog release
+
+release: $(READY) .cache/release/complete ## build all that is uploaded from the last commit, in build/release: archive, list of components, site, checksums
+	@[[ -z $$(git status --porcelain) ]] || { echo 'make: commit or remove these first:' >&2; git status --short >&2; exit 2; }
+	@grep -q "^  $$(sed -n 's/^version: //p' galaxy.yml):$$" changelogs/changelog.yaml || \
+	    { echo 'make: the changelog lacks the version in galaxy.yml; see make changelog' >&2; exit 2; }
+	$(MAKE) --no-print-directory galaxy docs
+	@rm -rf build/release && mkdir -p build/release/tree build/release/again
+	git archive HEAD | tar --extract --directory build/release/tree
+	python maintenance/archive.py build/release/tree build/release --seconds $(SOURCE_SECONDS)
+	python maintenance/archive.py . build/release/again --seconds $(SOURCE_SECONDS)
+	cmp build/release/$(ARCHIVE) build/release/again/$(ARCHIVE)
+	$(RELEASE_TOOLS)/cyclonedx-py environment --output-reproducible --output-file build/release/$(ARCHIVE:.tar.gz=.cdx.json) .venv
+	tar --create --gzip --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_SECONDS) \
+	    --file build/release/$(ARCHIVE:.tar.gz=-docs.tar.gz) --directory build/docs html
+	@rm -r build/release/tree build/release/again
+	cd build/release && sha256sum -- * | tee SHA256SUMS
+	@! grep --extended-regexp '^repository: https?://example' galaxy.yml || echo 'make: before you upload it, name the home of the project in galaxy.yml'
 
 .cache/release/complete: requirements/release.txt | .venv/complete
 	@echo 'make: installing the tools for documents and releases into .cache/release with pip'

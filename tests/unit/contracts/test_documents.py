@@ -17,7 +17,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.common.host_cloc
 from ansible_collections.voip.preprovision.plugins.module_utils.events.failure_codes import FailureCode
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))]
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for pattern in ("*.md", "docs/**/*.md") for path in ROOT.glob(pattern))
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
@@ -199,7 +199,7 @@ def test_day_of_the_release_is_the_newest_changelog_releases():
 
 
 def test_minimum_ansible_version_is_the_same_everywhere():
-    minimum = read("meta/runtime.yml")["requires_ansible"]
+    minimum = read("meta/runtime.yml")["requires_ansible"].partition(",")[0]
     assert {read(f"roles/{role}/meta/main.yml")["galaxy_info"]["min_ansible_version"] for role in ROLES} == {
         ".".join(map(str, number(minimum)[:2]))
     }
