@@ -264,7 +264,6 @@ docs: $(READY) .cache/release/complete ## build the documentation site in build/
 	cp docs/docsite/conf.py docs/docsite/index.rst build/docs/source
 	ANSIBLE_COLLECTIONS_PATH=.cache/collections $(RELEASE_TOOLS)/antsibull-docs --config-file docs/docsite/antsibull-docs.cfg \
 	    collection --use-current --squash-hierarchy --fail-on-error --dest-dir build/docs/source/collections voip.preprovision
-	cp galaxy.yml build
 	$(RELEASE_TOOLS)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --jobs auto build/docs/source build/docs/html
 	python maintenance/check_site.py build/docs/html
 

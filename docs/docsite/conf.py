@@ -6,8 +6,9 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parent
-GALAXY = yaml.safe_load((ROOT / "galaxy.yml").read_text())
+# `make docs` lays the pages out in build/docs/source as they lie in the repository
+SOURCE = Path(__file__).parent
+GALAXY = yaml.safe_load((SOURCE.parents[2] / "galaxy.yml").read_text())
 
 project = f"{GALAXY['namespace']}.{GALAXY['name']}"
 author = ", ".join(GALAXY["authors"])
@@ -43,14 +44,14 @@ html_use_opensearch = ""
 
 def link_to_sources(app: object, docname: str, source: list[str]) -> None:
     """Turn links to files that are no pages into names of files: the site has pages only."""
-    folder = (ROOT / docname).parent
+    folder = (SOURCE / docname).parent
 
     def page_or_name(match: re.Match[str]) -> str:
         text, target = match.groups()
         path, _hash, _anchor = target.partition("#")
         if re.match(r"\w+:", target) or not path or path.endswith((".md", ".png", ".svg")):
             return match[0]
-        return f"{text} (`{(folder / path).resolve().relative_to(ROOT)}`)"
+        return f"{text} (`{(folder / path).resolve().relative_to(SOURCE)}`)"
 
     source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)]*)\)", page_or_name, source[0])
 
