@@ -147,6 +147,19 @@ def test_requires_ansible_allows_exactly_the_tested_releases():
     assert Version(f"2.{newest.minor + 1}.0") not in allowed
 
 
+def test_both_ends_of_the_range_of_collections_are_tested():
+    """`make` unpacks the newest; the scenario roles the oldest, if ROLES_CRYPTO says so."""
+    installed = read_yaml(ROOT / ".cache/collections/ansible_collections/community/crypto/MANIFEST.json")["collection_info"][
+        "version"
+    ]
+    (allowed,) = GALAXY["dependencies"].values()
+    oldest = Version(re.findall(r"^>=([0-9.]+),", allowed)[0])
+    assert oldest in SpecifierSet(allowed)
+    assert Version(installed) in SpecifierSet(allowed)
+    assert Version(f"{Version(installed).major + 1}.0.0") not in SpecifierSet(allowed)
+    assert "ROLES_CRYPTO=oldest" in (ROOT / "Makefile").read_text()
+
+
 def test_only_galaxy_yml_names_the_home_of_the_project():
     home = GALAXY["repository"]
     naming = [path for path in tracked() if home.encode() in (ROOT / path).read_bytes()]
