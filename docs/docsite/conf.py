@@ -16,9 +16,7 @@ copyright = author
 version = release = GALAXY["version"]
 title = html_title = html_short_title = f"{project} {version}"
 
-extensions = ["sphinx.ext.intersphinx", "sphinx_antsibull_ext", "myst_parser", "sphinxcontrib.mermaid"]
-# Their inventories are on the Internet: references to other collections become plain text without it
-intersphinx_mapping = {}
+extensions = ["sphinx_antsibull_ext", "myst_parser", "sphinxcontrib.mermaid"]
 exclude_patterns = ["docs/docsite"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 myst_heading_anchors = 4
@@ -27,8 +25,6 @@ myst_fence_as_directive = ["mermaid"]
 pygments_style = "ansible"
 highlight_language = "YAML+Jinja"
 nitpicky = True
-# Other collections and Python objects are documented elsewhere
-nitpick_ignore_regex = [(r"std:ref|any", r"ansible_collections\.(ansible|community)\..*")]
 
 html_theme = "sphinx_ansible_theme"
 html_theme_options = {
@@ -56,5 +52,15 @@ def link_to_sources(app: object, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)]*)\)", page_or_name, source[0])
 
 
+ANSIBLE_LABELS = {"action_plugins", "ansible_configuration_settings", "callback_plugins", "common_return_values"}
+
+
+def name_of_ansibles_own(app: object, env: object, node: dict[str, str], text: object) -> object:
+    """Leave the text of references to the documentation of ansible-core, which is another site."""
+    own = node["reftarget"] in ANSIBLE_LABELS or (node["reftype"] == "envvar" and node["reftarget"].startswith("ANSIBLE_"))
+    return text if own else None
+
+
 def setup(app: object) -> None:
     app.connect("source-read", link_to_sources)  # type: ignore[attr-defined]
+    app.connect("missing-reference", name_of_ansibles_own)  # type: ignore[attr-defined]
