@@ -28,7 +28,6 @@ nitpicky = True
 
 html_theme = "sphinx_ansible_theme"
 html_theme_options = {
-    "documentation_home_url": "index.html",
     "topbar_links": {},
     "navigation_depth": 4,
     "collapse_navigation": True,
@@ -61,6 +60,12 @@ def name_of_ansibles_own(app: object, env: object, node: dict[str, str], text: o
     return text if own else None
 
 
+def link_home(app: object, pagename: str, templatename: str, context: dict[str, object], doctree: object) -> None:
+    """Give each page its own way to the first one: the theme takes one address for all."""
+    context["theme_documentation_home_url"] = context["pathto"]("index")  # type: ignore[operator]
+
+
 def setup(app: object) -> None:
     app.connect("source-read", link_to_sources)  # type: ignore[attr-defined]
     app.connect("missing-reference", name_of_ansibles_own)  # type: ignore[attr-defined]
+    app.connect("html-page-context", link_home)  # type: ignore[attr-defined]
