@@ -104,7 +104,7 @@ def test_the_archive_contains_what_users_need_and_nothing_else(built):
     assert [name for name in names if re.search(unwanted, name)] == []
     # Files that documents of the archive link to are in it
     links = {
-        os.path.normpath(f"{os.path.dirname(name)}/{link}")
+        os.path.normpath(os.path.join(os.path.dirname(name), link))
         for name in names
         if name.endswith(".md")
         for link in re.findall(r"\]\((?!\w+:)([^)#]+)", (ROOT / name).read_text())
