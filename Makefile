@@ -31,10 +31,10 @@ SANITY_HOME := $(PREPROVISION_CACHE)/sanity
 LANES := lint,cores,sanity teardown,roles real_bench
 ALONE := unit fleet_test station_test
 PARTS := $(subst $(COMMA), ,$(LANES)) $(ALONE)
-SCENARIOS := teardown roles real_bench
+SCENARIOS := default teardown roles real_bench
 READY := .venv/complete .cache/collections/complete
 WHEELS := $(PREPROVISION_CACHE)/wheels
-WHEEL = $(shell sed -n 's/^ansible==\([^ ]*\).*/ansible-\1/p' requirements-collections.txt)
+WHEEL = $(shell sed -n 's/^ansible==\([^ ]*\).*/ansible-\1/p' requirements/collections.txt)
 
 # The wheel holds a hundred collections; installing it whole takes much longer
 define UNPACK
@@ -64,6 +64,12 @@ left-- > 0
 endef
 export REASONS
 
+# Documents and releases: their tools, the pages beside docs, the archive's name and the time of what is in it
+RELEASE_TOOLS := $(CURDIR)/.cache/release/bin
+PAGES := README.md CONTRIBUTING.md SECURITY.md CODE_OF_CONDUCT.md MAINTAINERS.md CHANGELOG.rst
+ARCHIVE = voip-preprovision-$(shell sed -n 's/^version: //p' galaxy.yml).tar.gz
+SOURCE_SECONDS = $(shell git log -1 --format=%ct)
+
 # The domain packages that the role profile_service installs beside the service
 DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/profile_service/vars/main.yml)
 
@@ -75,7 +81,7 @@ FAULTS := verify rolling dead_record
 SERVER_FAULTS := drain kill cut_off rebuild
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
-.PHONY: help tools station fleet test why quick style types build/service $(PARTS) testing molecule proof benchmarks clean
+.PHONY: help tools station fleet test why quick style types build/service $(PARTS) testing molecule proof benchmarks clean readmes galaxy docs changelog release
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,7 +135,7 @@ quick: $(READY) ## style, types, and the unit tests that start no Ansible and ne
 	@TIMEFORMAT='make quick: %U s user + %S s system CPU time, %R s elapsed'; \
 	time { $(MAKE) --no-print-directory style types; pytest --color=no --quick $(ARGS); }
 
-lint: $(READY) style types ## style, types, ansible-lint
+lint: $(READY) style types galaxy ## style, types, ansible-lint, and what Galaxy checks in an archive
 	ansible-lint --strict
 
 style: $(READY) ## ruff, its formatter, yamllint
@@ -156,7 +162,11 @@ cores: $(READY) ## the callback plugins' tests with the two newest releases of a
 	$(MACHINE) prepare
 	tests/cores/run
 
-sanity: $(READY) ## ansible-test sanity on a copy of the tree
+sanity: $(READY) ## ansible-test sanity on a copy of the tree; SANITY_CORE=2.21 takes that release of ansible-core and a newer Python
+ifdef SANITY_CORE
+	$(MACHINE) prepare
+	tests/cores/sanity $(SANITY_CORE)
+else
 	@rm -rf $(SANITY)
 	@mkdir -p $(SANITY) $(SANITY_HOME)/.ansible/test/cache $(SANITY_HOME)/.config/pip
 	@git init --quiet $(SANITY) # else ansible-test asks the repository around it, which ignores build
@@ -168,6 +178,7 @@ sanity: $(READY) ## ansible-test sanity on a copy of the tree
 	} > $(SANITY_HOME)/.config/pip/pip.conf
 	cd $(SANITY) && HOME=$(SANITY_HOME) \
 	    ansible-test sanity --local --python $$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
 
 molecule: station_test fleet_test $(SCENARIOS) ## converge, test and tear down stations, with emulated phones
 
@@ -189,6 +200,9 @@ testing: $(READY) ## converge and test a station on Debian testing, if the mirro
 
 proof: $(READY) ## damage each managed file in every way, let roles die at each step of a repair, hang daemons, run each role alone
 	$(MACHINE) prepare
+	tests/cores/sanity 2.20
+	tests/cores/sanity 2.21
+	ROLES_CRYPTO=oldest $(MACHINE) run molecule test --scenario-name roles --no-command-borders
 	for release in bookworm trixie; do for core in 2.19 2.21; do \
 	    ROLES=all ROLES_RELEASE=$$release ROLES_CORE=$$core $(MACHINE) run molecule test --scenario-name roles --no-command-borders; \
 	done; done
@@ -246,7 +260,64 @@ clean: ## remove the demo station, the fleet and what make has built here; the c
 	fi
 	rm -rf .venv .cache build
 
-.venv/complete: requirements.txt
+# ---- documents and releases ----
+readmes: $(READY) ## write the README of each role from its specification
+	python maintenance/role_readmes.py
+
+# ansible-lint has its own part of lint, with stricter rules
+galaxy: $(READY) .cache/release/complete ## build the archive, check it as Galaxy does when it is uploaded, and what an execution environment needs
+	@rm -rf build/galaxy && mkdir -p build/galaxy
+	python maintenance/archive.py . build/galaxy --seconds $(SOURCE_SECONDS)
+	cd build/galaxy && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false $(RELEASE_TOOLS)/python -W ignore -m galaxy_importer.main $(ARCHIVE) >importer.log 2>&1 || true
+	@! grep -E '^(WARNING|ERROR|CRITICAL)' build/galaxy/importer.log
+	@tail -n 1 build/galaxy/importer.log | grep 'completed successfully'
+	ansible-galaxy collection install --no-deps --force --collections-path build/galaxy build/galaxy/$(ARCHIVE) >/dev/null
+	$(RELEASE_TOOLS)/ansible-builder introspect --write-pip build/galaxy/pip.txt --write-bindep build/galaxy/bindep.txt build/galaxy >/dev/null
+	@# Each environment chooses its ansible-core itself, so ansible-builder leaves it out
+	@sed 's/ *#.*//' build/galaxy/pip.txt | sort | diff - <(grep --invert-match --extended-regexp '^(#|ansible-core)' meta/ee-requirements.txt | sort)
+
+docs: $(READY) .cache/release/complete ## build the documentation site in build/docs/html, and check its links
+	@rm -rf build/docs && mkdir -p build/docs/source/collections
+	$(RELEASE_TOOLS)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self $(SELF)
+	cp -r $(PAGES) docs build/docs/source
+	cp docs/docsite/conf.py docs/docsite/index.rst build/docs/source
+	ANSIBLE_COLLECTIONS_PATH=.cache/collections $(RELEASE_TOOLS)/antsibull-docs --config-file docs/docsite/antsibull-docs.cfg \
+	    collection --use-current --squash-hierarchy --fail-on-error --dest-dir build/docs/source/collections voip.preprovision
+	$(RELEASE_TOOLS)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --jobs auto build/docs/source build/docs/html
+	python maintenance/check_site.py build/docs/html
+
+changelog: $(READY) .cache/release/complete ## write VERSION=1.0.0 and today as the release, and the changelog from its fragments
+	@[[ '$(VERSION)' =~ ^[0-9]+[.][0-9]+[.][0-9]+$$ ]] || { echo 'make: name the release, such as VERSION=1.0.0' >&2; exit 2; }
+	sed -i 's/^version: .*/version: $(VERSION)/' galaxy.yml
+	sed -i "s/^RELEASED = .*/RELEASED = datetime.date($$(date --utc '+%Y, %-m, %-d'))/" plugins/module_utils/common/host_clock.py
+	$(RELEASE_TOOLS)/antsibull-changelog release
+
+release: $(READY) .cache/release/complete ## build all that is uploaded from the last commit, in build/release: archive, list of components, site, checksums
+	@[[ -z $$(git status --porcelain) ]] || { echo 'make: commit or remove these first:' >&2; git status --short >&2; exit 2; }
+	@grep -q "^  $$(sed -n 's/^version: //p' galaxy.yml):$$" changelogs/changelog.yaml || \
+	    { echo 'make: the changelog lacks the version in galaxy.yml; see make changelog' >&2; exit 2; }
+	$(MAKE) --no-print-directory galaxy docs
+	@rm -rf build/release && mkdir -p build/release/tree build/release/again
+	git archive HEAD | tar --extract --directory build/release/tree
+	python maintenance/archive.py build/release/tree build/release --seconds $(SOURCE_SECONDS)
+	python maintenance/archive.py . build/release/again --seconds $(SOURCE_SECONDS)
+	cmp build/release/$(ARCHIVE) build/release/again/$(ARCHIVE)
+	$(RELEASE_TOOLS)/cyclonedx-py environment --output-reproducible --output-file build/release/$(ARCHIVE:.tar.gz=.cdx.json) .venv
+	tar --create --gzip --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$(SOURCE_SECONDS) \
+	    --file build/release/$(ARCHIVE:.tar.gz=-docs.tar.gz) --directory build/docs html
+	@rm -r build/release/tree build/release/again
+	cd build/release && sha256sum -- * | tee SHA256SUMS
+	@! grep --extended-regexp '^repository: https?://example' galaxy.yml || echo 'make: before you upload it, name the home of the project in galaxy.yml'
+
+.cache/release/complete: requirements/release.txt | .venv/complete
+	@echo 'make: installing the tools for documents and releases into .cache/release with pip'
+	@python3 -m venv --clear .cache/release
+	@mkdir -p $(WHEELS)
+	@install() { .cache/release/bin/pip install --quiet --no-compile --no-deps --no-index --find-links $(WHEELS) --requirement $<; }; \
+	install 2>/dev/null || { .cache/release/bin/pip download --quiet --no-deps --dest $(WHEELS) --requirement $<; install; }
+	@touch $@
+
+.venv/complete: requirements/tools.txt
 	@if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then \
 	    echo 'make: installing python3-venv with apt'; \
 	    apt-get update -qq; \
@@ -260,7 +331,7 @@ clean: ## remove the demo station, the fleet and what make has built here; the c
 	@.venv/bin/python -m compileall -q -j 0 .venv
 	@touch $@
 
-.cache/collections/complete: requirements-collections.txt | .venv/complete
+.cache/collections/complete: requirements/collections.txt | .venv/complete
 	@echo 'make: unpacking $(FROM_WHEEL) into .cache/collections'
 	@mkdir -p $(WHEELS) $(dir $(SELF))
 	@ls $(WHEELS)/$(WHEEL)-*.whl >/dev/null 2>&1 || .venv/bin/pip download --quiet --no-deps --dest $(WHEELS) --requirement $<

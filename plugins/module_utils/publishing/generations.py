@@ -138,7 +138,7 @@ class PublishedTree:
         """Return a generation's manifest; files whose line cannot be read count as foreign."""
         lines = _read_lines(os.path.join(self._folder(name), MANIFEST))
         match next(lines, None):
-            case {"salt": str(salt), "base": str(base), **more}:
+            case {"salt": str() as salt, "base": str() as base, **more}:
                 return Manifest(salt, base, _entries(lines), str(more.get("master_key", "")))
         return Manifest()
 
@@ -458,7 +458,7 @@ def _name(number: int) -> str:
 def _entries(lines: Iterable[Any]) -> Iterator[tuple[str, Entry]]:
     for line in lines:
         match line:
-            case [str(path), str(digest), str(fingerprint), str(owner), str(kind)] if _is_path(path):
+            case [str() as path, str() as digest, str() as fingerprint, str() as owner, str() as kind] if _is_path(path):
                 yield path, Entry(digest, LiveFile(fingerprint, owner, kind))
             case _:
                 return

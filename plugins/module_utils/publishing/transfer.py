@@ -132,7 +132,12 @@ class Reader:
         self._files = 0
         self._line: Any = None
         match self._next():
-            case {"version": int(version), "base": str(base), "salt": str(salt), "master_key": str(key)} if version == _VERSION:
+            case {
+                "version": int() as version,
+                "base": str() as base,
+                "salt": str() as salt,
+                "master_key": str() as key,
+            } if version == _VERSION:
                 self.base, self.salt, self.master_key = base, salt, key
             case _:
                 raise TransferError("it is not a transfer, or was made by another version of this collection")
@@ -141,7 +146,7 @@ class Reader:
         """Yield the new files."""
         while True:
             match self._next():
-                case [str(path), str(fingerprint), str(owner), str(kind), int(size)] if size >= 0:
+                case [str() as path, str() as fingerprint, str() as owner, str() as kind, int() as size] if size >= 0:
                     content = self._stream.read(size)
                     if len(content) != size:
                         raise TransferError("a transfer is cut off")

@@ -17,7 +17,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.common.host_cloc
 from ansible_collections.voip.preprovision.plugins.module_utils.events.causes.failure_codes import FailureCode
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/**/*.md"))]
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for pattern in ("*.md", "docs/**/*.md") for path in ROOT.glob(pattern))
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
@@ -199,12 +199,12 @@ def test_day_of_the_release_is_the_newest_changelog_releases():
 
 
 def test_minimum_ansible_version_is_the_same_everywhere():
-    minimum = read("meta/runtime.yml")["requires_ansible"]
+    minimum = read("meta/runtime.yml")["requires_ansible"].partition(",")[0]
     assert {read(f"roles/{role}/meta/main.yml")["galaxy_info"]["min_ansible_version"] for role in ROLES} == {
         ".".join(map(str, number(minimum)[:2]))
     }
     # Tests run with the oldest supported release
-    tested = re.findall(r"^ansible-core==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    tested = re.findall(r"^ansible-core==(\S+)", (ROOT / "requirements/tools.txt").read_text(), re.MULTILINE)
     assert [number(version)[:2] for version in tested] == [number(minimum)[:2]]
 
 
@@ -216,14 +216,14 @@ def pins(path: Path) -> dict[str, str]:
 def test_callback_lists_exactly_the_tested_releases():
     releases = {path.stem: pins(path) for path in (ROOT / "tests/cores").glob("2.*.txt")}
     assert len(releases) == 2
-    tested = [pins(ROOT / "requirements.txt")["ansible-core"], *(release["ansible-core"] for release in releases.values())]
+    tested = [pins(ROOT / "requirements/tools.txt")["ansible-core"], *(release["ansible-core"] for release in releases.values())]
     assert {".".join(version.split(".")[:2]) for version in tested} == set(hide_source_lines.TESTED)
     assert all(release["ansible-core"].startswith(f"{name}.") for name, release in releases.items())
     assert all(series in hide_source_lines.DOCUMENTATION for series in hide_source_lines.TESTED)
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("requirements*.txt")) + sorted(ROOT.glob("tests/cores/*.txt")), ids=lambda path: path.name
+    "path", sorted(ROOT.glob("requirements/*.txt")) + sorted(ROOT.glob("tests/cores/*.txt")), ids=lambda path: path.name
 )
 def test_requirements_are_pinned_with_the_digests_of_their_files(path):
     pinned = re.findall(r"^[A-Za-z0-9_.-]+==\S+ \\$(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?$)+", path.read_text(), re.MULTILINE)
@@ -232,7 +232,7 @@ def test_requirements_are_pinned_with_the_digests_of_their_files(path):
 
 
 def test_newer_releases_use_the_same_packages():
-    assert pins(ROOT / "tests/cores/shared.txt").items() <= pins(ROOT / "requirements.txt").items()
+    assert pins(ROOT / "tests/cores/shared.txt").items() <= pins(ROOT / "requirements/tools.txt").items()
 
 
 def test_minimum_python_version_is_the_same_everywhere():

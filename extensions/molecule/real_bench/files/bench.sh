@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
 # A switch, factory-new phones that know nothing of the station, and an operator; made of network namespaces and Debian's own programs.
 #   bench.sh connect NIC              connect the machine's NIC to the switch
 #   bench.sh plug NAME MAC            connect a phone

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
 # Make a certificate authority like a phone vendor's, and its right and wrong answers to a request. Arguments: folder, signing request, name.
 set -euo pipefail
 cd "$1"

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
+# What phones expand stands in single quotes
+# shellcheck disable=SC2016
 # Another vendor's station, in a namespace on its own bridge: foreign.sh up WEB_SERVER | down
 # dnsmasq for DHCP, TFTP and DNS, Python's http.server for HTTP and HTTPS; openssl makes certificates and seals.
 set -euo pipefail

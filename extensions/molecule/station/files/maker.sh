@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
 # Create a phone maker's CA and a server certificate that it signs: maker.sh FOLDER SERVER
 set -euo pipefail
 folder=$1 server=$2

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=bash
 # Run on a station: make certificates like the oldest phones' (1024-bit RSA, signed with SHA-1), and see which of them are accepted.
 # Arguments: "make" FOLDER, or "ask" STATION FOLDER, the latter from a machine on the bench.
 set -euo pipefail
