@@ -43,7 +43,15 @@ SERVERS: Mapping[str, Remains] = MappingProxyType(
         ),
         "kea": Remains(
             "kea-dhcp4-server",
-            ("/etc/kea/kea-dhcp4.conf", "/var/lib/kea/kea-leases4.csv*", "/run/preprovision/*/kea-dhcp4-server.service"),
+            (
+                "/etc/kea/kea-dhcp4.conf",
+                "/run/kea/kea-dhcp4.*",
+                "/run/kea/kea4-ctrl-socket*",
+                "/run/kea/logger_lockfile",
+                "/run/preprovision/*/kea-dhcp4-server.service",
+                "/var/lib/kea/kea-leases4.csv*",
+            ),
+            # Once its own unit file is gone, the package's one leaves /run/kea when it stops
             ("/etc/kea", "/run/kea", "/var/lib/kea", "/var/log/kea"),
             "_kea",
             "kea-common",
