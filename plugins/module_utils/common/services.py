@@ -20,6 +20,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
     {
         "bench": Service("preprovision-bench.service", "the unit that creates the bench's bridge"),
         "watch": Service("preprovision-dhcp-watch.service", "the watch for other DHCP servers"),
+        "pair": Service("preprovision-dhcp-pair.service", "the unit that looks after the pair of DHCP servers"),
         "dhcp": Service("isc-dhcp-server.service", "the DHCP server"),
         "tftp": Service("preprovision-tftp.service", "the TFTP server"),
         "arming": Service("preprovision-arming.path", "the unit that shows units their own folders"),
@@ -36,7 +37,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
 )
 """By the names that facts have; a service comes after those that it needs."""
 
-OPTIONAL = frozenset({"watch", "stun"})
+OPTIONAL = frozenset({"watch", "pair", "stun"})
 """Services that may be installed and switched off."""
 
 HUNG = "hung"

@@ -279,9 +279,11 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
     "dhcp_server": Footprint(
         optional_packages=("isc-dhcp-server", "kea-dhcp4-server"),
-        units=("preprovision-dhcp-watch.service",),
+        units=("preprovision-dhcp-pair.service", "preprovision-dhcp-watch.service"),
         services=("isc-dhcp-server.service", "kea-dhcp4-server.service"),
         paths=(
+            "/etc/kea/partner",
+            "/etc/preprovision/dhcp-partner.key",
             "/etc/systemd/system/isc-dhcp-server.service",
             "/etc/systemd/system/kea-dhcp4-server.service",
             "/usr/local/lib/preprovision-dhcp-watch",
@@ -300,8 +302,10 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         ),
         users=("preprovision-dhcp",),
         package_users=("_kea",),
+        secret=("/etc/kea/partner", "/etc/preprovision/dhcp-partner.key"),
         state=("/var/lib/dhcp/dhcpd.leases", "/var/lib/kea/kea-leases4.csv"),
         stop_for_restore=("preprovision-dhcp-watch.service", "isc-dhcp-server.service", "kea-dhcp4-server.service"),
+        not_backed_up={"/etc/kea/partner": INVENTORY, "/etc/preprovision/dhcp-partner.key": INVENTORY},
     ),
     "service_health": Footprint(
         packages=("dbus",),
