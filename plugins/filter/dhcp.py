@@ -12,8 +12,16 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 
 from ansible_collections.voip.preprovision.plugins.module_utils.bench.network import BenchError
+from ansible_collections.voip.preprovision.plugins.module_utils.certificates.derived import (
+    DerivedError,
+    check_secret,
+    derived_password,
+    server_credentials,
+)
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp import dhcpd_configuration as dhcpd
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.kea_configuration import kea_configuration
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.kea_pair import FILES, compare_stations, with_partner
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.kea_paths import HOOKS
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.options import Option, OptionError
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.server_options import DhcpPlan, plan_dhcp
 from ansible_collections.voip.preprovision.plugins.module_utils.families.catalogue import BUILTIN
@@ -50,10 +58,35 @@ def dhcp_plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None = 
 
 def dhcp_plan_kea(settings: Mapping[str, Any], version: str, architecture: str, families: Mapping[str, Any] | None = None) -> str:
     """Return kea-dhcp4.conf of a Kea *version* for the settings of role dhcp_server. *families*: as for dhcp_plan."""
+    plan = _plan(settings, families)
     try:
-        return json.dumps(kea_configuration(_plan(settings, families), version, architecture), indent=1) + "\n"
+        configuration = kea_configuration(plan, version, architecture)
     except OptionError as error:
         raise AnsibleFilterError(str(error)) from error
+    if plan.partner:
+        configuration["Dhcp4"] = with_partner(
+            configuration["Dhcp4"], HOOKS.format(architecture), plan.bench.address, plan.partner, FILES
+        )
+    return json.dumps(configuration, indent=1) + "\n"
+
+
+def dhcp_pair(secret: object, address: str) -> dict[str, str]:
+    """Return what proves the station at *address* to its partner: ``key``; as PEM, ``ca``, ``certificate`` and ``private_key``."""
+    try:
+        pair = derived_password(check_secret(secret, "dhcp_server_partner_secret"), "DHCP pair")
+    except DerivedError as error:
+        raise AnsibleFilterError(str(error)) from error
+    credentials = server_credentials(pair, "DHCP pair", address, ())
+    key = derived_password(pair, "confirmations")
+    return {"key": key, "ca": credentials.ca, "certificate": credentials.certificate, "private_key": credentials.key}
+
+
+def dhcp_pair_fault(stations: Mapping[str, Mapping[str, Any]], station: str) -> str:
+    """Return one sentence on why a station and its partner cannot be a pair, or an empty text.
+
+    *stations*: what role dhcp_server knows of each host of the play, by its name: address, partner, clock, release, settings.
+    """
+    return compare_stations(stations, station)
 
 
 def _plan(settings: Mapping[str, Any], families: Mapping[str, Any] | None) -> DhcpPlan:
@@ -69,4 +102,4 @@ def _options(options: Iterable[Option]) -> list[dict[str, str]]:
 
 class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"dhcp_plan": dhcp_plan, "dhcp_plan_kea": dhcp_plan_kea}
+        return {"dhcp_plan": dhcp_plan, "dhcp_plan_kea": dhcp_plan_kea, "dhcp_pair": dhcp_pair, "dhcp_pair_fault": dhcp_pair_fault}

@@ -51,6 +51,14 @@ options:
     type: list
     elements: str
     default: []
+  partner:
+    description:
+      - IPv4 address of the other server of a pair. Its answers are expected if it confirms them with O(partner_key).
+    type: str
+  partner_key:
+    description:
+      - Key that only the two servers of the pair have.
+    type: str
 attributes:
   check_mode:
     support: full
@@ -153,6 +161,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.voip.preprovision.plugins.module_utils.common.mac import MacError, parse_mac
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.discovery import ProbeError, discover
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.packets import DhcpPacketError
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.partner import PartnerKey
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "interface": {"type": "str", "required": True},
@@ -161,12 +170,15 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "mac": {"type": "str"},
     "vendor_class": {"type": "str"},
     "ignore": {"type": "list", "elements": "str", "default": []},
+    "partner": {"type": "str"},
+    "partner_key": {"type": "str", "no_log": True},
 }
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    together = [("partner", "partner_key")]
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, required_together=together)
     options = module.params
     for name in ("timeout", "attempts"):
         if options[name] < 1:
@@ -179,6 +191,7 @@ def main() -> None:
             parse_mac(options["mac"]) if options["mac"] else None,
             options["vendor_class"] or "",
             options["ignore"],
+            PartnerKey(options["partner"], options["partner_key"].encode()) if options["partner"] else None,
         )
     except MacError as error:
         module.fail_json(msg=f"mac: {error}")

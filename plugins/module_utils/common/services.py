@@ -20,6 +20,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
     {
         "bench": Service("preprovision-bench.service", "the unit that creates the bench's bridge"),
         "watch": Service("preprovision-dhcp-watch.service", "the watch for other DHCP servers"),
+        "pair": Service("preprovision-dhcp-pair.service", "the unit that looks after the pair of DHCP servers"),
         "dhcp": Service("isc-dhcp-server.service", "the DHCP server"),
         "kea": Service("kea-dhcp4-server.service", "the DHCP server"),
         "tftp": Service("preprovision-tftp.service", "the TFTP server"),
@@ -40,7 +41,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
 DHCP_SERVERS = ("dhcp", "kea")
 """ISC DHCP and Kea; a station runs one of them."""
 
-OPTIONAL = frozenset({"watch", "stun"})
+OPTIONAL = frozenset({"watch", "pair", "stun"})
 """Services that may be installed and switched off."""
 
 HUNG = "hung"

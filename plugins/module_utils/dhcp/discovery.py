@@ -9,6 +9,9 @@ directly.
 It neither asks nor hears this machine's own DHCP server on the same interface: the frames that it sends bypass the taps of other
 programs (PACKET_QDISC_BYPASS, packet(7)), and it reads only frames that arrive from the wire. So the own server's pool and log do
 not change, and no other machine can hide by taking this one's addresses.
+
+In a pair of servers it also reads what the own server sends, to confirm it to the partner, and asks the partner to confirm what
+comes from there; see the module partner.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from .packets import (
     show_options,
     show_text,
 )
+from .partner import ETHERTYPE, Confirmations, PartnerKey
 
 DAMAGED = "damaged"
 """Message of an offer that is invalid."""
@@ -76,6 +80,17 @@ _FILTER = (
     (0x15, 1, 0, CLIENT_PORT),
     (0x06, 0, 0, 0),
     (0x06, 0, 0, _MAX_FRAME_SIZE),
+)
+
+# The same, and also outgoing ones, and the frames that partners exchange
+_PAIR_FILTER = (
+    (0x28, 0, 0, 12),
+    (0x15, 0, 4, ETHERTYPE),
+    (0x20, 0, 0, _ANCILLARY + 4),
+    (0x15, 1, 0, socket.PACKET_OUTGOING),
+    (0x06, 0, 0, _MAX_FRAME_SIZE),
+    (0x06, 0, 0, 0),
+    *_FILTER[2:],
 )
 
 LOOK_SECONDS = 5
@@ -147,10 +162,16 @@ def _read_own(value: object) -> str:
 
 def receive(opened: socket.socket) -> Datagram | None:
     """Wait for a frame on a socket of open_interface(); return the datagram in it, or None if it is damaged."""
-    frame, extra, _flags, _sender = opened.recvmsg(_MAX_FRAME_SIZE, socket.CMSG_SPACE(_AUXDATA.size))
+    frame, checksum_ready, _direction = _receive_frame(opened)
+    return read_frame(frame, checksum_ready)
+
+
+def _receive_frame(opened: socket.socket) -> tuple[bytes, bool, int]:
+    """Wait for a frame; return it, whether its UDP checksum is filled in, and its packet type (packet(7))."""
+    frame, extra, _flags, sender = opened.recvmsg(_MAX_FRAME_SIZE, socket.CMSG_SPACE(_AUXDATA.size))
     auxiliary = next((data for *kind, data in extra if tuple(kind) == _ANNOUNCED), b"")
     status = _AUXDATA.unpack(auxiliary)[0] if auxiliary else 0
-    return read_frame(frame, checksum_ready=not status & _CHECKSUM_NOT_READY)
+    return frame, not status & _CHECKSUM_NOT_READY, sender[2]
 
 
 def read_offer(datagram: Datagram, xid: int | None = None) -> Offer | None:
@@ -202,8 +223,7 @@ def open_interface(interface: str) -> socket.socket:
 
 def _listen(opened: socket.socket, interface: str, index: int) -> None:
     with _translated(interface):
-        program = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in _FILTER))
-        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(_FILTER), program.buffer_info()[0]))
+        _attach(opened, _FILTER)
         opened.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
         opened.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
         membership = struct.pack("@iHH8s", index, _PACKET_MR_PROMISC, 0, b"")
@@ -211,6 +231,11 @@ def _listen(opened: socket.socket, interface: str, index: int) -> None:
         opened.bind((interface, _ETH_P_ALL))
     if opened.getsockname()[3] != _ARPHRD_ETHER:
         raise ProbeError(f"{interface} is not an Ethernet interface; name a NIC or a bridge")
+
+
+def _attach(opened: socket.socket, steps: tuple[tuple[int, int, int, int], ...]) -> None:
+    program = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in steps))
+    opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(steps), program.buffer_info()[0]))
 
 
 class Probe:
@@ -223,13 +248,17 @@ class Probe:
         own: Collection[str] = (),
         vendor_class: str = "",
         opened: socket.socket | None = None,
+        partner: PartnerKey | None = None,
     ) -> None:
         """Raise ProbeError or DhcpPacketError for invalid options.
 
         *own*: MAC and IPv4 addresses of servers to ignore, besides this interface's own. *client*: random if None. *opened*: a
-        socket from open_interface(), perhaps of another process; it stays open.
+        socket from open_interface(), perhaps of another process; it stays open. *partner*: whose answers are expected if it
+        confirms them.
         """
         self._interface = interface
+        self._partner = partner
+        self._confirmations: Confirmations | None = None
         self._opened = opened
         self._own = read_own(own)
         self._xid = secrets.randbits(32)
@@ -239,8 +268,14 @@ class Probe:
     def __enter__(self) -> Probe:
         """Open the interface; raise ProbeError when it cannot be used."""
         self._socket = self._opened.dup() if self._opened else open_interface(self._interface)
-        # A loop on the wire returns the frames of this machine's own server
-        self._own |= {Mac(self._socket.getsockname()[4].hex()).colon}
+        mac = Mac(self._socket.getsockname()[4].hex())
+        if self._partner:
+            self._confirmations = Confirmations(self._partner, mac)
+            with _translated(self._interface):
+                _attach(self._socket, _PAIR_FILTER)
+        else:
+            # A loop on the wire returns the frames of this machine's own server
+            self._own |= {mac.colon}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -248,29 +283,72 @@ class Probe:
         self._socket.close()
 
     def ask(self) -> None:
-        """Send a DHCPDISCOVER; a missing cable is not an error."""
-        with _translated(self._interface):
-            try:
-                self._socket.send(self._question)
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
+        """Send a DHCPDISCOVER."""
+        self._send(self._question)
 
     def listen(self, end: float, all_clients: bool = False) -> Iterator[Offer]:
         """Yield each answer of an unexpected server until *end* (time.monotonic()).
 
-        *all_clients*: also answers to other clients.
+        *all_clients*: also answers to other clients. What the partner has to confirm is waited for beyond *end*.
         """
-        while (left := end - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            with _translated(self._interface):
-                try:
-                    datagram = receive(self._socket)
-                except TimeoutError:
-                    return
-            offer = read_offer(datagram, None if all_clients else self._xid) if datagram else None
-            if offer and self._own.isdisjoint({offer.server_mac, offer.server}):
-                yield offer
+        xid = None if all_clients else self._xid
+        while (left := end - time.monotonic()) > 0 or self._doubts_before(end):
+            datagrams = self._receive(left, xid)
+            for datagram in datagrams:
+                offer = read_offer(datagram, xid)
+                if offer and self._own.isdisjoint({offer.server_mac, offer.server}):
+                    yield offer
+
+    def _doubts_before(self, end: float) -> bool:
+        return self._confirmations is not None and self._confirmations.has_doubts(end)
+
+    def _receive(self, left: float, xid: int | None) -> list[Datagram]:
+        """Wait for a frame, for at most *left* seconds; return what neither this machine nor its partner has sent."""
+        if self._confirmations is None:
+            datagram = self._receive_within(left)[0]
+            return [datagram] if datagram else []
+        pause = self._confirmations.pause
+        datagram, frame, direction = self._receive_within(min(left, pause) if left > 0 else pause)
+        now = time.monotonic()
+        foreign = self._sort(self._confirmations, datagram, direction == socket.PACKET_OUTGOING, xid) if datagram else []
+        if frame and not datagram:
+            self._send(self._confirmations.hear(frame))
+        for question in self._confirmations.due(now):
+            self._send(question)
+        return foreign + self._confirmations.refused(now)
+
+    def _receive_within(self, seconds: float) -> tuple[Datagram | None, bytes, int]:
+        self._socket.settimeout(seconds)
+        with _translated(self._interface):
+            try:
+                frame, checksum_ready, direction = _receive_frame(self._socket)
+            except TimeoutError:
+                return None, b"", 0
+        return read_frame(frame, checksum_ready), frame, direction
+
+    def _sort(self, known: Confirmations, datagram: Datagram, is_own: bool, xid: int | None) -> list[Datagram]:
+        """Take a datagram; return it if it is a stranger's. One that may be the partner's is kept until that is clear."""
+        now = time.monotonic()
+        if is_own:
+            known.note_sent(datagram, now)
+        elif not known.has_sent(datagram):
+            offer = read_offer(datagram, xid)
+            if offer and known.partner.address not in (offer.server, offer.source):
+                return [datagram]
+            if offer:
+                self._send(known.ask(datagram, now))
+        return []
+
+    def _send(self, frame: bytes) -> None:
+        """Send a frame, if there is one; a missing cable is not an error."""
+        if not frame:
+            return
+        with _translated(self._interface):
+            try:
+                self._socket.send(frame)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
 
 
 def discover(
@@ -280,14 +358,15 @@ def discover(
     client: Mac | None = None,
     vendor_class: str = "",
     own: Collection[str] = (),
+    partner: PartnerKey | None = None,
 ) -> list[Offer]:
     """Ask *attempts* times, listen for *timeout* seconds, and return the first answer of each unexpected server.
 
-    *own*: MAC and IPv4 addresses of servers to ignore. Raise ProbeError or DhcpPacketError.
+    *own*: MAC and IPv4 addresses of servers to ignore. *partner* is as in Probe. Raise ProbeError or DhcpPacketError.
     """
     seen: set[tuple[str, str]] = set()
     offers: list[Offer] = []
-    with Probe(interface, client, own, vendor_class) as probe:
+    with Probe(interface, client, own, vendor_class, partner=partner) as probe:
         start = time.monotonic()
         pause = min(_PAUSE, timeout / attempts)
         for attempt in range(1, attempts + 1):
@@ -304,14 +383,15 @@ def watch(
     on_foreign: Callable[[Offer], None],
     opened: socket.socket | None = None,
     on_quiet: Callable[[], None] = lambda: None,
+    partner: PartnerKey | None = None,
 ) -> NoReturn:
     """Ask every *interval* seconds, and listen all the time, also to answers to phones.
 
     Call *on_foreign* once per interval and unexpected server, and *on_quiet* each time that LOOK_SECONDS have passed without one.
-    *own* is as in discover(), *opened* as in Probe. Ends with what *on_foreign* raises, or with ProbeError when the interface goes
-    down.
+    *own* is as in discover(), *opened* and *partner* as in Probe. Ends with what *on_foreign* raises, or with
+    ProbeError when the interface goes down.
     """
-    with Probe(interface, own=own, opened=opened) as probe:
+    with Probe(interface, own=own, opened=opened, partner=partner) as probe:
         while True:
             probe.ask()
             end = time.monotonic() + interval

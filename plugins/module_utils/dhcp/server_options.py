@@ -15,6 +15,7 @@ from typing import Any
 
 from ..bench.network import (
     AddressRange,
+    BenchError,
     BenchNetwork,
     Reservation,
     parse_bench_address,
@@ -24,6 +25,7 @@ from ..bench.network import (
     whole_number,
 )
 from ..common.suggest import unknown
+from ..common.validate import is_ipv4
 from ..families.catalogue import BUILTIN, Catalogue
 from .options import (
     MAX_OPTION_LENGTH,
@@ -64,6 +66,8 @@ class DhcpPlan:
 
     bench: BenchNetwork
     interface: str
+    partner: str
+    """Address of the other server of a pair; empty for a server of its own."""
     lease_time: int
     unknown_lease_time: int
     """The same for phones that are not known."""
@@ -174,7 +178,8 @@ def plan_dhcp(settings: Mapping[str, Any], catalogue: Catalogue = BUILTIN, prefi
     interface = settings["interface"]
     if not isinstance(interface, str) or not _INTERFACE.fullmatch(interface):
         raise OptionError(f"{variable('interface')} is {interface!r}, which is not the name of a network interface, such as bench0")
-    options = _common_options(settings, bench, prefix)
+    partner = _partner(settings.get("partner", ""), bench, variable("partner"))
+    options = _common_options(settings, bench, partner, prefix)
     classes = plan_classes(settings["families"], variable("families"), catalogue, settings)
     routers = [
         *_routers(options, bench, variable("option_3")),
@@ -184,14 +189,21 @@ def plan_dhcp(settings: Mapping[str, Any], catalogue: Catalogue = BUILTIN, prefi
             for address in _routers(family.options, bench, f"{variable('families')}: {family.family}: option_3")
         ),
     ]
-    pool = plan_pool(bench, settings["pool_size"], variable("pool_size"), routers)
+    pool = plan_pool(bench, settings["pool_size"], variable("pool_size"), [*routers, *([partner] if partner else [])])
     reservations = plan_reservations(settings["reservations"], bench, pool, variable("reservations"))
+    for phone in reservations:
+        if partner and phone.address == partner:
+            raise BenchError(
+                f"{variable('reservations')}: phone '{phone.name}' has the address {partner}, which is the partner's;"
+                " give it another one"
+            )
     lease_time = whole_number(settings["lease_time"], variable("lease_time"), 60, 31_536_000)
     unknown_lease_time = whole_number(settings["unknown_lease_time"], variable("unknown_lease_time"), 60, 31_536_000)
     known_pool, shared_pool = split_pool(pool, sum(phone.address is None for phone in reservations))
     return DhcpPlan(
         bench=bench,
         interface=interface,
+        partner=partner,
         lease_time=lease_time,
         unknown_lease_time=min(unknown_lease_time, lease_time),
         authoritative=bool(settings["authoritative"]),
@@ -203,15 +215,33 @@ def plan_dhcp(settings: Mapping[str, Any], catalogue: Catalogue = BUILTIN, prefi
     )
 
 
-def _common_options(settings: Mapping[str, Any], bench: BenchNetwork, prefix: str) -> tuple[Option, ...]:
-    """Return the options for all clients. Servers that are not named are the station."""
-    station = bench.address
+def _partner(value: object, bench: BenchNetwork, variable: str) -> str:
+    """Return the address of the other server of a pair, or an empty text; raise OptionError for one that cannot be it."""
+    if value in ("", None):
+        return ""
+    if not isinstance(value, str) or not is_ipv4(value):
+        raise OptionError(
+            f"{variable} is {value!r}, which is not an IPv4 address; write the partner's on the bench, such as 192.0.2.2"
+        )
+    if value == bench.address:
+        raise OptionError(f"{variable} is {value}, which is this station's own address; name that of the other station")
+    if not bench.contains(value):
+        raise OptionError(f"{variable} is {value}, which is not an address of the bench {bench.cidr}, where both stations are")
+    return str.__str__(value)
+
+
+def _common_options(settings: Mapping[str, Any], bench: BenchNetwork, partner: str, prefix: str) -> tuple[Option, ...]:
+    """Return the options for all clients. Servers that are not named are the station, and after it its partner.
+
+    Option 66 has room for one server that every phone understands: the station that answers, which is up.
+    """
+    stations = [bench.address, *([partner] if partner else [])]
     named = {
         **settings,
-        "option_6": settings["option_6"] or [station],
-        "option_42": settings["option_42"] or [station],
-        "option_66": settings["option_66"] or station,
-        "option_150": settings["option_150"] or [station],
+        "option_6": settings["option_6"] or stations,
+        "option_42": settings["option_42"] or stations,
+        "option_66": settings["option_66"] or bench.address,
+        "option_150": settings["option_150"] or stations,
     }
     planned = [*_named_options(named, prefix)]
     # A number on the command line is text

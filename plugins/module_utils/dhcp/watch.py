@@ -5,12 +5,13 @@
 It is ready when it has found none, and only then systemd starts ours. However it ends, systemd starts it again, and it looks again.
 After another server has answered, it waits until none has for a while; a file remembers that from start to start.
 
-    python3 -m preprovision.dhcp.watch INTERFACE SECONDS QUIET [SERVER...]
-    python3 -m preprovision.dhcp.watch --open INTERFACE
+    python3 -m preprovision.dhcp.watch [--partner=ADDRESS] INTERFACE SECONDS QUIET [SERVER...]
+    python3 -m preprovision.dhcp.watch --open INTERFACE [KEY]
 
 SECONDS: time between two questions. QUIET: seconds without an answer after which our server starts again. SERVER: MAC or IPv4
-address of an expected server. --open: only open the interface and pass the socket to systemd, which hands it to the watching
-process. So the process that reads strangers' packets needs no right to open anything.
+address of an expected server. --partner: address of the other server of a pair, which confirms its answers with the key in the
+file KEY. --open: only open the interface and the file, and pass both to systemd, which hands them to the watching process. So the
+process that reads strangers' packets needs no right to open anything.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from ..common.notify import ALIVE, READY, notify
 from .discovery import LOOK_SECONDS, Offer, ProbeError, open_interface, watch
+from .partner import PartnerKey
 
 FOREIGN_SERVER = 3
 UNUSABLE = 1
@@ -44,8 +46,10 @@ _ALERT = "<1>"
 _ERROR = "<3>"
 _NOTICE = "<5>"
 
+_PARTNER = "--partner"
 _FIRST_SOCKET = 3
-_NAME = "wire"
+_NAME, _KEY = "wire", "partner"
+_MAX_KEY_LENGTH = 256
 
 
 # In a folder that systemd keeps until somebody stops the watch
@@ -101,8 +105,9 @@ def _stop(offer: Offer) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Watch until something is wrong, write one line on it for the journal, and return the exit status."""
     if arguments[0] == "--open":
-        return _pass_to_systemd(arguments[1])
-    interface, seconds, quiet, *own = arguments
+        return _pass_to_systemd(*arguments[1:])
+    partner = _partner(arguments[0])
+    interface, seconds, quiet, *own = arguments[1:] if partner else arguments
     opened = _handed_over()
     hold = Hold(Path(os.environ.get("RUNTIME_DIRECTORY", "."), HEARD), float(quiet))
     notify(f"STATUS={str(hold) or 'the wire is looked at first'}")
@@ -110,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
     while True:
         begun = time.monotonic()
         try:
-            watch(interface, own, float(seconds), _stop, opened, reporter(hold))
+            watch(interface, own, float(seconds), _stop, opened, reporter(hold), partner=partner)
         except _ForeignServer as found:
             (offer,) = found.args
             if hold.hear(offer):
@@ -142,16 +147,16 @@ def reporter(hold: Hold) -> Callable[[], None]:
     return report
 
 
-def _pass_to_systemd(interface: str) -> int:
-    """Open the interface as soon as it exists, and pass the socket to systemd in place of that of an earlier start."""
+def _pass_to_systemd(interface: str, key: str = "") -> int:
+    """Open the interface as soon as it exists, and pass the socket and the key to systemd in place of those of an earlier start."""
+    if key:
+        with open(key, "rb") as file, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            _store(systemd, _KEY, file.fileno())
     attempt = 1
     while True:
         try:
             with open_interface(interface) as opened, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-                # sd_pid_notify_with_fds(3)
-                systemd.connect(os.environ["NOTIFY_SOCKET"])
-                systemd.send(f"FDSTOREREMOVE=1\nFDNAME={_NAME}".encode())
-                socket.send_fds(systemd, [f"FDSTORE=1\nFDNAME={_NAME}".encode()], [opened.fileno()])
+                _store(systemd, _NAME, opened.fileno())
             return 0
         except ProbeError as error:
             if attempt == _ATTEMPTS:
@@ -161,9 +166,31 @@ def _pass_to_systemd(interface: str) -> int:
         time.sleep(_PAUSE)
 
 
+def _store(systemd: socket.socket, name: str, descriptor: int) -> None:
+    """Let systemd keep a file descriptor, sd_pid_notify_with_fds(3)."""
+    systemd.connect(os.environ["NOTIFY_SOCKET"])
+    systemd.send(f"FDSTOREREMOVE=1\nFDNAME={name}".encode())
+    socket.send_fds(systemd, [f"FDSTORE=1\nFDNAME={name}".encode()], [descriptor])
+
+
+def _partner(argument: str) -> PartnerKey | None:
+    option, _, address = argument.partition("=")
+    if option != _PARTNER:
+        return None
+    # Each start has its place in the same open file
+    return PartnerKey(address, os.pread(_descriptors()[_KEY], _MAX_KEY_LENGTH, 0).strip())
+
+
+def _descriptors() -> dict[str, int]:
+    """Return what systemd hands over, by name; sd_listen_fds_with_names(3)."""
+    names = os.environ.get("LISTEN_FDNAMES", _NAME).split(":") if os.environ.get("LISTEN_FDS") else []
+    return {name: _FIRST_SOCKET + number for number, name in enumerate(names)}
+
+
 def _handed_over() -> socket.socket | None:
-    """Return the socket that systemd hands over, sd_listen_fds(3), or None."""
-    return socket.socket(fileno=_FIRST_SOCKET) if os.environ.get("LISTEN_FDS") == "1" else None
+    """Return the socket that systemd hands over, or None."""
+    descriptors = _descriptors()
+    return socket.socket(fileno=descriptors[_NAME]) if _NAME in descriptors else None
 
 
 def _give_up(error: ProbeError) -> int:

@@ -291,9 +291,11 @@ FOOTPRINTS: Mapping[str, Footprint] = {
     ),
     "dhcp_server": Footprint(
         optional_packages=("isc-dhcp-server", "kea-dhcp4-server"),
-        units=("preprovision-dhcp-watch.service",),
+        units=("preprovision-dhcp-pair.service", "preprovision-dhcp-watch.service"),
         services=("isc-dhcp-server.service", "kea-dhcp4-server.service"),
         paths=(
+            "/etc/kea/partner",
+            "/etc/preprovision/dhcp-partner.key",
             "/etc/systemd/system/isc-dhcp-server.service",
             "/etc/systemd/system/kea-dhcp4-server.service",
             "/usr/local/lib/preprovision-dhcp-watch",
@@ -312,9 +314,11 @@ FOOTPRINTS: Mapping[str, Footprint] = {
         ),
         users=("preprovision-dhcp",),
         package_users=("_kea",),
+        secret=("/etc/kea/partner", "/etc/preprovision/dhcp-partner.key"),
         # After a clean-up, most of Kea's leases are in files beside its lease file
         state=("/var/lib/dhcp/dhcpd.leases", "/var/lib/kea"),
         stop_for_restore=("preprovision-dhcp-watch.service", "isc-dhcp-server.service", "kea-dhcp4-server.service"),
+        not_backed_up={"/etc/kea/partner": INVENTORY, "/etc/preprovision/dhcp-partner.key": INVENTORY},
     ),
     "service_health": Footprint(
         packages=("dbus",),

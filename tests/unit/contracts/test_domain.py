@@ -117,6 +117,7 @@ IMPURE = {
     "dhcp/kea_control",
     "dhcp/lease_file",
     "dhcp/leases",
+    "dhcp/pair_keeper",
     "dhcp/take_over",
     "dhcp/watch",
     "certificates/tls_scan",

@@ -32,6 +32,7 @@ SETTINGS = {
     "custom_options": [],
     "reservations": [],
     "families": {},
+    "partner": "",
 }
 STATION = bytes([192, 0, 2, 1])
 
@@ -232,6 +233,9 @@ def test_a_stranger_never_has_a_longer_lease_than_a_known_phone():
         ("option_6", ["x"]),
         ("reservations", [{"name": "a", "mac": "x"}]),
         ("families", {"acme": {}}),
+        ("partner", "192.0.2.1"),
+        ("partner", "198.51.100.2"),
+        ("partner", "second"),
     ],
 )
 def test_errors_name_the_variable(key, value):
@@ -288,3 +292,17 @@ def test_no_phone_gets_a_routers_address():
 @pytest.mark.parametrize("nothing", [0, "0", ""])
 def test_no_vlan_by_default(nothing):
     assert 132 not in [option.code for option in plan_dhcp(SETTINGS | {"option_132": nothing}).options]
+
+
+def test_phones_learn_of_both_stations_of_a_pair():
+    plan = plan_dhcp(SETTINGS | {"partner": "192.0.2.200"})
+    options = {option.code: option.data for option in plan.options}
+    both = STATION + bytes([192, 0, 2, 200])
+    assert (options[6], options[42], options[150], options[66]) == (both, both, both, b"192.0.2.1")
+    assert not any(200 + (192 << 24 | 2 << 8) in part for part in plan.pool)
+
+
+def test_no_phone_has_the_partners_address():
+    reserved = [{"name": "a", "mac": "00:00:5e:00:53:01", "address": "192.0.2.2"}]
+    with pytest.raises(BenchError, match=r"phone 'a' has the address 192\.0\.2\.2, which is the partner's"):
+        plan_dhcp(SETTINGS | {"partner": "192.0.2.2", "reservations": reserved})

@@ -16,6 +16,7 @@ import yaml
 
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp import watch as dhcp_watch
 from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.discovery import Offer, ProbeError
+from ansible_collections.voip.preprovision.plugins.module_utils.dhcp.partner import PartnerKey
 
 ROOT = Path(__file__).parents[5]
 ROLE = yaml.safe_load((ROOT / "roles/dhcp_server/vars/main.yml").read_text())
@@ -39,7 +40,8 @@ class Clock:
     def sleep(self, seconds):
         self.now += seconds
 
-    def watch(self, *arguments):
+    def watch(self, *arguments, partner=None):
+        self.partner = partner
         *options, on_foreign, self.opened, self.on_quiet = arguments
         self.watches.append(options)
         event = self.events.pop(0)
@@ -89,6 +91,17 @@ def test_an_interface_that_fails_for_a_minute_ends_the_watch(clock, capsys, even
         "<1>bench0 is down; this station's DHCP server stops, since it cannot watch for other servers",
     ]
     assert (time.now, time.events) == (seconds, [])
+
+
+def test_knows_its_partner_by_the_key_from_systemd(clock, monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("secret\n")
+    watched = clock(OFFER)
+    with (tmp_path / "key").open("rb") as key:
+        monkeypatch.setenv("LISTEN_FDS", "1")
+        monkeypatch.setenv("LISTEN_FDNAMES", "partner")
+        monkeypatch.setattr(dhcp_watch, "_FIRST_SOCKET", key.fileno())
+        dhcp_watch.main(["--partner=192.0.2.2", "bench0", "60", "30"])
+    assert (watched.partner, watched.watches) == (PartnerKey("192.0.2.2", b"secret"), [["bench0", [], 60.0]])
 
 
 def test_a_recreated_bridge_does_not_end_the_watch(clock):
