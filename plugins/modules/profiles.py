@@ -66,6 +66,13 @@ options:
         one than O(master_key) and O(previous_master_key), since phones in the field would never find their files again.
     type: bool
     default: false
+  full:
+    description:
+      - Render all phones and read all live files. Without this, the task skips phones whose variables, groups, templates and
+        settings are those of their live files, and files that nobody has touched. All live files are read once a day anyway.
+      - Without O(master_key) all phones are always rendered, since their fingerprints could not be kept secret.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - voip.preprovision.phones
   - voip.preprovision.phones.keys
@@ -145,6 +152,11 @@ files:
   description: Number of files of the listed phones and of their models.
   returned: when O(state=present)
   type: int
+rendered:
+  description: Number of phones whose profiles were made, because something that they are made of, or a live file, had changed.
+  returned: when O(state=present)
+  type: int
+  sample: 2
 sent:
   description: Number of files that were (in check mode, would be) sent.
   returned: when O(state=present)

@@ -45,6 +45,37 @@ options:
       - Paths of live files to return, encrypted with O(archive_key).
     type: list
     elements: str
+  context:
+    description:
+      - Return what the live files were made of, if it has this hash of what all phones share.
+      - The list of live files then names only damaged ones.
+    type: str
+    default: ''
+  full:
+    description:
+      - Read all live files, also those that nobody has touched.
+    type: bool
+    default: false
+  generation:
+    description:
+      - Return files of this live generation that have one of O(owners) or O(paths), without verifying them.
+    type: str
+  owners:
+    description:
+      - Phones and models whose files to return; all without this option.
+    type: list
+    elements: str
+  paths:
+    description:
+      - Paths of files to return, whoever they are for.
+    type: list
+    elements: str
+    default: []
+  inputs_only:
+    description:
+      - O(archive) only replaces what the live files were made of.
+    type: bool
+    default: false
   keep:
     description:
       - Number of earlier generations to keep on disk.
@@ -78,6 +109,10 @@ live:
   description: The live files, packed for M(voip.preprovision.profiles) into one text, since Ansible is slow with many items.
   returned: when O(state=present), without O(archive) and O(contents)
   type: str
+inputs:
+  description: What the live files were made of, as base64; empty if it is not known or has another context.
+  returned: as RV(live), without O(generation)
+  type: str
 contents:
   description: Contents of files, encrypted with O(archive_key), as base64. Missing files are left out.
   returned: when O(contents) is set
@@ -92,6 +127,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.generations import PublishedTree, TreeError
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import ProfileKind
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import EncryptedReader, pack_contents
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -101,6 +137,12 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "archive": {"type": "path"},
     "archive_key": {"type": "str", "no_log": True},
     "contents": {"type": "list", "elements": "str"},
+    "context": {"type": "str", "default": ""},
+    "full": {"type": "bool", "default": False},
+    "generation": {"type": "str"},
+    "owners": {"type": "list", "elements": "str"},
+    "paths": {"type": "list", "elements": "str", "default": []},
+    "inputs_only": {"type": "bool", "default": False},
     "keep": {"type": "int", "default": 2},
 }
 
@@ -117,13 +159,37 @@ def run(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if parameters["contents"] is not None:
         packed = pack_contents(tree.contents(parameters["contents"]), parameters["archive_key"])
         return {"changed": False, "generation": tree.live_name(), "contents": base64.b64encode(packed).decode()}
+    if parameters["generation"] is not None:
+        return {"changed": False, "generation": parameters["generation"], "live": _text(_entries(tree, parameters))}
     if parameters["archive"] is None:
-        return {"changed": False, "generation": tree.live_name(), "live": base64.b64encode(tree.inspect()).decode()}
+        found = tree.examine(parameters["context"], parameters["full"])
+        if found.evidence and not check_mode:
+            tree.keep_evidence(found.evidence)
+        return {"changed": False, "generation": tree.live_name(), "live": _text(found.live), "inputs": _text(found.inputs)}
     if check_mode:
         return {"changed": True, "generation": tree.live_name()}
     with open(parameters["archive"], "rb") as file:
         stream = io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode()), _BUFFER)
-        return {"changed": True, "generation": tree.install(stream, parameters["keep"])}
+        if parameters["inputs_only"]:
+            tree.replace_inputs(stream)
+            return {"changed": False, "generation": tree.live_name()}
+        name = tree.install(stream, parameters["keep"])
+    tree.take_evidence()
+    return {"changed": True, "generation": name}
+
+
+def _entries(tree: PublishedTree, parameters: dict[str, Any]) -> bytes:
+    owners, paths = parameters["owners"], {*parameters["paths"]}
+    if owners is None:
+        return tree.entries(parameters["generation"], lambda _path, _file: True)
+    wanted = {*owners}
+    return tree.entries(
+        parameters["generation"], lambda path, file: file.owner in wanted or file.kind == ProfileKind.BOOTSTRAP or path in paths
+    )
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ansible.errors import AnsibleError, AnsibleTemplateSyntaxError, AnsibleUndefinedVariable
 
@@ -17,6 +17,7 @@ from ..module_utils.phones.phone import PhoneError
 from ..module_utils.phones.reader import PhoneReader
 from ..module_utils.phones.row_database import is_database_url
 from ..module_utils.phones.rows import PhoneRows
+from ..module_utils.publishing.inputs import InputKey, row_print
 from .number_spelling import NumberSpelling
 from .options import plain
 
@@ -33,11 +34,40 @@ class Entry(NamedTuple):
     """File and line of a row."""
     problem: str = ""
     """Why the row cannot be read."""
+    shared: Mapping[str, Any] = {}
+    """Those of the variables that a row's groups have; the same object for all rows of the same groups."""
+    fingerprint: bytes = b""
+    """That of a row without its groups' variables, or of a host; empty if nobody asked for it."""
 
     @property
     def label(self) -> str:
         """What messages call it."""
         return f"{self.name} ({self.where})" if self.where else self.name
+
+
+class Unread(NamedTuple):
+    """A phone that has not been read."""
+
+    fingerprint: bytes
+    """As in Entry; empty if the phone must be read."""
+    record: Any
+    """What entry() reads."""
+
+
+@runtime_checkable
+class Entries(Protocol):
+    """The phones of a task, which can be read again and again."""
+
+    def __iter__(self) -> Iterator[Entry]: ...
+
+    def unread(self) -> Iterator[Unread]:
+        """Yield the phones, unread where that saves time."""
+
+    def entry(self, unread: Unread) -> Entry:
+        """Read a phone."""
+
+    def where(self, unread: Unread) -> str:
+        """Return the place of a row, as in Entry.where."""
 
 
 class PhoneSource:
@@ -56,14 +86,14 @@ class PhoneSource:
         """Where the phones come from."""
         return self.rows.name if self.rows else "phones"
 
-    def entries(self) -> Iterable[Entry]:
-        """Return all phones."""
+    def entries(self, key: InputKey | None = None) -> Entries:
+        """Return all phones, with fingerprints under *key*."""
         hosts = self._options["phones"]
         if self.rows is None:
-            return _Hosts(hosts, self._hostvars, NumberSpelling(self._loader))
+            return _Hosts(hosts, self._hostvars, NumberSpelling(self._loader), key)
         if hosts:
             raise PhoneError("phones and rows exclude each other; publish them with two tasks, and set purge in neither")
-        return _Rows(self.rows)
+        return _Rows(self.rows, key)
 
     def reader(self, master_key: str | None, previous_master_key: str | None = None) -> PhoneReader:
         """Return what reads the entries."""
@@ -119,10 +149,27 @@ def open_rows(options: Mapping[str, Any], loader: Any, variables: Mapping[str, A
 class _Hosts:
     """Inventory hosts as phones."""
 
-    def __init__(self, names: list[str], hostvars: Mapping[str, Any], spelling: NumberSpelling) -> None:
+    def __init__(self, names: list[str], hostvars: Mapping[str, Any], spelling: NumberSpelling, key: InputKey | None) -> None:
         self._names, self._hostvars, self._spelling = names, hostvars, spelling
+        self._key = key.row_key("") if key else b""
+        self._known: list[Entry] = []
 
     def __iter__(self) -> Iterator[Entry]:
+        return iter(self._known or self._look_up())
+
+    def unread(self) -> Iterator[Unread]:
+        # Looking up a host's variables takes long, so it is done once
+        self._known = self._known or [*self._look_up()]
+        return (Unread(entry.fingerprint, entry) for entry in self._known)
+
+    def entry(self, unread: Unread) -> Entry:
+        entry: Entry = unread.record
+        return entry
+
+    def where(self, _unread: Unread) -> str:
+        return ""
+
+    def _look_up(self) -> Iterator[Entry]:
         for name in self._names:
             if name not in self._hostvars:
                 yield Entry(name, {}, problem="it is not in the inventory")
@@ -141,7 +188,8 @@ class _Hosts:
                     yield Entry(name, {}, problem=problem)
                     break
             else:
-                yield Entry(name, own)
+                found = row_print(self._key, repr((name, own))) if self._key else b""
+                yield Entry(name, own, fingerprint=found)
 
 
 def _reason(error: AnsibleError) -> str:
@@ -161,9 +209,25 @@ def _is_of_phones(variable: str) -> bool:
 class _Rows:
     """Rows of a file as phones."""
 
-    def __init__(self, rows: PhoneRows) -> None:
-        self._rows = rows
+    def __init__(self, rows: PhoneRows, key: InputKey | None) -> None:
+        self._rows, self._key = rows, key
 
     def __iter__(self) -> Iterator[Entry]:
-        for row in self._rows:
-            yield Entry(row.name, row.variables, row.where, row.problem)
+        return map(self.entry, self.unread())
+
+    def unread(self) -> Iterator[Unread]:
+        key, row_key = self._key, b""
+        for record in self._rows.records():
+            content = record[1]
+            if key and not row_key:
+                row_key = key.row_key(self._rows.form)
+            # Programs that save a table may write other line ends
+            text = content.rstrip("\r\n") if isinstance(content, str) else repr(content)
+            yield Unread(row_print(row_key, text) if key else b"", record)
+
+    def entry(self, unread: Unread) -> Entry:
+        row = self._rows.row(unread.record)
+        return Entry(row.name, row.variables, row.where, row.problem, row.shared, unread.fingerprint)
+
+    def where(self, unread: Unread) -> str:
+        return self._rows.where(unread.record)

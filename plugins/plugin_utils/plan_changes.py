@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from ..module_utils.phones.phone import PhoneError
 from ..module_utils.profiles.flat_profile import ProfileError, values
 from ..module_utils.profiles.formats import FORMATS
 from ..module_utils.profiles.sealing.model import SealingError
 from ..module_utils.publishing.files import File
 from ..module_utils.publishing.settings import ProfileKind
 from ..module_utils.publishing.transfer import Live, LiveFile
+from .incremental import ChangedPhones
 from .progress import MIN_FOR_PROGRESS, Progress
+from .rendering import Compared, Comparing, make_files
 from .validate_phones import ValidatedPhones
 
 HIDDEN = "********"
@@ -53,6 +54,10 @@ class Changes:
     """Names of phones that are no longer listed."""
     files: int = 0
     sent: int = 0
+    rendered: int = 0
+    """Number of phones whose files were made."""
+    bootstraps: int = 0
+    """Number of bootstrap profiles."""
     removed_paths: list[str] = field(default_factory=list)
     shown: list[ShownChange] = field(default_factory=list)
     """The first MAX_SHOWN changes."""
@@ -73,54 +78,70 @@ def new_salt() -> str:
     return secrets.token_hex(16)
 
 
-def plan_changes(validated: ValidatedPhones, live: Live, purge: bool, sink: Sink | None, progress: Progress) -> Changes:
+def plan_changes(
+    validated: ValidatedPhones,
+    live: Live,
+    purge: bool,
+    sink: Sink | None,
+    progress: Progress,
+    changed: ChangedPhones | None = None,
+) -> Changes:
     """Render all phones, hand what differs from *live* to *sink*, and return what that was.
 
-    *purge*: whether to remove files of phones and models that are not listed; kinds that are not published always stay.
+    *purge*: whether to remove files of phones and models that are not listed; kinds that are not published always stay. *changed*:
+    what is known of the phones that *validated* does not read; *live* need not list their files.
     """
     publisher, changes = validated.publisher, Changes()
+    comparing = Comparing(live.entries, live.salt.encode(), sink is not None, MAX_SHOWN)
     comparison = _Comparison(live, sink, changes)
-    for done, phone in enumerate(validated.phones(), 1):
+    count = len(changed.read) if changed else validated.count
+    for done, (name, files) in enumerate(make_files(validated, comparing, count), 1):
         # A list, not a generator: each file has to be looked at
-        sent = [comparison.add(file) for file in publisher.files(phone)]
-        (changes.published if any(sent) else changes.unchanged).append(phone.name)
+        sent = [comparison.add(file) for file in files]
+        (changes.published if any(sent) else changes.unchanged).append(name)
+        changes.rendered += 1
         if not done % MIN_FOR_PROGRESS:
-            progress("rendered and compared", done, validated.count)
+            progress("rendered and compared", done, count)
+    if changed:
+        published = {*changes.published}
+        changes.unchanged = [name for name in changed.names if name not in published]
+        changes.files += changed.kept_files
     models: set[str] = set()
     # After the phones, which a diff names first
     for file in publisher.bootstrap_files(validated.reader.catalogue.models.values(), validated.used, validated.by_certificate):
-        comparison.add(file)
+        comparison.add(comparing.compare(file, len(changes.shown)))
         models.add(file.owner)
+        changes.bootstraps += 1
     _plan_removals(changes, comparison.remaining, publisher.settings.kinds, purge, models)
     return changes
 
 
+def unchanged(phones: ChangedPhones, bootstraps: int) -> Changes:
+    """Return the changes of phones of which none changed. *bootstraps*: number of bootstrap profiles that are live."""
+    files = phones.kept_files + bootstraps
+    return Changes(unchanged=phones.names, files=files, bootstraps=bootstraps)
+
+
 class _Comparison:
-    """Compares files with the live ones, and sends those that differ."""
+    """Takes files that were compared with the live ones, and sends those that differ."""
 
     def __init__(self, live: Live, sink: Sink | None, changes: Changes) -> None:
         self.remaining = dict(live.entries)
         """Live files that have not been compared."""
-        self._salt = live.salt.encode()
         self._sink = sink
         self._changes = changes
 
-    def add(self, file: File) -> bool:
-        """Compare one file; return whether it is sent."""
+    def add(self, made: Compared) -> bool:
+        """Take one file; return whether it is sent."""
         changes = self._changes
         changes.files += 1
-        fingerprint = file.fingerprint(self._salt)
-        was = self.remaining.pop(file.path, None)
-        # A phone may have a new name, and the target must know whose file it is
-        if was is not None and (was.fingerprint, was.owner) == (fingerprint, file.owner):
+        self.remaining.pop(made.path, None)
+        if made.is_live:
             return False
         changes.sent += 1
-        changes.show(file, file.path, file.owner, file.kind)
+        changes.show(made.file, made.path, made.owner, made.kind)
         if self._sink is not None:
-            try:
-                self._sink.add(file.path, fingerprint, file.owner, file.kind, file.content())
-            except SealingError as error:
-                raise PhoneError(f"{file.owner}: its {file.kind} profile cannot be sealed: {error}") from error
+            self._sink.add(made.path, made.fingerprint, made.owner, made.kind, made.content)
         return True
 
 

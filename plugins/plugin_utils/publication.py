@@ -4,39 +4,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..module_utils.certificates.requests import CertificateError
-from ..module_utils.families.model import FamilyError, ModelError
-from ..module_utils.firmware.images import FirmwareError
-from ..module_utils.phones.phone import PhoneError
-from ..module_utils.phones.rows import RowsError
-from ..module_utils.profiles.flat_profile import ProfileError
-from ..module_utils.profiles.sealing.model import SealingError
+from ..module_utils.publishing.inputs import InputKey, Inputs
 from ..module_utils.publishing.publisher import Publisher
-from ..module_utils.publishing.settings import PublicationError, read_settings
-from ..module_utils.publishing.templates import TemplateError
-from .phone_source import PhoneSource
+from ..module_utils.publishing.settings import read_settings
+from .incremental import ChangedPhones, validate_changed
+from .phone_inputs import InputsRecorder, code_version
+from .phone_source import Entries, Entry, PhoneSource
 from .profile_templates import TemplateFiles
 from .progress import report_progress
+from .publication_errors import ERRORS
 from .publication_options import plain_settings
-from .validate_phones import ValidatedPhones, report_ignored, validate_phones
+from .validate_phones import ValidatedPhones, Validation, report_ignored, validate_phones
 from .variable_specs import role_variables
 
-ERRORS: tuple[type[Exception], ...] = (
-    CertificateError,
-    FamilyError,
-    FirmwareError,
-    ModelError,
-    PhoneError,
-    ProfileError,
-    PublicationError,
-    RowsError,
-    SealingError,
-    TemplateError,
-)
-"""What users can do wrong; the messages are for them, and show no value of a variable."""
+__all__ = ["ERRORS", "Publication"]
 
 
 class Publication:
@@ -58,15 +42,56 @@ class Publication:
         self.settings = plain_settings(options, self.source.catalogue)
         """As JSON can hold them."""
         self.publisher = Publisher(read_settings(self.settings, kinds), self.templates)
-        self.reader = self.source.reader(options.get("master_key"), options.get("previous_master_key"))
+        master_key = options.get("master_key")
+        self.reader = self.source.reader(master_key, options.get("previous_master_key"))
+        self._input_key = InputKey(master_key) if master_key else None
+        self._read: tuple[InputKey | None, Entries] | None = None
 
-    def validate(self, keep: bool, passwords: Container[str] = ()) -> ValidatedPhones:
+    def recorder(self, *more: object) -> InputsRecorder | None:
+        """Return what records the inputs of phones; None without a master key to hide them. *more*: what they also include."""
+        key = self._input_key
+        if key is None:
+            return None
+        options = self._options
+        context = [code_version(), self.settings, self.publisher.settings.kinds, options["families"], bool(options["rows"])]
+        groups = options["groups"] if options["rows"] else {}
+        return InputsRecorder(key, key.shared([*context, options.get("previous_master_key"), *more]), key.shared(groups))
+
+    def validate(self, keep: bool, passwords: Container[str] = (), recorder: InputsRecorder | None = None) -> ValidatedPhones:
         """Read and check all phones, and report what they would ignore; see validate_phones()."""
-        entries = self.source.entries()
+        entries: Iterable[Entry] = self._entries(recorder)
         if self.source.rows is None and not keep:
             # Looking up a host's variables takes long, so it is done once
             entries = [*entries]
-        validated = validate_phones(entries, self.reader, self.publisher, keep, report_progress, passwords)
+        validated = validate_phones(entries, self.reader, self.publisher, keep, report_progress, passwords, recorder)
+        self._report(validated)
+        return validated
+
+    def validate_changed(
+        self, before: Inputs, again: Container[str], passwords: Container[str], recorder: InputsRecorder
+    ) -> ChangedPhones | None:
+        """Read and check the phones that changed, and report what phones would ignore; see incremental.validate_changed()."""
+        result = ValidatedPhones((), self.reader, self.publisher)
+        validation = Validation(result, passwords, recorder)
+        changed = validate_changed(self._entries(recorder), validation, recorder, before, again, self.templates, report_progress)
+        if changed:
+            self._report(result)
+        return changed
+
+    def finish(self, recorder: InputsRecorder, bootstraps: int) -> bytes:
+        """Return the recorded inputs, packed; nothing if they cannot be used to skip phones."""
+        if self.source.missing_groups():
+            # Which of these a phone causes is not recorded
+            return b""
+        inputs = recorder.finish(bootstraps, self.templates.texts())
+        return inputs.pack() if inputs else b""
+
+    def _entries(self, recorder: InputsRecorder | None) -> Entries:
+        key = recorder.key if recorder else None
+        if self._read is None or self._read[0] is not key:
+            self._read = (key, self.source.entries(key))
+        return self._read[1]
+
+    def _report(self, validated: ValidatedPhones) -> None:
         ignored = map(self._reword, [*validated.ignored, *self.source.missing_groups()])
         report_ignored(ignored, validated.unknown, self._options["unknown_parameters"])
-        return validated

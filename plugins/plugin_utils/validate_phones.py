@@ -9,25 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible.utils.display import Display
 
 from ..module_utils.certificates.delivery_checks import FamilyPhones
 from ..module_utils.common.mac import MacError, parse_mac
 from ..module_utils.common.variables import NameFault
-from ..module_utils.families.model import BenchDelivery
+from ..module_utils.families.model import BenchDelivery, Family
 from ..module_utils.phones.phone import Phone, PhoneError
 from ..module_utils.phones.reader import PhoneReader
 from ..module_utils.phones.uniqueness import UniquenessChecker
 from ..module_utils.profiles.flat_profile import Parameters
 from ..module_utils.publishing.files import PathConflicts
+from ..module_utils.publishing.inputs import PhoneClass
 from ..module_utils.publishing.publisher import Publisher
 from ..module_utils.publishing.settings import ProfileKind
 from ..module_utils.publishing.unit_files import bench_delivery_of
-from .phone_source import Entry
+from .phone_inputs import InputsRecorder
+from .phone_source import Entries, Entry
 from .progress import MIN_FOR_PROGRESS, Progress
 from .variable_specs import variable_specs
+
+_Item = TypeVar("_Item")
 
 
 @dataclass
@@ -55,13 +59,31 @@ class ValidatedPhones:
         """Return the phones, read again unless they are kept."""
         return self.kept if self.kept is not None else (phone for _entry, phone in self.read())
 
+    def share(self, number: int, of: int, block: int) -> Iterator[Phone]:
+        """Return the phones of blocks *number*, *number* + *of* and so on, as phones() does."""
+        if self.kept is not None:
+            yield from _blocks(self.kept, number, of, block)
+            return
+        if isinstance(self.entries, Entries):
+            mine: Iterable[Entry] = map(self.entries.entry, _blocks(self.entries.unread(), number, of, block))
+        else:
+            mine = _blocks(self.entries, number, of, block)
+        yield from (phone for _entry, phone in self._read(mine))
+
     def read(self) -> Iterator[tuple[Entry, Phone]]:
         """Read the phones again, and yield them with their variables; raise PhoneError for one that has become invalid."""
-        for entry in self.entries:
+        return self._read(self.entries)
+
+    def _read(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Phone]]:
+        for entry in entries:
             try:
                 yield entry, self.reader.read(entry.name, entry.variables)
             except PhoneError as error:
                 raise PhoneError(f"phone {entry.label}: {error} (the file changed while it was read; run again)") from error
+
+
+def _blocks(items: Iterable[_Item], number: int, of: int, block: int) -> Iterator[_Item]:
+    return (item for at, item in enumerate(items) if at // block % of == number)
 
 
 def validate_phones(
@@ -71,13 +93,15 @@ def validate_phones(
     keep: bool,
     progress: Progress,
     passwords: Container[str] = (),
+    recorder: InputsRecorder | None = None,
 ) -> ValidatedPhones:
     """Read and check all phones; raise one PhoneError with everything that is wrong.
 
     *keep*: whether to keep them for rendering. *passwords*: MAC addresses (12 digits) of phones with a password of the web server.
+    *recorder*: takes what the phones are made of.
     """
     result = ValidatedPhones(entries, reader, publisher, kept=[] if keep else None)
-    validation = _Validation(result, passwords)
+    validation = Validation(result, passwords, recorder)
     for entry in entries:
         result.count += 1
         if not result.count % MIN_FOR_PROGRESS:
@@ -116,11 +140,11 @@ class _Findings:
             yield f"phone {first}{more}: {sentence}"
 
 
-class _Validation:
+class Validation:
     """Fills a ValidatedPhones entry by entry, and collects what is wrong."""
 
-    def __init__(self, result: ValidatedPhones, passwords: Container[str]) -> None:
-        self._result, self._passwords = result, passwords
+    def __init__(self, result: ValidatedPhones, passwords: Container[str], recorder: InputsRecorder | None = None) -> None:
+        self.result, self._passwords, self.recorder = result, passwords, recorder
         self._problems, self._ignored, self._unknown = _Findings(), _Findings(), _Findings()
         self._faults: dict[str, NameFault | None] = {}
         self._uniqueness, self._paths = UniquenessChecker(), PathConflicts()
@@ -131,12 +155,13 @@ class _Validation:
         if entry.problem:
             self._problems.add(entry.label, entry.problem)
             return
-        self._check_names(entry)
-        publisher = self._result.publisher
+        unknown = self._check_names(entry)
+        publisher = self.result.publisher
         try:
-            phone = self._result.reader.read(entry.name, entry.variables)
+            phone = self.result.reader.read(entry.name, entry.variables)
             found = publisher.examine(phone)
-            for path, _kind in publisher.paths(phone):
+            paths = [path for path, _kind in publisher.paths(phone)]
+            for path in paths:
                 self._paths.add(path, entry.label)
         except PhoneError as error:
             self._problems.add(entry.label, str(error))
@@ -149,12 +174,28 @@ class _Validation:
         for sentence in found.ignored:
             self._ignored.add(entry.label, sentence)
         self._note_model(phone)
-        if self._result.kept is not None:
-            self._result.kept.append(phone)
+        if self.recorder:
+            by_certificate = self._is_by_certificate(phone)
+            has_password = by_certificate and phone.mac.plain in self._passwords
+            self.recorder.add(entry, phone, paths, by_certificate, has_password, found.ignored, unknown)
+        if self.result.kept is not None:
+            self.result.kept.append(phone)
+
+    def keep(self, known: PhoneClass, label: str, count: int = 1) -> None:
+        """Note a phone, or *count* of them, that need not be read, since their inputs passed before."""
+        model = self.result.reader.catalogue.models[known.model]
+        for sentence in known.ignored:
+            self._ignored.add(label, sentence)
+        for sentence in known.unknown:
+            self._unknown.add(label, sentence)
+        self.result.used.setdefault(known.model, {})
+        if known.by_certificate:
+            self.result.by_certificate.add(known.model)
+            self._count_certificate_phones(model.family, known.has_password, count)
 
     def finish(self) -> None:
         """Check what concerns several phones; raise PhoneError if anything is wrong."""
-        result = self._result
+        result = self.result
         models = result.reader.catalogue.models
         for path, owner in result.publisher.bootstrap_places(models.values(), result.used):
             self._paths.add(path, owner)
@@ -166,13 +207,17 @@ class _Validation:
         if problems:
             raise PhoneError("\n".join(problems))
 
-    def _check_names(self, entry: Entry) -> None:
+    def _check_names(self, entry: Entry) -> list[str]:
+        """Return a sentence on each variable that may be the user's own."""
+        unknown = []
         for name in entry.variables:
             if name not in self._faults:
                 self._faults[name] = variable_specs().names.fault(name)
             fault = self._faults[name]
             if fault:
                 (self._problems if fault.is_error else self._unknown).add(entry.label, fault.sentence)
+                unknown.append(fault.sentence)
+        return unknown
 
     def _note_mac(self, label: str, variables: Mapping[str, Any]) -> None:
         try:
@@ -182,10 +227,10 @@ class _Validation:
 
     def _note_model(self, phone: Phone) -> None:
         """Note what all phones of the model share."""
-        result = self._result
-        if bench_delivery_of(phone, result.publisher.settings) is BenchDelivery.CERTIFICATE:
+        result = self.result
+        if self._is_by_certificate(phone):
             result.by_certificate.add(phone.model.name)
-            self._count_certificate_phone(phone)
+            self._count_certificate_phones(phone.model.family, phone.mac.plain in self._passwords)
         used = result.used
         if not self._compares:
             used.setdefault(phone.model.name, {})
@@ -194,9 +239,10 @@ class _Validation:
         for path in [path for path, setting in shared.items() if phone.parameters.get(path) != setting]:
             del shared[path]
 
-    def _count_certificate_phone(self, phone: Phone) -> None:
-        family = phone.model.family
-        families = self._result.certificate_families
+    def _is_by_certificate(self, phone: Phone) -> bool:
+        return bench_delivery_of(phone, self.result.publisher.settings) is BenchDelivery.CERTIFICATE
+
+    def _count_certificate_phones(self, family: Family, has_password: bool, count: int = 1) -> None:
+        families = self.result.certificate_families
         counted = families.get(family.name, FamilyPhones(family, 0, 0))
-        lacks_password = phone.mac.plain not in self._passwords
-        families[family.name] = FamilyPhones(family, counted.phones + 1, counted.without_password + lacks_password)
+        families[family.name] = FamilyPhones(family, counted.phones + count, counted.without_password + count * (not has_password))

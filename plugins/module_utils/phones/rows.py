@@ -9,6 +9,7 @@ list or mapping can also be one cell of JSON. Rows are read one by one, each tim
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import itertools
@@ -32,6 +33,9 @@ MAX_LINES = 64
 _EMPTY = ("", None)
 _CELLS = (str, int, float, list, dict, type(None))
 
+_MAY_BE_BLANK = frozenset(',;"' + "".join(chr(code) for code in range(0x3001) if chr(code).isspace()))
+"""What a line without any cell can begin with."""
+
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _SQLITE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _JSON_SUFFIXES = (".jsonl", ".ndjson")
@@ -40,6 +44,12 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _LINE_NUMBER = re.compile(r"[1-9][0-9]?")
 _MAX_PLANS = 256
 _SHORT = 5
+
+
+Record = tuple[int, Any]
+"""Number of a line or row, and its content: text, or the cells of a row of a database."""
+
+_Readers = tuple[Callable[[], Iterator[Record]], Callable[[int, Any], "Row"]]
 
 
 class RowsError(ValueError):
@@ -53,6 +63,8 @@ class Row(NamedTuple):
     where: str
     variables: Mapping[str, Any]
     problem: str = ""
+    shared: Mapping[str, Any] = {}
+    """Those of the variables that its groups have; the same object for all rows of the same groups."""
 
 
 class PhoneRows:
@@ -80,11 +92,28 @@ class PhoneRows:
         self._text = text
         self._query = query
         self._password = password
+        self._unit = "line"
         self._groups = _Groups(groups or {})
-        self._read = self._reader()
+        self._table: _Table
+        self._plan: _Plan
+        self.form = ""
+        """What the meaning of records depends on, such as the header line; known once the first record is read."""
+        self._read, self._row_of = self._reader()
 
     def __iter__(self) -> Iterator[Row]:
+        return (self._row_of(number, content) for number, content in self._read())
+
+    def records(self) -> Iterator[Record]:
+        """Yield the place and the content of each phone, unread."""
         return self._read()
+
+    def row(self, record: Record) -> Row:
+        """Return the phone of a record; those before it must have been yielded."""
+        return self._row_of(*record)
+
+    def where(self, record: Record) -> str:
+        """Return the place of a record, as in Row.where."""
+        return f"{self._file} {self._unit} {record[0]}"
 
     @property
     def name(self) -> str:
@@ -101,8 +130,8 @@ class PhoneRows:
             for (dimension, value), near in self._groups.misspelt.items()
         ]
 
-    def _reader(self) -> Callable[[], Iterator[Row]]:
-        """Choose how to read the file, by content and suffix."""
+    def _reader(self) -> _Readers:
+        """Choose how to read the file, by content and suffix: its records, and the row of one."""
         if is_database_url(self._path):
             return self._database_reader(self._path)
         suffix = Path(self._path).suffix.lower()
@@ -124,79 +153,80 @@ class PhoneRows:
             raise RowsError(f"{self._path}: it is named {suffix} but is not a SQLite file")
         if self._query:
             raise RowsError(f"{self._path}: it is not a SQLite file, so it cannot be queried; remove query")
-        return self._read_json if suffix in _JSON_SUFFIXES else self._read_csv
+        if suffix in _JSON_SUFFIXES:
+            return self._records_of_json, self._row_of_json
+        return self._records_of_csv, self._row_of_csv
 
     # -- forms
 
-    def _read_csv(self) -> Iterator[Row]:
+    def _records_of_csv(self) -> Iterator[Record]:
         lines = self._lines()
         before, header = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
         # The first line decides how the columns are separated
         delimiter = max(_DELIMITERS, key=header.count)
-        reader = csv.reader(itertools.chain([header], lines), delimiter=delimiter, strict=True)
-        plan: _Plan | None = None
-        while True:
-            first = before + reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                if plan is None:
-                    raise RowsError(f"{self._path} line {first}: its header cannot be read: {error}") from error
-                until = _until(first, before + reader.line_num)
-                yield self._refused(first, f"its cells cannot be separated{until}: {error}; check its quotes")
-                continue
-            if not any(cells) or not any(map(str.strip, cells)):
-                continue
-            if plan is None:
-                width = len(cells)
-                # Spreadsheets save columns that once had something in them
-                named = max(number for number, name in enumerate(cells, 1) if name.strip())
-                plan = _Plan(f"{self._path} line {first}: ", cells[:named])
-            elif problem := plan.misfit(cells, width, _until(first, before + reader.line_num)):
-                yield self._refused(first, problem)
-            else:
-                yield self._row(first, plan.assign(cells))
-        if plan is None:
+        table: _Table | None = None
+        number = before + 1
+        for line in itertools.chain([header], lines):
+            first, text = number, line
+            number += 1
+            if '"' in line:
+                # A quoted cell may go on in further lines
+                text, taken = _whole_record(line, lines, delimiter)
+                number += taken - 1
+            if table is None and not _is_blank(text, delimiter):
+                self._table = table = _read_header(f"{self._path} line {first}: ", text, delimiter)
+                self.form = f"{delimiter} {text}".rstrip("\r\n")
+            elif table is not None and not (text[0] in _MAY_BE_BLANK and _is_blank(text, delimiter)):
+                yield first, text
+        if table is None:
             raise RowsError(f"{self._path}: it has no header line with the columns' names")
 
-    def _read_json(self) -> Iterator[Row]:
-        for number, line in enumerate(self._lines(), 1):
-            if line.isspace():
-                continue
-            try:
-                values = _parse_json(line)
-            except ValueError as error:
-                yield self._refused(number, f"it is not JSON: {error}")
-                continue
-            if not isinstance(values, dict):
-                yield self._refused(number, "it is not a JSON object; write one object per line")
-                continue
-            try:
-                plan = plan_columns(tuple(values))
-            except RowsError as error:
-                yield self._refused(number, str(error))
-                continue
-            yield self._row(number, plan.assign(list(values.values())))
+    def _row_of_csv(self, number: int, text: str) -> Row:
+        table = self._table
+        last = number + len(_LINE.findall(text)) - 1
+        try:
+            cells = _cells(text, table.delimiter)
+        except csv.Error as error:
+            return self._refused(number, f"its cells cannot be separated{_until(number, last)}: {error}; check its quotes")
+        problem = table.plan.misfit(cells, table.width, _until(number, last))
+        return self._refused(number, problem) if problem else self._row(number, table.plan.assign(cells))
 
-    def _database_reader(self, url: str) -> Callable[[], Iterator[Row]]:
+    def _records_of_json(self) -> Iterator[Record]:
+        return ((number, line) for number, line in enumerate(self._lines(), 1) if not line.isspace())
+
+    def _row_of_json(self, number: int, line: str) -> Row:
+        try:
+            values = _parse_json(line)
+        except ValueError as error:
+            return self._refused(number, f"it is not JSON: {error}")
+        if not isinstance(values, dict):
+            return self._refused(number, "it is not a JSON object; write one object per line")
+        try:
+            plan = plan_columns(tuple(values))
+        except RowsError as error:
+            return self._refused(number, str(error))
+        return self._row(number, plan.assign(list(values.values())))
+
+    def _database_reader(self, url: str) -> _Readers:
         try:
             database = RowDatabase(url, self._query, self._password)
         except RowDatabaseError as error:
             raise RowsError(str(error)) from error
-        self._path, self._file = database.name, database.file_name
-        return functools.partial(self._read_database, database)
+        self._path, self._file, self._unit = database.name, database.file_name, "row"
+        return functools.partial(self._records_of_database, database), self._row_of_database
 
-    def _read_database(self, database: RowDatabase) -> Iterator[Row]:
+    def _records_of_database(self, database: RowDatabase) -> Iterator[Record]:
         try:
             with database.table() as table:
-                plan = _Plan(f"{self._path}: ", table.columns)
-                for number, cells in enumerate(table.rows, 1):
-                    problem = plan.unreadable(cells)
-                    yield self._refused(number, problem, "row") if problem else self._row(number, plan.assign(cells), "row")
+                self._plan = _Plan(f"{self._path}: ", table.columns)
+                self.form = " ".join(self._plan.columns)
+                yield from enumerate(table.rows, 1)
         except RowDatabaseError as error:
             raise RowsError(str(error)) from error
+
+    def _row_of_database(self, number: int, cells: Sequence[Any]) -> Row:
+        problem = self._plan.unreadable(cells)
+        return self._refused(number, problem) if problem else self._row(number, self._plan.assign(cells))
 
     def _lines(self) -> Iterator[str]:
         """Yield the lines of the text with their line ends; raise RowsError naming a line that is not text."""
@@ -224,11 +254,11 @@ class PhoneRows:
 
     # -- one row
 
-    def _row(self, number: int, assigned: tuple[dict[str, Any], str], unit: str = "line") -> Row:
-        return self._groups.row(assigned, f"{self._file} {unit} {number}")
+    def _row(self, number: int, assigned: tuple[dict[str, Any], str]) -> Row:
+        return self._groups.row(assigned, f"{self._file} {self._unit} {number}")
 
-    def _refused(self, number: int, problem: str, unit: str = "line") -> Row:
-        return Row("without a name", f"{self._file} {unit} {number}", {}, problem)
+    def _refused(self, number: int, problem: str) -> Row:
+        return Row("without a name", f"{self._file} {self._unit} {number}", {}, problem)
 
 
 class SingleRows:
@@ -283,7 +313,8 @@ class _Groups:
                 name = parse_mac(own.get("phone_mac")).plain
             except MacError:
                 name = "without a name"
-        return Row(name, where, {**self.base(own), **own}, problem)
+        shared = self.base(own)
+        return Row(name, where, {**shared, **own}, problem, shared)
 
     def base(self, own: Mapping[str, Any]) -> dict[str, Any]:
         """Return the variables of a row's groups; rows in the same groups get the same object."""
@@ -362,6 +393,55 @@ def is_structured(column: str) -> bool:
 
 def _is_structured(name: str) -> bool:
     return name in STRUCTURED or (name.startswith(LAYER) and name != LAYER)
+
+
+class _Table(NamedTuple):
+    """What the header of a CSV file says."""
+
+    plan: _Plan
+    width: int
+    """Number of columns, with blank names at the end."""
+    delimiter: str
+
+
+def _read_header(where: str, text: str, delimiter: str) -> _Table:
+    """Raise RowsError; its message begins with *where*."""
+    try:
+        cells = _cells(text, delimiter)
+    except csv.Error as error:
+        raise RowsError(f"{where}its header cannot be read: {error}") from error
+    # Spreadsheets save columns that once had something in them
+    named = max(number for number, name in enumerate(cells, 1) if name.strip())
+    return _Table(_Plan(where, cells[:named]), len(cells), delimiter)
+
+
+def _whole_record(line: str, lines: Iterator[str], delimiter: str) -> tuple[str, int]:
+    """Return the text of the record that begins with *line*, taking what it needs of *lines*, and its number of lines."""
+    taken = [line]
+
+    def feed() -> Iterator[str]:
+        yield line
+        for more in lines:
+            taken.append(more)
+            yield more
+
+    # Whoever reads its cells reports the error
+    with contextlib.suppress(csv.Error, StopIteration):
+        next(csv.reader(feed(), delimiter=delimiter, strict=True))
+    return "".join(taken), len(taken)
+
+
+def _cells(record: str, delimiter: str) -> list[str]:
+    """Return the cells of a record; raise csv.Error."""
+    lines = _LINE.findall(record) if '"' in record else [record]
+    return next(csv.reader(lines, delimiter=delimiter, strict=True))
+
+
+def _is_blank(record: str, delimiter: str) -> bool:
+    try:
+        return not any(map(str.strip, _cells(record, delimiter)))
+    except csv.Error:
+        return False
 
 
 class _Plan:

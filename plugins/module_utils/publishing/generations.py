@@ -10,6 +10,9 @@ that are not in the manifest are foreign, and are linked too.
 
 A run that is killed leaves names that begin with a dot, which the next run deletes, and at most one generation that was never live:
 the one that ``.current`` names, the link that was to become ``current``.
+
+Beside the manifest lie the inputs that the files were made of (see inputs.py), bound to that manifest by its digest, and the
+evidence by which files that nobody has touched need not be read again (see evidence.py).
 """
 
 from __future__ import annotations
@@ -25,16 +28,21 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 from ..common.content_time import content_time
 from ..firmware.packages import FOLDER as FIRMWARE
 from ..profiles.sealing.model import SealingError
+from .evidence import TICK, UNKNOWN, Evidence, evidence_of, read_evidence, settled
+from .inputs import InputsError, read_common
 from .layout import OPEN, UNITS
 from .transfer import LiveFile, Reader, TransferError, json_line, pack_live
 
 MANIFEST = "manifest.jsonl"
+INPUTS = "inputs"
+EVIDENCE = "evidence"
 TRAILING_BYTE = os.fsdecode(b"\xff")
 """What some units send behind a name by TFTP."""
 
@@ -44,6 +52,8 @@ _NEXT = ".current"
 _BACK = ".previous"
 _PUBLIC = 0o755
 _NUMBER = re.compile(r"\d{6,}", re.ASCII)
+_OWN = frozenset((MANIFEST, INPUTS, EVIDENCE))
+_PART = ".part"
 _LEFT = re.compile(r"\.(incoming|\d{6,})", re.ASCII)
 _BLOCK = 65536
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -73,6 +83,17 @@ class Manifest(NamedTuple):
     """As in transfer.Live."""
 
 
+class Examined(NamedTuple):
+    """What PublishedTree.examine() found."""
+
+    live: bytes
+    """The live generation for transfer.read_live(): all files or, with inputs, only the damaged ones."""
+    inputs: bytes = b""
+    """What the files were made of, if that was asked for and is known."""
+    evidence: Evidence | None = None
+    """New evidence to keep."""
+
+
 class PublishedTree:
     """The folder *root*. *groups*: first folder of a path -> the only group that can read below it; everybody can read the rest."""
 
@@ -82,6 +103,10 @@ class PublishedTree:
         self.current = os.path.join(root, "current")
         self.generations = os.path.join(root, "generations")
         self._accesses: dict[str, tuple[int, int | None]] = {}
+        self._installed: tuple[str, Evidence | None] = ("", None)
+        self._evidence_before: Evidence | None = None
+        self._written: dict[str, tuple[int, int, int]] = {}
+        self._linked: list[str] = []
 
     # -- inspect
 
@@ -107,22 +132,158 @@ class PublishedTree:
         with _opened(self._folder(name), _FOLDER) as base:
             return pack_live(name, manifest.salt, self._verified(base, manifest.entries), manifest.master_key)
 
-    def _verified(self, base: int, entries: Iterable[tuple[str, Entry]]) -> Iterator[tuple[str, LiveFile]]:
+    def examine(self, context: str, full: bool = False) -> Examined:
+        """Return the live generation, reading only files that somebody may have touched, or with *full* all of them.
+
+        *context*: of the inputs that the caller can use; empty for none. Change nothing.
+        """
+        name = self.live_name()
+        if not name:
+            return Examined(pack_live("", "", ()))
+        manifest = self._manifest(name)
+        with _opened(self._folder(name), _FOLDER) as base:
+            evidence = None if full else _load_evidence(base, name)
+            inputs = b"" if full or not context else _load_inputs(base, context, evidence is None)
+            touched = self._touched(base, evidence) if evidence else {}
+            if evidence and inputs and not touched:
+                return Examined(pack_live(name, manifest.salt, (), manifest.master_key), inputs)
+            started = time.time()
+            known = {path for path, _values in evidence.items()} - touched.keys() if evidence else set()
+            verified: dict[str, tuple[int, int, int, int]] = {}
+            entries = self._verified(base, manifest.entries, known, verified)
+            if inputs:
+                entries = (entry for entry in entries if not entry[1].fingerprint)
+            live = pack_live(name, manifest.salt, entries, manifest.master_key)
+            if evidence and not touched:
+                return Examined(live, inputs)
+            if evidence:
+                verified |= {path: values for path, values in evidence.items() if path not in touched}
+            seen = settled(verified.values(), int(started * 1e9))
+            taken = evidence.taken if evidence else started
+            return Examined(live, inputs, Evidence(name, taken, _evidence_at(base, MANIFEST), [*verified], seen))
+
+    def entries(self, name: str, wanted: Callable[[str, LiveFile], bool]) -> bytes:
+        """Return files of the live generation *name* for transfer.read_live(), unverified; raise TreeError if another is live."""
+        if name != self.live_name():
+            raise TreeError(f"another run published to {self.root} in the meantime; run again")
+        manifest = self._manifest(name)
+        found = ((path, entry.file) for path, entry in manifest.entries if wanted(path, entry.file))
+        return pack_live(name, manifest.salt, found, manifest.master_key)
+
+    def _touched(self, base: int, evidence: Evidence) -> dict[str, None]:
+        """Return the files that may not be as they were when the evidence was taken."""
+        touched: dict[str, None] = {}
+        folders = {"": True}
+        expected: dict[str, tuple[int, int, int | None]] = {}
+        for path, values in evidence.items():
+            folder = path.rpartition("/")[0]
+            if folder not in expected:
+                mode, group = self._access(path)
+                intact = self._folder_is_intact(base, folder, folders)
+                expected[folder] = (stat.S_IFREG | mode, 0, group if intact else None)
+            try:
+                status = os.stat(path, dir_fd=base, follow_symlinks=False)
+            except OSError:
+                touched[path] = None
+                continue
+            same = evidence_of(status) == values and (status.st_mode, status.st_uid, status.st_gid) == expected[folder]
+            if not same:
+                touched[path] = None
+        return touched
+
+    def keep_evidence(self, evidence: Evidence) -> None:
+        """Keep *evidence* for the next run, unless another run is publishing now."""
+        with contextlib.suppress(TreeError, OSError), self._locked():
+            self._put(evidence.generation, EVIDENCE, evidence.pack())
+
+    def take_evidence(self) -> None:
+        """Note that the files of the generation that install() made are as it made or found them."""
+        name, before = self._installed
+        # The old generations that were deleted had links to the same files, whose change time is now
+        time.sleep(2 * TICK)
+        now = time.time()
+        numbers = {path: number for number, path in enumerate(before.paths)} if before else {}
+        with contextlib.suppress(OSError), _opened(self._folder(name), _FOLDER) as base:
+            seen: list[tuple[int, int, int, int]] = []
+            for path in (*self._written, *self._linked):
+                was = self._written.get(path)
+                if was is None and before and path in numbers:
+                    at = 4 * numbers[path]
+                    was = (before.values[at], before.values[at + 1], before.values[at + 2])
+                values = UNKNOWN
+                if was and self._has_access(base, path):
+                    values = _evidence_at(base, path)
+                seen.append(values if values[:3] == was else UNKNOWN)
+            taken = before.taken if before else now
+            evidence = Evidence(
+                name, taken, _evidence_at(base, MANIFEST), [*self._written, *self._linked], settled(seen, int(now * 1e9))
+            )
+            self.keep_evidence(evidence)
+
+    def _has_access(self, base: int, path: str) -> bool:
+        mode, group = self._access(path)
+        try:
+            status = os.stat(path, dir_fd=base, follow_symlinks=False)
+        except OSError:
+            return False
+        return (status.st_mode, status.st_uid, status.st_gid) == (stat.S_IFREG | mode, 0, group)
+
+    def replace_inputs(self, stream: IO[bytes]) -> None:
+        """Replace what the live files were made of by what a transfer without files says."""
+        try:
+            with self._locked():
+                transfer = Reader(stream)
+                if transfer.base != self.live_name() or [*transfer.files()] or transfer.removed():
+                    raise TreeError(f"another run published to {self.root} in the meantime; run again")
+                with _opened(self._folder(transfer.base), _FOLDER) as base:
+                    content = _bound(transfer.inputs, _manifest_digest(base))
+                self._put(transfer.base, INPUTS, content)
+        except OSError as error:
+            raise self._failure(error) from error
+        except (TransferError, SealingError) as error:
+            raise TreeError(f"the transfer for {self.root} cannot be used: {error}; the old files stay") from error
+
+    def _put(self, name: str, file: str, content: bytes) -> None:
+        """Put a file of our own into a generation, as a whole; its content proves itself, so it need not be durable."""
+        part = os.path.join(self.generations, _PART)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        with _opened(part, _NEW) as descriptor:
+            _write_all(descriptor, content)
+        os.rename(part, os.path.join(self._folder(name), file))
+
+    def _verified(
+        self,
+        base: int,
+        entries: Iterable[tuple[str, Entry]],
+        known: Container[str] = (),
+        verified: dict[str, tuple[int, int, int, int]] | None = None,
+    ) -> Iterator[tuple[str, LiveFile]]:
+        """Yield each file, without its fingerprint if it is damaged.
+
+        *known*: paths that need not be read; *verified*: takes the evidence of those that were.
+        """
         folders = {"": True}
         for path, entry in entries:
+            if path in known:
+                yield path, entry.file
+                continue
             folder = path.rpartition("/")[0]
-            intact = self._folder_is_intact(base, folder, folders) and self._is_intact(base, path, entry.digest)
-            yield path, entry.file if intact else entry.file._replace(fingerprint="")
+            values = self._look(base, path, entry.digest) if self._folder_is_intact(base, folder, folders) else None
+            if verified is not None:
+                verified[path] = values or UNKNOWN
+            yield path, entry.file if values else entry.file._replace(fingerprint="")
 
-    def _is_intact(self, base: int, path: str, digest: str) -> bool:
+    def _look(self, base: int, path: str, digest: str) -> tuple[int, int, int, int] | None:
+        """Return the evidence of a file, from before it was read; None if it is damaged."""
         mode, group = self._access(path)
         try:
             with _opened(path, _LOOK, base) as descriptor:
                 status = os.fstat(descriptor)
                 access = (status.st_mode, status.st_uid, status.st_gid) == (stat.S_IFREG | mode, 0, group)
-                return access and _digest(descriptor) == digest
+                return evidence_of(status) if access and _digest(descriptor) == digest else None
         except OSError:
-            return False
+            return None
 
     def _folder_is_intact(self, base: int, folder: str, known: dict[str, bool]) -> bool:
         if folder not in known:
@@ -201,6 +362,7 @@ class PublishedTree:
         if transfer.base != live:
             raise TreeError(f"another run published to {self.root} in the meantime; run again")
         self._sweep()
+        self._written, self._linked, self._evidence_before = {}, [], None
         numbers = self._numbers()
         name = _name(max(numbers, default=0) + 1)
         swapped = False
@@ -219,6 +381,7 @@ class PublishedTree:
                 with contextlib.suppress(OSError):
                     self._sweep()
         self._make_durable(name)
+        self._installed = (name, self._evidence_before)
         # After previous(), the generations that came after the live one are obsolete
         earlier = [number for number in numbers if not live or number <= int(live)]
         # The new generation is live already; the next run deletes what cannot be deleted now
@@ -250,28 +413,33 @@ class PublishedTree:
         os.mkdir(incoming, 0o700)
         with _opened(incoming, _FOLDER) as folder:
             made = {""}
-            with open(os.open(MANIFEST, _NEW, 0o600, dir_fd=folder), "wb") as manifest:
+            with open(os.open(MANIFEST, _NEW, 0o600, dir_fd=folder), "wb") as file:
+                manifest = _Hashing(file)
                 manifest.write(json_line({"salt": transfer.salt, "base": transfer.base, "master_key": transfer.master_key}))
-                for path, file, content in transfer.files():
+                for path, known, content in transfer.files():
                     _check(path)
                     self._make_folders(folder, path.rpartition("/")[0], made)
                     digest = hashlib.sha256(content).hexdigest()
                     # Content of the other trees is secret, and its time would be a hint to it in ETags that are logged
                     moment = content_time(digest) if path.startswith(f"{OPEN}/") else None
-                    _write(folder, path, content, *self.access_of(path), moment)
-                    manifest.write(json_line([path, digest, *file]))
+                    self._written[path] = _write(folder, path, content, *self.access_of(path), moment)
+                    manifest.write(json_line([path, digest, *known]))
                 gone = transfer.removed()
                 if live:
                     with _opened(self._folder(live), _FOLDER) as base:
+                        self._evidence_before = _load_evidence(base, live)
                         removed = self._keep(base, folder, self._manifest(live).entries, gone, made, manifest)
                         self._keep_foreign(base, folder, "", removed, made)
                 self._link_firmware(folder, made)
                 self._link_shared(folder, made)
+            if transfer.inputs:
+                with _opened(INPUTS, _NEW, folder) as descriptor:
+                    _write_all(descriptor, _bound(transfer.inputs, manifest.digest()))
             os.fchmod(folder, _PUBLIC)
             _syncfs(folder)
 
     def _keep(
-        self, base: int, folder: int, entries: Iterable[tuple[str, Entry]], gone: set[str], made: set[str], manifest: IO[bytes]
+        self, base: int, folder: int, entries: Iterable[tuple[str, Entry]], gone: set[str], made: set[str], manifest: _Hashing
     ) -> set[str]:
         """Link the files of *base* into *folder*, except those replaced or in *gone*; return the latter that *base* had."""
         removed = set()
@@ -289,6 +457,7 @@ class PublishedTree:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             else:
+                self._linked.append(path)
                 manifest.write(json_line([path, entry.digest, *entry.file]))
         return removed
 
@@ -303,6 +472,8 @@ class PublishedTree:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(os.path.join(below, entry.name))
+                elif not below and entry.name in _OWN:
+                    continue
                 elif entry.is_symlink() and below.startswith(f"{UNITS}/"):
                     # Each generation makes its own, see _link_shared()
                     continue
@@ -394,7 +565,10 @@ class PublishedTree:
         if abandoned and os.path.isdir(self._folder(abandoned)):
             self._set_aside(int(abandoned))
         for name in os.listdir(self.generations):
-            if _LEFT.fullmatch(name):
+            if name == _PART:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self.generations, name))
+            elif _LEFT.fullmatch(name):
                 shutil.rmtree(os.path.join(self.generations, name), ignore_errors=True)
         for link in (_NEXT, _BACK):
             with contextlib.suppress(FileNotFoundError):
@@ -489,16 +663,76 @@ def _make_folder(base: int, path: str, mode: int, user: int, group: int) -> None
     os.chmod(path, mode, dir_fd=base)
 
 
-def _write(base: int, path: str, content: bytes, mode: int, group: int, moment: int | None) -> None:
-    """Write a new file; *moment*: its time, in seconds since 1970, if it is not now."""
+def _write(base: int, path: str, content: bytes, mode: int, group: int, moment: int | None) -> tuple[int, int, int]:
+    """Write a new file, and return its evidence without the change time. *moment*: its time, since 1970, if it is not now."""
     with _opened(path, _NEW, base) as descriptor:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        _write_all(descriptor, content)
         os.fchown(descriptor, 0, group)
         os.fchmod(descriptor, mode)
         if moment is not None:
             os.utime(descriptor, (moment, moment))
+        return evidence_of(os.fstat(descriptor))[:3]
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+class _Hashing:
+    """Writes to a file, and knows the SHA-256 of what was written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> None:
+        self._file.write(data)
+        self._digest.update(data)
+
+    def digest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _bound(inputs: bytes, manifest: str) -> bytes:
+    """Return the content of the file INPUTS. *manifest*: digest of the manifest of the files that were made of them."""
+    return json_line({"manifest": manifest, "digest": hashlib.sha256(inputs).hexdigest()}) + inputs
+
+
+def _load_inputs(base: int, context: str, verify: bool) -> bytes:
+    """Return the inputs of a generation's files if they have this context; else nothing. *verify*: whether to hash its manifest."""
+    try:
+        with open(os.open(INPUTS, _LOOK, dir_fd=base), "rb") as file:
+            head = json.loads(file.readline())
+            inputs = file.read()
+        if hashlib.sha256(inputs).hexdigest() != head["digest"] or read_common(inputs).context != context:
+            return b""
+        return b"" if verify and head["manifest"] != _manifest_digest(base) else inputs
+    except (OSError, ValueError, TypeError, KeyError, InputsError):
+        return b""
+
+
+def _load_evidence(base: int, name: str) -> Evidence | None:
+    """Return the evidence of the generation *name*, if it is valid."""
+    try:
+        with open(os.open(EVIDENCE, _LOOK, dir_fd=base), "rb") as file:
+            evidence = read_evidence(file.read(), name)
+    except (OSError, ValueError):
+        return None
+    return evidence if evidence and evidence.manifest == _evidence_at(base, MANIFEST) else None
+
+
+def _evidence_at(base: int, path: str) -> tuple[int, int, int, int]:
+    try:
+        return evidence_of(os.stat(path, dir_fd=base, follow_symlinks=False))
+    except OSError:
+        return UNKNOWN
+
+
+def _manifest_digest(base: int) -> str:
+    with _opened(MANIFEST, _LOOK, base) as descriptor:
+        return _digest(descriptor)
 
 
 def _check(path: str) -> None:
@@ -511,7 +745,7 @@ def _is_path(path: str) -> bool:
         parts = os.fsencode(path).split(b"/")
     except UnicodeEncodeError:
         return False
-    return not {b"", b".", b".."}.intersection(parts) and "\0" not in path and path != MANIFEST
+    return not {b"", b".", b".."}.intersection(parts) and "\0" not in path and path not in _OWN
 
 
 @contextlib.contextmanager

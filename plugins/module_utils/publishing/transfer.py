@@ -3,7 +3,8 @@
 """The formats in which the controller and the target exchange the list of live files and the files that replace them.
 
 Both are streams, since there may be hundreds of thousands of files. A transfer is a line of JSON, then for each file a line of JSON
-and its bytes, then a line for each removed path, then a line with the number of files.
+and its bytes, then a line for each removed path, then, if there are any, a line with the size of the publication's inputs (see
+inputs.py) and their bytes, then a line with the number of files.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import IO, Any, NamedTuple, Protocol
 
 from ..profiles.sealing.aes128gcm import ContentDecrypter, ContentEncrypter, decrypt_content, encrypt_content
 
-_VERSION = 1
+_VERSION = 2
 _RECORD_SIZE = 65536
 _MAX_LINE_LENGTH = 65536
 
@@ -117,10 +118,13 @@ class Writer:
         self._stream.write(json_line([path, fingerprint, owner, kind, len(content)]))
         self._stream.write(content)
 
-    def finish(self, removed: Iterable[str]) -> None:
-        """Write the removed paths, and complete the transfer."""
+    def finish(self, removed: Iterable[str], inputs: bytes = b"") -> None:
+        """Write the removed paths and what the files were made of, and complete the transfer."""
         for path in removed:
             self._stream.write(json_line([path]))
+        if inputs:
+            self._stream.write(json_line({"inputs": len(inputs)}))
+            self._stream.write(inputs)
         self._stream.write(json_line(self._files))
 
 
@@ -131,6 +135,8 @@ class Reader:
         self._stream = stream
         self._files = 0
         self._line: Any = None
+        self.inputs = b""
+        """What the files were made of, after removed(); empty if that was not sent."""
         match self._next():
             case {
                 "version": int() as version,
@@ -163,6 +169,12 @@ class Reader:
         while isinstance(line, list) and len(line) == 1 and isinstance(line[0], str):
             paths.add(line[0])
             line = self._next()
+        match line:
+            case {"inputs": int(size)} if size >= 0:
+                self.inputs = self._stream.read(size)
+                if len(self.inputs) != size:
+                    raise TransferError("a transfer is cut off")
+                line = self._next()
         # Reading past the last line also verifies the end of an encrypted stream
         if line != self._files or self._stream.read(1):
             raise TransferError("a transfer is damaged")

@@ -111,6 +111,7 @@ IMPURE = {
     "common/notify",
     "firmware/store",
     "phones/row_database",
+    "publishing/evidence",
     "publishing/generations",
     "publishing/transfer",
     "dhcp/discovery",

@@ -35,6 +35,7 @@ REASONS = {
     "plugins/plugin_utils/target_module.py local_file": "an upload, removed after it",
     "roles/profile_service/files/preprovision_service/store/copies.py ask_for_healing": "an empty file, read at once",
     "roles/profile_service/files/preprovision_service/ingest/markers.py make": "an empty file; its folder is synced",
+    "plugins/plugin_utils/rendering.py _worker": "a pipe",
 }
 
 

@@ -746,7 +746,8 @@ class LeakTest:
 def state(machine: Machine) -> dict[str, str]:
     """Return digests of the served files and of nginx's files."""
     live = f"/srv/preprovision/{os.readlink(f'{machine.root}/srv/preprovision/current')}"
-    published = [path for path, _open, _content in files(machine.root, live, 0) if not path.endswith("/manifest.jsonl")]
+    own = {f"{live}/{name}" for name in ("manifest.jsonl", "inputs", "evidence")}
+    published = [path for path, _open, _content in files(machine.root, live, 0) if path not in own]
     return {
         path.removeprefix(live): sha256(Path(machine.root + path).read_bytes()).hexdigest() for path in (*NGINX_FILES, *published)
     }

@@ -116,10 +116,10 @@ class Controller:
         return Run(done.returncode, done.stdout, results, messages, commands)
 
     def files(self, name: str) -> dict[str, tuple[int, int, bytes]]:
-        """Return path -> mode, group and content of the published files below a folder; the manifest has a random salt."""
+        """Return path -> mode, group and content of the published files below a folder; our own have random salts and times."""
         found = {}
         for path in sorted((self.folder / name).rglob("*")):
-            if path.is_file() and path.name != "manifest.jsonl":
+            if path.is_file() and path.name not in ("manifest.jsonl", "inputs", "evidence"):
                 status = path.stat()
                 found[str(path.relative_to(self.folder / name))] = (status.st_mode, status.st_gid, path.read_bytes())
         return found

@@ -101,7 +101,7 @@ def test_rows_can_be_read_again(tmp_path):
 
 def test_ignores_the_case_of_suffixes_and_byte_order_marks(rows):
     (row,) = rows(f'\ufeff\n{{"phone_mac": "{MAC}", "phone_lines.2.user_id": 7, "name": null}}\r\n', "PHONES.JSONL")
-    assert row == ("00005e005301", "PHONES.JSONL line 2", {"phone_mac": MAC, "phone_lines": [{}, {"user_id": 7}]}, "")
+    assert row[:4] == ("00005e005301", "PHONES.JSONL line 2", {"phone_mac": MAC, "phone_lines": [{}, {"user_id": 7}]}, "")
 
 
 def test_rows_are_read_one_by_one(tmp_path):
