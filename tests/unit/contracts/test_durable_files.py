@@ -17,6 +17,7 @@ FOLDERS = (ROOT / "plugins", *(ROOT / "roles").glob("*/files"))
 REASONS = {
     "plugins/action/firmware_tree.py _pieces": "a piece of an upload, removed after it",
     "plugins/action/firmware_tree.py _replacing": "a download that its checksum verifies at each use",
+    "plugins/module_utils/dhcp/lease_file.py main": "a copy of the lease file in /run, made again at each start",
     "plugins/module_utils/dhcp/watch.py hear": "in /run, and made again at the next answer",
     "plugins/module_utils/firmware/store.py _changing": "a lock, which has no content",
     "plugins/module_utils/publishing/generations.py _locked": "a lock, which has no content",

@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..clock import now
-from ..domain.certificates.chain import CertificateError, read_certificates
+from ..domain.certificates.chain import read_certificates
+from ..domain.certificates.requests import CertificateError
 from ..domain.events.logs.log_lines import EventKind
 from ..store.connection import Reading
 from ..store.faults import fault_of_revision
@@ -81,7 +82,7 @@ def _plain(name: str, text: str, value: float) -> Metric:
     return Metric(name, text, {(): value})
 
 
-def _labelled(name: str, text: str, label: str, values: Mapping[object, float]) -> Metric:
+def _labelled(name: str, text: str, label: str, values: Mapping[str, float] | Mapping[int, float]) -> Metric:
     return Metric(name, text, {((label, str(of)),): value for of, value in values.items()})
 
 
