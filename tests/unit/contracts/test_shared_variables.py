@@ -158,7 +158,9 @@ def as_json(value: str) -> str:
 
 @pytest.mark.parametrize("path", [*PLAYBOOKS, *SCENARIOS])
 def test_playbooks_and_scenarios_read_no_private_variables_of_roles(path):
-    assert re.findall(r"\b__\w+", (ROOT / path).read_text()) == []
+    found = re.findall(r"\b__\w+", (ROOT / path).read_text())
+    # It renders the role's template for plans that no station has
+    assert found == (["__dhcp_server_plan"] if path == "extensions/molecule/station/kea.yml" else [])
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS)

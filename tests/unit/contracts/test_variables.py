@@ -143,7 +143,7 @@ def test_paths_are_relative_to_where_the_user_stands(playbook, name):
     assert read, "Ansible looks for relative paths below the playbook"
 
 
-ADVISING = sorted(ROOT.glob("plugins/module_utils/events/*.py")) + sorted(ROOT.glob("plugins/module_utils/reports/*.py"))
+ADVISING = sorted(ROOT.glob("plugins/module_utils/events/*/*.py")) + sorted(ROOT.glob("plugins/module_utils/reports/*.py"))
 
 
 def words_of(path: Path) -> set[str]:

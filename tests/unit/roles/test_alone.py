@@ -44,6 +44,7 @@ WITHOUT_VARIABLES = {
     "tftp_server": f"{ADDRESS}tftp_server_address and tftp_server_clients",
     "time_server": f"{ADDRESS}time_server_address",
     "web_server": f"{ADDRESS}web_server_address and web_server_clients",
+    "zone_server": f"{NAME}zone_server_zone",
 }
 """Role -> what it says without any variable; nothing if it has nothing to do. Role bench has a default for everything."""
 DOCUMENTED = {"bench_address": "203.0.113.1/24", "provisioning_name": "prov.example.net"}
@@ -149,6 +150,7 @@ def test_guide_lists_the_variables_of_each_role():
     # Off by default
     asked_for["stun_server"] = ["bench_address"]
     asked_for["provisioning_server"] = ["provisioning_server_addresses"]
+    asked_for["zone_server"] = ["provisioning_name", "provisioning_server_addresses"]
     assert documented_variables() == {**asked_for, "bench": []}
 
 
@@ -200,7 +202,9 @@ def test_nothing_changes_before(request, found):
 def with_providers(tmp_path_factory) -> Run:
     providers = [{"role": f"voip.preprovision.{provider}", "when": False} for provider in sorted({*PROVIDERS.values()})]
     # Without Python on the target, each role ends with its first module
-    play = {"roles": providers, **each(PROVIDERS)}
+    debian = {"distribution": "Debian", "distribution_version": "13", "distribution_major_version": "13"}
+    facts = {**debian, "architecture": "x86_64", "cacheable": True}
+    play = {"pre_tasks": [{"ansible.builtin.set_fact": facts}], "roles": providers, **each(PROVIDERS)}
     return run(tmp_path_factory.mktemp("providers"), play, DOCUMENTED, python="/bin/false")
 
 

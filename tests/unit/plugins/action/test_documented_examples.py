@@ -132,7 +132,12 @@ def test_variables_are_known_and_of_the_right_kind(run, name):
 
 @pytest.mark.parametrize("name", [*(name for name, variables in VARIABLES.items() if is_of_phones(variables)), *TEMPLATES])
 def test_phones_are_published(run, name):
-    assert run.failed.get(f"publish {name}", "") == ""
+    failed = run.failed.get(f"publish {name}", "")
+    if "://" in str(VARIABLES.get(name, {}).get("phone_profiles_rows", "")):
+        # Nobody has that database here
+        assert re.match(r"customers on 192\.0\.2\.50: PostgreSQL reports: ", failed)
+    else:
+        assert failed == ""
     assert run.done[f"publish {name}"]["published"]
     assert "[WARNING]" not in run.shown(f"publish {name}")
 
