@@ -83,64 +83,86 @@ def validate_changed(
 ) -> ChangedPhones | None:
     """Read and check the phones whose inputs are not those *before*, and the phones named in *again*; raise PhoneError.
 
-    *validation*: of no phone yet, with *recorder*. Return None if all phones must be read to know what is wrong, or what they have
-    in common.
+    *validation*: of no phone yet, with *recorder*. Return None if all phones must be read to know what is wrong or common.
     """
     result = validation.result
-    stale = stale_templates(before, templates, recorder.key.shared)
-    same_groups = recorder.groups == before.common.groups
-    silent = not any(known.ignored or known.unknown for known in before.classes)
-    if same_groups and silent and not stale and not again and _are_unchanged(entries, before, progress):
-        result.count = len(before.names)
-        for of_class, count in Counter(before.class_of).items():
-            validation.keep(before.classes[of_class], "", count)
-        validation.finish()
-        return ChangedPhones(result, before.names, sum(before.files), set(), set(), is_same=True)
-    positions = before.positions()
+    comparison = _Comparison(entries, recorder, before, again, stale_templates(before, templates, recorder.key.shared))
+    if comparison.can_be_equal and _are_unchanged(entries, before, progress):
+        return _keep_all(before, validation)
     wanted: set[bytes] = set()
     kept: set[int] = set()
     changed = ChangedPhones(result, [], 0, set(), set())
-    entry: Entry | None
     for unread in entries.unread():
         result.count += 1
         if not result.count % MIN_FOR_PROGRESS:
             progress("read and checked", result.count, 0)
-        number = positions.get(unread.fingerprint) if unread.fingerprint else None
-        entry = None
+        number, entry = comparison.find(unread)
         if number is not None:
-            known = before.classes[before.class_of[number]]
-            if not same_groups:
-                entry = entries.entry(unread)
-            is_same = entry is None or recorder.shared_of(entry) == known.shared
-            if is_same and known.template not in stale and before.names[number] not in again:
-                if number in kept:
-                    # Twice the same row
-                    return None
-                kept.add(number)
-                name = before.names[number]
-                if known.ignored or known.unknown or known.model not in result.used or known.by_certificate:
-                    where = entries.where(unread)
-                    validation.keep(known, f"{name} ({where})" if where else name)
-                recorder.keep(before, number)
-                changed.names.append(name)
-                changed.kept_files += before.files[number]
-                continue
-        entry = entry or entries.entry(unread)
+            if number in kept:
+                # Twice the same row
+                return None
+            kept.add(number)
+            changed.names.append(before.names[number])
+            changed.kept_files += before.files[number]
+            _keep(entries, unread, number, before, validation, recorder)
+            continue
         if not unread.fingerprint:
             return None
+        entry = entry or entries.entry(unread)
         wanted.add(unread.fingerprint)
         changed.names.append(entry.name)
         changed.read.add(entry.name)
         validation.add(entry)
     changed.gone = {name for number, name in enumerate(before.names) if number not in kept} - {*changed.names}
-    if not changed.is_empty and ProfileKind.BOOTSTRAP in result.publisher.settings.complete:
-        # It has what all phones of a model share
-        return None
-    if changed.read and _shares_values(result, before, kept, recorder):
+    # Complete bootstrap profiles have what all phones of a model share
+    shared = not changed.is_empty and ProfileKind.BOOTSTRAP in result.publisher.settings.complete
+    if shared or (changed.read and _shares_values(result, before, kept, recorder)):
         return None
     validation.finish()
     result.entries = _Some(entries, wanted)
     return changed
+
+
+class _Comparison:
+    """Finds the phones whose inputs are those *before*."""
+
+    def __init__(self, entries: Entries, recorder: InputsRecorder, before: Inputs, again: Container[str], stale: set[str]) -> None:
+        self._entries, self._recorder, self._before, self._again, self._stale = entries, recorder, before, again, stale
+        self._positions = before.positions()
+        self._same_groups = recorder.groups == before.common.groups
+        silent = not any(known.ignored or known.unknown for known in before.classes)
+        self.can_be_equal = self._same_groups and silent and not stale and not again
+        """Whether nothing that phones share says otherwise, and nothing is to be said about any of them."""
+
+    def find(self, unread: Unread) -> tuple[int | None, Entry | None]:
+        """Return the number that a phone had *before*, or None if it must be rendered; and the phone, if it had to be read."""
+        before = self._before
+        number = self._positions.get(unread.fingerprint) if unread.fingerprint else None
+        if number is None:
+            return None, None
+        known = before.classes[before.class_of[number]]
+        entry = None if self._same_groups else self._entries.entry(unread)
+        is_same = entry is None or self._recorder.shared_of(entry) == known.shared
+        is_kept = is_same and known.template not in self._stale and before.names[number] not in self._again
+        return (number if is_kept else None), entry
+
+
+def _keep_all(before: Inputs, validation: Validation) -> ChangedPhones:
+    """Take over all phones as they were *before*."""
+    validation.result.count = len(before.names)
+    for of_class, count in Counter(before.class_of).items():
+        validation.keep(before.classes[of_class], "", count)
+    validation.finish()
+    return ChangedPhones(validation.result, before.names, sum(before.files), set(), set(), is_same=True)
+
+
+def _keep(entries: Entries, unread: Unread, number: int, before: Inputs, validation: Validation, recorder: InputsRecorder) -> None:
+    """Take over what is known of a phone since *before*."""
+    known = before.classes[before.class_of[number]]
+    if known.ignored or known.unknown or known.model not in validation.result.used or known.by_certificate:
+        where, name = entries.where(unread), before.names[number]
+        validation.keep(known, f"{name} ({where})" if where else name)
+    recorder.keep(before, number)
 
 
 def _are_unchanged(entries: Entries, before: Inputs, progress: Progress) -> bool:

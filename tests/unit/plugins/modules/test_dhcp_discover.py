@@ -52,7 +52,7 @@ def test_returns_offers_in_check_mode_too(run, calls, check_mode):
     result = run(interface="bench0", _ansible_check_mode=check_mode)
     assert result["changed"] is False
     assert result["msg"] == "On bench0 the DHCP server 192.0.2.9 (00:00:5e:00:53:09) offers 192.0.2.77"
-    assert calls == [("bench0", 5, 2, None, "", [])]
+    assert calls == [("bench0", 5, 2, None, "", [], None)]
     documented = yaml.safe_load(dhcp_discover.RETURN)["offers"]["contains"]
     assert [sorted(offer) for offer in result["offers"]] == [sorted(documented)]
     assert result["offers"][0]["options"] == OFFER.options
@@ -61,7 +61,7 @@ def test_returns_offers_in_check_mode_too(run, calls, check_mode):
 def test_passes_options_to_discovery(run, calls):
     run(interface="br1", timeout=9, attempts=3, mac="0000.5E00.5301", vendor_class="CISCO ATA192-MPP", ignore=["192.0.2.1"])
     client = dhcp_discover.parse_mac("00:00:5e:00:53:01")
-    assert calls == [("br1", 9, 3, client, "CISCO ATA192-MPP", ["192.0.2.1"])]
+    assert calls == [("br1", 9, 3, client, "CISCO ATA192-MPP", ["192.0.2.1"], None)]
 
 
 def test_returns_no_offers_without_an_answer(run, monkeypatch):
