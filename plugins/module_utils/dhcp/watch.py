@@ -174,7 +174,7 @@ def _store(systemd: socket.socket, name: str, descriptor: int) -> None:
 
 
 def _partner(argument: str) -> PartnerKey | None:
-    option, _, address = argument.partition("=")
+    option, _equals, address = argument.partition("=")
     if option != _PARTNER:
         return None
     # Each start has its place in the same open file

@@ -36,19 +36,21 @@ GROUPS = {"all": {"phone_parameters_all": {"Register_Expires_1_": "3600"}}}
 def customers(tmp_path: Path) -> Path:
     """Return the customer's database, which spells MAC addresses in its own way."""
     path = tmp_path / "customers.sqlite"
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE units (mac, model, title, proxy)")
         for number in (1, 2):
             connection.execute(
                 "INSERT INTO units VALUES (?, 'ATA192', ?, 'sip.example.net')", (f"00-00-5E-00-53-0{number}", f"u{number}")
             )
+        connection.commit()
     return path
 
 
 def change(path: Path, statement: str) -> None:
     """Change the customer's database."""
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute(statement)
+        connection.commit()
 
 
 @pytest.fixture
