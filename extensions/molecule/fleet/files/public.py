@@ -39,6 +39,8 @@ AGENT = f"judge of published files {time.time_ns()}"
 UNPUBLISHED = "/service/00005e005301-00000000.cfg"
 # What phones need, and a port at which a decoy listens on all addresses
 PORTS, DECOY = {80, 443}, 8053
+# The scenario's servers serve their own zone
+ZONE = {53}
 SYSLOG = {514, 6514}
 PHONES, GUESSES, SEALED = 2000, 3000, 500
 THREADS = 8
@@ -149,7 +151,7 @@ def try_ports() -> Iterator[str]:
         for address in PUBLIC:
             ports = open_ports(address, (port for port in [*range(1, 900), 5432, 6514, 8000, 8008, DECOY, 8080]))
             print(f"{address}: open are {sorted(ports)}")
-            if not PORTS <= ports <= PORTS | SYSLOG:
+            if not PORTS | ZONE <= ports <= PORTS | ZONE | SYSLOG:
                 yield f"{address} has open ports {sorted(ports)}"
             if answers_datagram(address, DECOY):
                 yield f"{address} answers by UDP at a port that is not for phones"
