@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+ENDS = (".completed", ".2", ".1", "")
+"""Ends of the names of all files that Kea and kea-lfc keep leases in."""
+
 _HEADER = "address,hwaddr,"
 # In UTC, as in dhcpd's lease file
 _TIME = "%Y/%m/%d %H:%M:%S"
@@ -31,9 +34,12 @@ def files_in_order(present: Iterable[str]) -> list[str]:
     While kea-lfc works, and until Kea has seen that it is done, there are ``.1``, which was the lease file before, and ``.2``,
     which holds what the last clean-up left. ``.completed`` replaces both.
     """
-    name, *_others = sorted(present, key=len) or [""]
-    older = [".completed"] if f"{name}.completed" in present else [".2", ".1"]
-    return [name + end for end in (*older, "") if name + end in present and name]
+    names = {*present}
+    name = min(names, key=len, default="")
+    for end in ENDS:
+        name = name.removesuffix(end)
+    older = ENDS[:1] if f"{name}{ENDS[0]}" in names else ENDS[1:3]
+    return [name + end for end in (*older, "") if name + end in names]
 
 
 def read_statements(text: str) -> dict[str, dict[str, str]]:

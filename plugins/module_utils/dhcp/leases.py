@@ -23,9 +23,6 @@ from .lease_file import read_statements
 FOREVER = 0xFFFFFFFF
 """Kea's lifetime of a lease that never ends, in seconds."""
 
-CLEANED_UP = (".2", ".1", "")
-"""Ends of the names of Kea's files, oldest first: what the last clean-up left, what the next one reads, and the live one."""
-
 _COLUMNS = (
     "address",
     "hwaddr",

@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..common.durable import sync_folder, write_durably
+from .kea_lease_file import ENDS, files_in_order
 from .kea_paths import LEASES as KEA
 from .lease_file import PATH as ISC
-from .leases import CLEANED_UP, merge, read_isc, read_kea, write_isc, write_kea
+from .leases import merge, read_isc, read_kea, write_isc, write_kea
 
 
 def take_over(server: str, user: str, isc: str = ISC, kea: str = KEA) -> int:
@@ -28,7 +29,7 @@ def take_over(server: str, user: str, isc: str = ISC, kea: str = KEA) -> int:
     if not any(map(os.path.exists, others)):
         return 0
     isc_leases = read_isc("".join(map(_read, _files(isc, kea)["isc"])))
-    kea_leases = read_kea(map(_read, _files(isc, kea)["kea"]))
+    kea_leases = read_kea(map(_read, files_in_order(filter(os.path.exists, _files(isc, kea)["kea"]))))
     if server == "isc":
         _write(isc, write_isc(merge(isc_leases, kea_leases)), user)
     else:
@@ -40,8 +41,8 @@ def take_over(server: str, user: str, isc: str = ISC, kea: str = KEA) -> int:
 
 
 def _files(isc: str, kea: str) -> dict[str, list[str]]:
-    """Return the files of each server with its leases, oldest first."""
-    return {"isc": [f"{isc}~", isc], "kea": [f"{kea}{end}" for end in CLEANED_UP]}
+    """Return the files of each server in which there may be leases; those of ISC DHCP oldest first."""
+    return {"isc": [f"{isc}~", isc], "kea": [f"{kea}{end}" for end in ENDS]}
 
 
 def _read(path: str) -> str:

@@ -145,6 +145,17 @@ def test_all_files_of_a_clean_up_count(files):
     assert os.listdir(os.path.dirname(kea)) == ["dhcpd.leases"]
 
 
+def test_what_a_clean_up_has_completed_replaces_what_it_read(files):
+    isc, kea = files
+    header, first, second, _gone = KEA.splitlines(keepends=True)
+    write(f"{kea}.completed", header + first)
+    write(f"{kea}.1", header + second)
+    write(kea, header)
+    assert take_over("isc", ME, isc, kea) == 1
+    assert [*read_isc(read(isc))] == ["192.0.2.155"]
+    assert os.listdir(os.path.dirname(kea)) == ["dhcpd.leases"]
+
+
 def test_an_interrupted_change_is_repeated(files, monkeypatch):
     """The own file is written and the other one not removed yet: the next start does the same again."""
     isc, kea = files
