@@ -152,6 +152,8 @@ class Teardown:
         if not self._baseline:
             return
         yield from self._files("purge_paths", "file", remove)
+        # A package's services create more until the package is purged
+        yield from (Step("", partial(remove, path)) for path in across_roles("purge_paths") if self._was(path) is None)
         yield Step("", partial(_remove_empty, parent_folders() - set(self._baseline["folders"])))
         for path in (*across_roles("replaced"), *across_roles("paths"), *across_roles("purge_paths")):
             was = self._was(path)

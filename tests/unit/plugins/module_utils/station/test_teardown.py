@@ -110,6 +110,22 @@ def test_restores_former_files_and_removes_others(machine):
     assert Path(mine).read_text() == "somebody's"
 
 
+def test_removes_what_packages_create_until_they_are_purged(machine, monkeypatch):
+    kernel_log, kept = machine.path("var/log/kern.log"), machine.path("var/log/auth.log")
+    machine.parts = {"packages": ("rsyslog",), "purge_paths": (kernel_log, kept)}
+    machine.packages, machine.unneeded = {"rsyslog": "1"}, {"rsyslog"}
+    monkeypatch.setattr(subject, "_with_dependencies", set)
+    machine.path("var/log/auth.log", "an earlier log server's")
+    machine.knows(paths={kept: subject.describe(kept)})
+    # The bridge goes down, and the kernel says so
+    monkeypatch.setattr(subject, "_apt", lambda *_arguments: machine.path("var/log/kern.log", "bench0: port 1 entered disabled state"))
+    teardown = Teardown()
+    assert teardown.summary() == ["package rsyslog"]
+    teardown.run()
+    assert not Path(kernel_log).exists()
+    assert Path(kept).read_text() == "an earlier log server's"
+
+
 def test_restores_settings_of_the_kernel(machine, tmp_path, monkeypatch):
     monkeypatch.setattr(baseline, "_SYSCTLS", str(tmp_path))
     monkeypatch.setattr(baseline, "across_roles", lambda _part: iter(["net.changed", "net.same", "net.new", "net.gone"]))
