@@ -118,7 +118,7 @@ def test_removes_what_packages_create_until_they_are_purged(machine, monkeypatch
     machine.path("var/log/auth.log", "an earlier log server's")
     machine.knows(paths={kept: subject.describe(kept)})
     # The bridge goes down, and the kernel says so
-    monkeypatch.setattr(subject, "_apt", lambda *_arguments: machine.path("var/log/kern.log", "bench0: port 1 entered disabled state"))
+    monkeypatch.setattr(subject, "_apt", lambda *_arguments: machine.path("var/log/kern.log", "bench0: entered disabled state"))
     teardown = Teardown()
     assert teardown.summary() == ["package rsyslog"]
     teardown.run()
