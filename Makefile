@@ -20,7 +20,7 @@ endif
 
 MACHINE := tests/machines/machine
 COLLECTIONS := .cache/collections/ansible_collections
-FROM_WHEEL := community/crypto
+FROM_WHEEL := ansible/posix community/crypto
 SELF := $(COLLECTIONS)/voip/preprovision
 SANITY := build/ansible_collections/voip/preprovision
 # The home that ansible-test sees: its virtual environments, what it runs first in each (the pip that Python brings along, in
@@ -28,7 +28,7 @@ SANITY := build/ansible_collections/voip/preprovision
 SANITY_HOME := $(PREPROVISION_CACHE)/sanity
 # Lanes of parts that run at the same time: each waits for one process most of the time, and none measures anything. Unit tests occupy every
 # core, and the scenarios fleet and station have tests that a busy machine would disturb, so these have the machine to themselves
-LANES := lint,cores,sanity teardown,roles real_bench
+LANES := lint,cores teardown,roles real_bench,sanity
 ALONE := unit fleet_test station_test
 PARTS := $(subst $(COMMA), ,$(LANES)) $(ALONE)
 SCENARIOS := default teardown roles real_bench
@@ -64,6 +64,13 @@ left-- > 0
 endef
 export REASONS
 
+# A playbook's first play, and the time that it took
+define SECONDS_OF
+/^PLAY \[/ && !play { play = $$0; sub(/^PLAY \[/, "", play); sub(/\] \**$$/, "", play) }
+/^Playbook run took / { printf "%5d s  %s\n", $$4 * 86400 + $$6 * 3600 + $$8 * 60 + $$10, play; play = "" }
+endef
+export SECONDS_OF
+
 # Documents and releases: their tools, the pages beside docs, the archive's name and the time of what is in it
 RELEASE_TOOLS := $(CURDIR)/.cache/release/bin
 PAGES := README.md CONTRIBUTING.md SECURITY.md CODE_OF_CONDUCT.md MAINTAINERS.md CHANGELOG.rst
@@ -81,7 +88,7 @@ FAULTS := verify rolling dead_record
 SERVER_FAULTS := drain kill cut_off rebuild
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
-.PHONY: help tools station fleet test why quick style types build/service $(PARTS) testing molecule proof benchmarks clean readmes galaxy docs changelog release
+.PHONY: help tools station fleet test why slowest quick style types build/service $(PARTS) testing molecule proof benchmarks clean readmes galaxy docs changelog release
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +127,7 @@ test: $(READY) ## run all tests: lint, unit, cores, sanity, molecule
 	    ((passed += good, failed += bad)) || true; \
 	done; \
 	printf '\n'; \
+	$(MAKE) --no-print-directory slowest; \
 	[[ $$table != *failed* ]] && ((failed == 0)) || $(MAKE) --no-print-directory why; \
 	printf '%sin all %15d s\n%d passed, %d failed\n' "$$table" $$SECONDS $$passed $$failed; \
 	[[ $$table != *failed* ]] && ((failed == 0))
@@ -130,6 +138,9 @@ why: ## show why the last test run failed
 	        awk "$$REASONS" build/$$part.log | cut --bytes=-1200 | tail --lines=24; \
 	    fi; \
 	done
+
+slowest: ## show which playbooks of the last test run took longest
+	@cat $(wildcard $(PARTS:%=build/%.log)) </dev/null | awk "$$SECONDS_OF" | sort --reverse --numeric-sort | head --lines=16
 
 quick: $(READY) ## style, types, and the unit tests that start no Ansible and need no root; ARGS selects some
 	@TIMEFORMAT='make quick: %U s user + %S s system CPU time, %R s elapsed'; \
