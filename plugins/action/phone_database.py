@@ -9,19 +9,26 @@ import gc
 import gzip
 import json
 import secrets
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.phones.phone import PhoneError
+from ..module_utils.phones.phone import Phone, PhoneError
 from ..module_utils.phones.row_database import is_database_url
+from ..module_utils.publishing.inputs import Inputs, InputsError, read_inputs
 from ..module_utils.publishing.master_key import check_master_key
-from ..module_utils.publishing.phone_record import PhoneRecord, as_json, version_of
+from ..module_utils.publishing.phone_record import PhoneRecord, as_json, record_of, version_of
+from ..module_utils.publishing.publisher import Publisher
 from ..module_utils.publishing.settings import KINDS
 from ..module_utils.publishing.transfer import json_line
+from ..plugin_utils.incremental import ChangedPhones
 from ..plugin_utils.options import check_spelling, read_options
-from ..plugin_utils.phone_records import read_customers, read_redirects, records
+from ..plugin_utils.phone_inputs import InputsRecorder
+from ..plugin_utils.phone_records import read_customers, read_redirects
+from ..plugin_utils.phone_source import Entry
 from ..plugin_utils.publication import ERRORS, Publication
 from ..plugin_utils.publication_options import KEYS, PHONES, PUBLICATION, SETTINGS, argument_spec, merge_publication
 from ..plugin_utils.rearming import Rearming
@@ -37,6 +44,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "rearm": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "default": "present", "choices": ["present", "checked"]},
     "replace_master_key": {"type": "bool", "default": False},
+    "full": {"type": "bool", "default": False},
     **argument_spec(PUBLICATION, PHONES, SETTINGS, KEYS),
 }
 REQUIRED_IF = [("state", "present", ("bench_url", "remote_url"))]
@@ -45,17 +53,18 @@ _COLUMNS = ("mac", "name", "serial", "model", "family", "customer", "variables",
 _MAX_SHOWN = 100
 
 
-@dataclass
-class _Present:
+class _Present(NamedTuple):
     """What the database has."""
 
-    salt: str = field(default_factory=lambda: secrets.token_hex(16))
-    phones: dict[str, str] = field(default_factory=dict)
-    """MAC -> version of its row."""
+    salt: str
     version: str = ""
     """Version of what all phones share."""
     master_key: str = ""
     """Fingerprint of the master key of the phones' keys."""
+    phones: Mapping[str, Sequence[str]] = {}
+    """MAC -> version and name of its row; empty if the inputs were returned instead."""
+    inputs: bytes = b""
+    """What the phones were made of; empty if that is not known or has another context."""
 
 
 @dataclass
@@ -64,15 +73,58 @@ class _Changes:
 
     removed: list[str]
     """MACs."""
-    changed: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[tuple[str, str]]
     """Sign and name of each phone: + for a new one, ~ for a changed one."""
-    shared: bool = False
+    shared: bool
     """Whether what all phones share has changed."""
-    rearmed: dict[str, str] = field(default_factory=dict)
+    rearmed: dict[str, str]
     """MAC -> name of each phone that starts over."""
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed or self.shared or self.rearmed)
+
+
+class _Rows:
+    """Writes the rows that differ to an archive, phone by phone."""
+
+    def __init__(
+        self,
+        archive: SealedArchive,
+        publisher: Publisher,
+        options: Mapping[str, Any],
+        salt: str,
+        present: Callable[[], Mapping[str, Sequence[str]]],
+    ) -> None:
+        """*options*: redirects and rearm.
+
+        *present*: returns what the database has, see _Present.phones; it is called only if a phone must be compared.
+        """
+        self._archive, self._publisher, self._salt, self._present = archive, publisher, salt, present
+        self._redirects = read_redirects(options["redirects"])
+        self.rearm = Rearming(options["rearm"])
+        self.changed: list[tuple[str, str]] = []
+        """See _Changes."""
+        self._seen: set[str] = set()
+
+    def add(self, entry: Entry, phone: Phone) -> None:
+        """Write the row of a phone if the database has another one or none."""
+        redirect = self._redirects.get(phone.mac.plain, "")
+        row = record_of(entry.variables, phone, self._publisher, redirect, self._salt)
+        self._seen.add(row["mac"])
+        self.rearm.add(row["mac"], row["name"])
+        was = self._present().get(row["mac"])
+        if was is None or was[0] != row["version"]:
+            self.changed.append(("+" if was is None else "~", row["name"]))
+            self._archive.stream.write(json_line(_values(row)))
+
+    def removed(self, changed: ChangedPhones | None) -> list[str]:
+        """Return the MACs in the database that no phone has. *changed*: None if all phones were added."""
+        if changed is None:
+            return [mac for mac in self._present() if mac not in self._seen]
+        if changed.is_empty:
+            return []
+        names = changed.read | changed.gone
+        return [mac for mac, (_version, name) in self._present().items() if name in names and mac not in self._seen]
 
 
 class ActionModule(ActionBase):
@@ -95,52 +147,93 @@ class ActionModule(ActionBase):
             return {**result, "changed": False}
         with failing(*ERRORS, reword=role_variables(task_vars or {})):
             publication = Publication(options, self._loader, self._find_needle, task_vars or {}, KINDS)
-            with sealed_archive() as archive:
-                result.update(self._fill(publication, archive))
+            result.update(self._fill(publication))
         return result
 
-    def _fill(self, publication: Publication, archive: SealedArchive) -> dict[str, Any]:
-        options = self._options
+    def _fill(self, publication: Publication) -> dict[str, Any]:
         # This process ends with its task, so spare the garbage collector all that Ansible has built so far
         gc.freeze()
-        customers, redirects = read_customers(options["customers"]), read_redirects(options["redirects"])
-        validated = publication.validate(keep=False)
-        present = self._present()
-        if present.phones and not validated.count:
-            raise PhoneError(
-                f"{publication.source.name} contains no phones, so all {len(present.phones)} in the database would be removed"
-            )
-        shared = {
+        recorder = self._recorder(publication)
+        present = self._present(recorder.context if recorder and not (self._options["full"] or self._options["rearm"]) else "")
+        result = self._compare(publication, present, recorder)
+        if result is None:
+            # What was recorded until then is not that of all phones
+            result = self._compare(publication, self._present(""), self._recorder(publication))
+        return result or {}
+
+    def _recorder(self, publication: Publication) -> InputsRecorder | None:
+        return publication.recorder("database", self._options["redirects"])
+
+    def _compare(self, publication: Publication, present: _Present, recorder: InputsRecorder | None) -> dict[str, Any] | None:
+        """Make the database that of the inventory; return None if more phones must be read to know how.
+
+        With *present.inputs*, only phones are read whose inputs are others.
+        """
+        before = _read_inputs(present.inputs)
+
+        @cache
+        def phones() -> Mapping[str, Sequence[str]]:
+            return self._present("").phones if present.inputs else present.phones
+
+        changed: ChangedPhones | None = None
+        with sealed_archive() as archive:
+            rows = _Rows(archive, publication.publisher, self._options, present.salt, phones)
+            if recorder and before:
+                changed = publication.validate_changed(before, (), (), recorder, rows.add)
+                if changed is None:
+                    return None
+                count = changed.validated.count
+            else:
+                count = publication.validate(False, (), recorder, rows.add).count
+            if not count and phones():
+                raise PhoneError(
+                    f"{publication.source.name} contains no phones, so all {len(phones())} in the database would be removed"
+                )
+            is_same = changed is not None and changed.is_same
+            templates = before.templates() if before and is_same else recorder.templates() if recorder else None
+            inputs = publication.finish(recorder, 0) if recorder and not is_same else present.inputs
+            changes = self._finish(archive, present, rows, changed, self._settings(publication, present, templates), inputs)
+            archive.close()
+            if (changes or inputs != present.inputs) and not self._task.check_mode:
+                self._target.call(archive=self._target.upload(archive.path), archive_key=archive.key)
+        return self._result(changes, count)
+
+    def _finish(
+        self,
+        archive: SealedArchive,
+        present: _Present,
+        rows: _Rows,
+        changed: ChangedPhones | None,
+        settings: Mapping[str, object],
+        inputs: bytes,
+    ) -> _Changes:
+        """Write the last line of the archive, what does not concern single phones; return all changes."""
+        customers = read_customers(self._options["customers"])
+        version = version_of(as_json([settings, customers]), present.salt)
+        changes = _Changes(rows.removed(changed), rows.changed, version != present.version, rows.rearm.chosen())
+        values = {**settings, "salt": present.salt, "version": version}
+        end = {
+            "customers": customers if changes.shared else None,
+            "settings": {name: as_json(value) for name, value in values.items()} if changes.shared else None,
+            "removed": changes.removed,
+            "rearmed": [*changes.rearmed],
+            "inputs": base64.b64encode(inputs).decode() if changes or inputs != present.inputs else None,
+        }
+        archive.stream.write(json_line(end))
+        return changes
+
+    def _settings(self, publication: Publication, present: _Present, templates: Iterable[str] | None) -> dict[str, object]:
+        """Return what all phones share in the service. *templates*: those that phones use; None for all that were loaded."""
+        options = self._options
+        texts = publication.templates.texts()
+        return {
             "publication": publication.settings,
             "families": options["families"],
-            "templates": publication.templates.texts(),
+            "templates": texts if templates is None else {name: texts[name] for name in templates},
             # What the profile service lays below the rows that it asks for itself
             "groups": options["groups"] if options["rows"] and is_database_url(options["rows"]) else {},
             "master_key": self._check_master_key(present.master_key),
         }
-        version = version_of(as_json([shared, customers]), present.salt)
-        removed = dict(present.phones)
-        changes = _Changes([], shared=version != present.version)
-        rearm = Rearming(options["rearm"])
-        for row in records(validated, redirects, present.salt):
-            was = removed.pop(row["mac"], None)
-            rearm.add(row["mac"], row["name"])
-            if was != row["version"]:
-                changes.changed.append(("+" if was is None else "~", row["name"]))
-                archive.stream.write(json_line(_values(row)))
-        changes.removed, changes.rearmed = [*removed], rearm.chosen()
-        settings = {**shared, "salt": present.salt, "version": version}
-        end = {
-            "customers": customers if changes.shared else None,
-            "settings": {name: as_json(value) for name, value in settings.items()} if changes.shared else None,
-            "removed": changes.removed,
-            "rearmed": [*changes.rearmed],
-        }
-        archive.stream.write(json_line(end))
-        archive.close()
-        if changes and not self._task.check_mode:
-            self._target.call(archive=self._target.upload(archive.path), archive_key=archive.key)
-        return self._result(changes, validated.count)
 
     def _check_master_key(self, noted: str) -> str:
         """Return the fingerprint of the inventory's master key; raise PhoneError if it may not follow that with the one *noted*."""
@@ -159,9 +252,21 @@ class ActionModule(ActionBase):
             result["diff"] = _diff(changes)
         return result
 
-    def _present(self) -> _Present:
-        packed = self._target.call()["present"]
-        return _Present(*json.loads(gzip.decompress(base64.b64decode(packed)))) if packed else _Present()
+    def _present(self, context: str) -> _Present:
+        """Return what the database has; with a *context* that of its inputs has, these in place of the phones."""
+        answer = self._target.call(context=context)
+        if not answer["present"]:
+            return _Present(secrets.token_hex(16))
+        salt, version, master_key, phones = json.loads(gzip.decompress(base64.b64decode(answer["present"])))
+        return _Present(salt, version, master_key, phones, base64.b64decode(answer["inputs"]))
+
+
+def _read_inputs(packed: bytes) -> Inputs | None:
+    """Return packed inputs; None for none, or those of another version of the collection."""
+    try:
+        return read_inputs(packed) if packed else None
+    except InputsError:
+        return None
 
 
 def _values(row: PhoneRecord) -> list[object]:

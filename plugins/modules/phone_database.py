@@ -13,6 +13,7 @@ description:
     transfer. One transaction writes them, so that the service sees either the old phones or the new.
   - A row has the phone's variables and its own profile key, but not O(master_key). The service's own data about a phone (its
     progress, its reports) stay.
+  - Only phones are read whose inputs have changed since they were stored; see O(full).
   - Phones that are no longer in the inventory are removed with their reports. Phones that were scanned at the board stay.
   - Invalid variables of any phone stop the task before anything changes; all are reported together.
 version_added: 0.1.0
@@ -59,6 +60,11 @@ options:
   replace_master_key:
     description:
       - Accept any O(master_key), although phones in the field have keys of another one.
+    type: bool
+    default: false
+  full:
+    description:
+      - Read and compare all phones, also those whose inputs are what they were when they were stored.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -32,6 +32,12 @@ options:
     description:
       - Key of the archive, generated for this one transfer.
     type: str
+  context:
+    description:
+      - Hash of what the inputs of all phones to be stored share. If the phones in the database were made of inputs with the same,
+        these are returned in place of the phones.
+    type: str
+    default: ""
   try_writing:
     description:
       - Only see whether the database can be read and, unless in check mode, written.
@@ -52,7 +58,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 present:
-  description: Phones in the database, packed for M(voip.preprovision.phone_database); empty if there is no database yet.
+  description:
+    - Settings and phones in the database, packed for M(voip.preprovision.phone_database); empty if there is no database yet.
+    - Phones are left out if RV(inputs) are returned.
+  returned: without O(archive) and O(try_writing)
+  type: str
+inputs:
+  description: What the phones in the database were made of, in Base64; empty unless they have O(context).
   returned: without O(archive) and O(try_writing)
   type: str
 master_key:
@@ -73,6 +85,7 @@ from typing import IO, Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.model import SealingError
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.inputs import InputsError, read_common
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import EncryptedReader
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -81,6 +94,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "owner": {"type": "str", "required": True},
     "archive": {"type": "path"},
     "archive_key": {"type": "str", "no_log": True},
+    "context": {"type": "str", "default": ""},
     "try_writing": {"type": "bool", "default": False},
 }
 
@@ -93,7 +107,7 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None, check_mode: bool =
     """Return the module's result; raise DatabaseError."""
     trial = parameters["try_writing"]
     writes = stream is not None or (trial and not check_mode)
-    nothing = {"changed": False, "master_key" if trial else "present": ""}
+    nothing = {"changed": False, **({"master_key": ""} if trial else {"present": "", "inputs": ""})}
     sys.path.insert(0, parameters["code"])
     try:
         from preprovision_service.domain.common.database_faults import Case
@@ -124,11 +138,12 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None, check_mode: bool =
         if trial:
             return {"changed": False, "master_key": sync.noted_master_key(sessions)}
         if stream is None:
-            return {"changed": False, "present": _pack(sync.present(sessions))}
+            return {"changed": False, **_pack(sync.present(sessions), parameters["context"])}
         *lines, last = stream
         end = json.loads(last)
         rows = (dict(zip(sync.COLUMNS, json.loads(line), strict=True)) for line in lines)
-        sync.sync(sessions, rows, end["removed"], end["customers"], end["settings"], end["rearmed"])
+        inputs = None if end["inputs"] is None else base64.b64decode(end["inputs"])
+        sync.sync(sessions, rows, end["removed"], end["customers"], end["settings"], end["rearmed"], inputs)
     except sync.SyncError as error:
         raise DatabaseError(str(error)) from None
     except SQLAlchemyError as error:
@@ -136,8 +151,26 @@ def run(parameters: dict[str, Any], stream: IO[bytes] | None, check_mode: bool =
     return {"changed": True}
 
 
-def _pack(present: tuple[Any, ...]) -> str:
-    return base64.b64encode(gzip.compress(json.dumps(present).encode(), 1)).decode()
+def open_archive(parameters: dict[str, Any]) -> IO[bytes]:
+    """Return the archive's content, read and authenticated as a whole before any of it is used; raise SealingError or OSError."""
+    with open(parameters["archive"], "rb") as file:
+        return io.BytesIO(io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode())).read())
+
+
+def _pack(present: Any, context: str) -> dict[str, str]:
+    """Return *present*, a Present, as results."""
+    inputs = present.inputs if context and _context_of(present.inputs) == context else b""
+    values = (present.salt, present.version, present.master_key, {} if inputs else present.phones)
+    packed = gzip.compress(json.dumps(values).encode(), 1)
+    return {"present": base64.b64encode(packed).decode(), "inputs": base64.b64encode(inputs).decode()}
+
+
+def _context_of(packed: bytes) -> str:
+    """Return the context of packed inputs; empty for those of another version of the collection."""
+    try:
+        return read_common(packed).context
+    except InputsError:
+        return ""
 
 
 def main() -> None:
@@ -147,9 +180,7 @@ def main() -> None:
     stream: IO[bytes] | None = None
     try:
         if parameters["archive"]:
-            # Read and authenticated as a whole before any of it is used
-            with open(parameters["archive"], "rb") as file:
-                stream = io.BytesIO(io.BufferedReader(EncryptedReader(file, parameters["archive_key"].encode())).read())
+            stream = open_archive(parameters)
         _become(parameters["owner"])
         try:
             result = {"changed": True} if stream and module.check_mode else run(parameters, stream, module.check_mode)

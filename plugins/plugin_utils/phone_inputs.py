@@ -100,6 +100,10 @@ class InputsRecorder:
             except OverflowError:
                 self._is_complete = False
 
+    def templates(self) -> list[str]:
+        """Return the names of the templates that the phones use."""
+        return sorted({known.template for known in self._classes} - {""})
+
     def finish(self, bootstraps: int, templates: Mapping[str, str]) -> Inputs | None:
         """Return the inputs of all phones; None if they cannot be recorded.
 
@@ -107,8 +111,7 @@ class InputsRecorder:
         """
         if not self._is_complete:
             return None
-        used = sorted({known.template for known in self._classes} - {""})
-        hashes = tuple((name, self.key.shared(templates[name])) for name in used)
+        hashes = tuple((name, self.key.shared(templates[name])) for name in self.templates())
         self._inputs.common = Common(self.context, self.groups, hashes, bootstraps)
         self._inputs.classes = [*self._classes]
         return self._inputs

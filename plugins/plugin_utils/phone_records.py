@@ -1,26 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The phones' rows in the profile service's database, and what its customers and redirects are."""
+"""What customers and redirects are in the profile service's database."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.common.mac import MacError, parse_mac
 from ..module_utils.common.validate import ValidationError, read_text_or_digits
 from ..module_utils.phones.phone import PhoneError
-from ..module_utils.publishing.phone_record import PhoneRecord, record_of
-from .validate_phones import ValidatedPhones
 
 _URL = re.compile(r"(https?|tftp)://[!-~]+")
-
-
-def records(validated: ValidatedPhones, redirects: Mapping[str, str], salt: str) -> Iterator[PhoneRecord]:
-    """Yield the row of each phone. *redirects*: MAC -> URL."""
-    for entry, phone in validated.read():
-        yield record_of(entry.variables, phone, validated.publisher, redirects.get(phone.mac.plain, ""), salt)
 
 
 def read_redirects(given: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from ..module_utils.publishing.inputs import InputKey, Inputs
@@ -12,12 +12,12 @@ from ..module_utils.publishing.publisher import Publisher
 from ..module_utils.publishing.settings import read_settings
 from .incremental import ChangedPhones, validate_changed
 from .phone_inputs import InputsRecorder, code_version
-from .phone_source import Entries, Entry, PhoneSource
+from .phone_source import Entries, PhoneSource
 from .profile_templates import TemplateFiles
 from .progress import report_progress
 from .publication_errors import ERRORS
 from .publication_options import plain_settings
-from .validate_phones import ValidatedPhones, Validation, report_ignored, validate_phones
+from .validate_phones import ValidatedPhones, Validation, Visit, report_ignored, validate_phones
 from .variable_specs import role_variables
 
 __all__ = ["ERRORS", "Publication"]
@@ -57,22 +57,30 @@ class Publication:
         groups = options["groups"] if options["rows"] else {}
         return InputsRecorder(key, key.shared([*context, options.get("previous_master_key"), *more]), key.shared(groups))
 
-    def validate(self, keep: bool, passwords: Container[str] = (), recorder: InputsRecorder | None = None) -> ValidatedPhones:
-        """Read and check all phones, and report what they would ignore; see validate_phones()."""
-        entries: Iterable[Entry] = self._entries(recorder)
-        if self.source.rows is None and not keep:
-            # Looking up a host's variables takes long, so it is done once
-            entries = [*entries]
-        validated = validate_phones(entries, self.reader, self.publisher, keep, report_progress, passwords, recorder)
+    def validate(
+        self, keep: bool, passwords: Container[str] = (), recorder: InputsRecorder | None = None, visit: Visit | None = None
+    ) -> ValidatedPhones:
+        """Read and check all phones, and report what they would ignore; see Validation.
+
+        *keep*: whether to keep them for rendering.
+        """
+        entries = self._entries(recorder)
+        found = ValidatedPhones(entries, self.reader, self.publisher, kept=[] if keep else None)
+        validated = validate_phones(entries, Validation(found, passwords, recorder, visit), report_progress)
         self._report(validated)
         return validated
 
     def validate_changed(
-        self, before: Inputs, again: Container[str], passwords: Container[str], recorder: InputsRecorder
+        self,
+        before: Inputs,
+        again: Container[str],
+        passwords: Container[str],
+        recorder: InputsRecorder,
+        visit: Visit | None = None,
     ) -> ChangedPhones | None:
         """Read and check the phones that changed, and report what phones would ignore; see incremental.validate_changed()."""
         result = ValidatedPhones((), self.reader, self.publisher)
-        validation = Validation(result, passwords, recorder)
+        validation = Validation(result, passwords, recorder, visit)
         changed = validate_changed(self._entries(recorder), validation, recorder, before, again, self.templates, report_progress)
         if changed:
             self._report(result)

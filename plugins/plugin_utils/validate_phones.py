@@ -7,7 +7,7 @@ Phones are read twice, and only inventory hosts are kept in memory: a row is rea
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -32,6 +32,9 @@ from .progress import MIN_FOR_PROGRESS, Progress
 from .variable_specs import variable_specs
 
 _Item = TypeVar("_Item")
+
+Visit = Callable[[Entry, Phone], object]
+"""What is done with each phone that passes its own checks, although others may not, while all are read."""
 
 
 @dataclass
@@ -86,22 +89,9 @@ def _blocks(items: Iterable[_Item], number: int, of: int, block: int) -> Iterato
     return (item for at, item in enumerate(items) if at // block % of == number)
 
 
-def validate_phones(
-    entries: Iterable[Entry],
-    reader: PhoneReader,
-    publisher: Publisher,
-    keep: bool,
-    progress: Progress,
-    passwords: Container[str] = (),
-    recorder: InputsRecorder | None = None,
-) -> ValidatedPhones:
-    """Read and check all phones; raise one PhoneError with everything that is wrong.
-
-    *keep*: whether to keep them for rendering. *passwords*: MAC addresses (12 digits) of phones with a password of the web server.
-    *recorder*: takes what the phones are made of.
-    """
-    result = ValidatedPhones(entries, reader, publisher, kept=[] if keep else None)
-    validation = Validation(result, passwords, recorder)
+def validate_phones(entries: Iterable[Entry], validation: Validation, progress: Progress) -> ValidatedPhones:
+    """Read and check all phones with a *validation* of none yet; raise one PhoneError with everything that is wrong."""
+    result = validation.result
     for entry in entries:
         result.count += 1
         if not result.count % MIN_FOR_PROGRESS:
@@ -143,8 +133,18 @@ class _Findings:
 class Validation:
     """Fills a ValidatedPhones entry by entry, and collects what is wrong."""
 
-    def __init__(self, result: ValidatedPhones, passwords: Container[str], recorder: InputsRecorder | None = None) -> None:
-        self.result, self._passwords, self.recorder = result, passwords, recorder
+    def __init__(
+        self,
+        result: ValidatedPhones,
+        passwords: Container[str] = (),
+        recorder: InputsRecorder | None = None,
+        visit: Visit | None = None,
+    ) -> None:
+        """*passwords*: MAC addresses (12 digits) of phones with a password of the web server.
+
+        *recorder*: takes what the phones are made of.
+        """
+        self.result, self._passwords, self.recorder, self._visit = result, passwords, recorder, visit
         self._problems, self._ignored, self._unknown = _Findings(), _Findings(), _Findings()
         self._faults: dict[str, NameFault | None] = {}
         self._uniqueness, self._paths = UniquenessChecker(), PathConflicts()
@@ -180,6 +180,8 @@ class Validation:
             self.recorder.add(entry, phone, paths, by_certificate, has_password, found.ignored, unknown)
         if self.result.kept is not None:
             self.result.kept.append(phone)
+        if self._visit:
+            self._visit(entry, phone)
 
     def keep(self, known: PhoneClass, label: str, count: int = 1) -> None:
         """Note a phone, or *count* of them, that need not be read, since their inputs passed before."""

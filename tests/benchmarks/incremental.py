@@ -64,11 +64,14 @@ class Side:
 
     def publish(self, inventory: Path, rows: Path, groups: dict[str, Any]) -> Cost:
         """Publish, and return the cost beyond the empty playbook."""
-        empty = self.run(inventory, [])
         arguments = {**PUBLICATION, "dest": str(self.folder / "srv"), "device_group": "root", "unit_group": "root"}
-        task = {"voip.preprovision.profiles": {**arguments, "rows": str(rows), "groups": groups}, "register": "found"}
-        shown = {"ansible.builtin.debug": {"msg": "sent={{ found.sent }} files"}}
-        cost = self.run(inventory, [task, shown])
+        return self.cost(inventory, {"voip.preprovision.profiles": {**arguments, "rows": str(rows), "groups": groups}}, "sent")
+
+    def cost(self, inventory: Path, task: dict[str, Any], sent: str) -> Cost:
+        """Return the cost of a task beyond the empty playbook. *sent*: the result that tells how much it sent."""
+        empty = self.run(inventory, [])
+        shown = {"ansible.builtin.debug": {"msg": f"sent={{{{ found.{sent} }}}} in all"}}
+        cost = self.run(inventory, [{**task, "register": "found"}, shown])
         return cost._replace(seconds=cost.seconds - empty.seconds, cpu=cost.cpu - empty.cpu)
 
 
@@ -77,6 +80,42 @@ def changed_groups(number: int) -> dict[str, Any]:
     groups = copy.deepcopy(GROUPS)
     groups["customer"]["customer_3"]["phone_parameters_customer"]["Time_Zone"] = f"GMT+{number % 10:02}:00"
     return groups
+
+
+def compare(folder: Path, sides: tuple[Side, Side], count: int, rounds: int) -> None:
+    """Let both sides publish *count* rows in turn, and print what that cost."""
+    inventory, rows = folder / "inventory-station.json", folder / "phones.csv"
+    write_inventory(inventory, 0)
+    found: dict[tuple[str, str], list[Cost]] = {}
+    groups: dict[str, Any] = GROUPS
+
+    def measure(step: str) -> None:
+        for side in sides:
+            cost = side.publish(inventory, rows, groups)
+            found.setdefault((step, side.name), []).append(cost)
+            figures = f"{cost.seconds:>7.2f} s {cost.cpu:>7.2f} CPU s {cost.sent:>7} sent {cost.memory:>5} MiB"
+            print(f"{step:<18} {side.name:<7} {figures}", flush=True)
+
+    write_rows(rows, count)
+    measure("first")
+    for number in range(1, rounds + 1):
+        measure("nothing changed")
+        text = rows.read_text(encoding="utf-8")
+        rows.write_text(text.replace("Room 7 &", f"Hall {number} &", 1), encoding="utf-8")
+        measure("one phone changed")
+        rows.write_text(text, encoding="utf-8")
+        measure("changed back")
+        groups = changed_groups(number)
+        measure("one group changed")
+    print(f"{'step':<18} {'before s':>9} {'after s':>8} {'ratio':>6} {'before CPU':>11} {'after CPU':>10} {'ratio':>6}")
+    for step in dict.fromkeys(step for step, _side in found):
+        before, after = found[step, "before"], found[step, "after"]
+        parts = []
+        for field in ("seconds", "cpu"):
+            was, now = ([getattr(cost, field) for cost in costs] for costs in (before, after))
+            ratio = statistics.median(new / old for old, new in zip(was, now, strict=True))
+            parts += [statistics.median(was), statistics.median(now), ratio]
+        print("{:<18} {:>9.2f} {:>8.2f} {:>6.3f} {:>11.2f} {:>10.2f} {:>6.3f}".format(step, *parts))
 
 
 def main() -> int:
@@ -91,39 +130,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = options.folder or Path(name)
         folder.mkdir(exist_ok=True)
-        inventory, rows = folder / "inventory-station.json", folder / "phones.csv"
-        sides = (Side("before", options.before, folder), Side("after", PROJECT, folder))
-        write_inventory(inventory, 0)
-        found: dict[tuple[str, str], list[Cost]] = {}
-        groups: dict[str, Any] = GROUPS
-
-        def measure(step: str) -> None:
-            for side in sides:
-                cost = side.publish(inventory, rows, groups)
-                found.setdefault((step, side.name), []).append(cost)
-                figures = f"{cost.seconds:>7.2f} s {cost.cpu:>7.2f} CPU s {cost.sent:>7} sent {cost.memory:>5} MiB"
-                print(f"{step:<18} {side.name:<7} {figures}", flush=True)
-
-        write_rows(rows, options.rows)
-        measure("first")
-        for number in range(1, options.rounds + 1):
-            measure("nothing changed")
-            text = rows.read_text(encoding="utf-8")
-            rows.write_text(text.replace("Room 7 &", f"Hall {number} &", 1), encoding="utf-8")
-            measure("one phone changed")
-            rows.write_text(text, encoding="utf-8")
-            measure("changed back")
-            groups = changed_groups(number)
-            measure("one group changed")
-    print(f"{'step':<18} {'before s':>9} {'after s':>8} {'ratio':>6} {'before CPU':>11} {'after CPU':>10} {'ratio':>6}")
-    for step in dict.fromkeys(step for step, _side in found):
-        before, after = found[step, "before"], found[step, "after"]
-        parts = []
-        for field in ("seconds", "cpu"):
-            was, now = ([getattr(cost, field) for cost in costs] for costs in (before, after))
-            ratio = statistics.median(new / old for old, new in zip(was, now, strict=True))
-            parts += [statistics.median(was), statistics.median(now), ratio]
-        print("{:<18} {:>9.2f} {:>8.2f} {:>6.3f} {:>11.2f} {:>10.2f} {:>6.3f}".format(step, *parts))
+        compare(folder, (Side("before", options.before, folder), Side("after", PROJECT, folder)), options.rows, options.rounds)
     return 0
 
 

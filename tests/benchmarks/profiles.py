@@ -291,7 +291,11 @@ def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], None], ...]:
     from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import Live
     from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
     from ansible_collections.voip.preprovision.plugins.plugin_utils.plan_changes import plan_changes
-    from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import validate_phones
+    from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import (
+        ValidatedPhones,
+        Validation,
+        validate_phones,
+    )
 
     path = bench.folder / "limit.csv"
     write_rows(path, rows)
@@ -313,10 +317,10 @@ def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], None], ...]:
             compress(preprovision.render(values).encode())
 
     def check() -> None:
-        validate_phones(Rows(), reader(), publisher(), keep=False, progress=lambda *_values: None)
+        validate_phones(Rows(), Validation(ValidatedPhones(Rows(), reader(), publisher())), lambda *_values: None)
 
     def publish() -> None:
-        validated = validate_phones(Rows(), reader(), publisher(), keep=False, progress=lambda *_values: None)
+        validated = validate_phones(Rows(), Validation(ValidatedPhones(Rows(), reader(), publisher())), lambda *_values: None)
         plan_changes(validated, Live("", "salt", {}), True, NullTransfer(), lambda *_values: None)
 
     def reader() -> PhoneReader:

@@ -105,6 +105,10 @@ class Inputs:
             self._starts = [*accumulate(self._token_counts, initial=0)]
         return self._tokens[self._starts[number] : self._starts[number + 1]]
 
+    def templates(self) -> list[str]:
+        """Return the names of the templates that the phones use."""
+        return [name for name, _hash in self.common.templates]
+
     def all_tokens(self) -> Iterable[int]:
         """Return the tokens of all phones."""
         return self._tokens

@@ -22,11 +22,11 @@ from preprovision_service.store.connection import engine_of, open_database
 from preprovision_service.store.sync import present, sync
 
 from ansible_collections.voip.preprovision.plugins.module_utils.phones.reader import PhoneReader
+from ansible_collections.voip.preprovision.plugins.module_utils.publishing.phone_record import record_of
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.publisher import Publisher
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import Settings
-from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_records import records
 from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
-from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import validate_phones
+from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import ValidatedPhones, Validation, validate_phones
 
 SLOW_METHOD, auth.METHOD = auth.METHOD, "pbkdf2:sha256:1"
 """How passwords are hashed outside tests. It costs half a second a login, so tests use a quick method instead."""
@@ -144,14 +144,20 @@ def _sync_phones(app: Flask, phones: Mapping[str, Mapping[str, Any]], removed: t
     plain = {name: value for name, value in publication.items() if name != "preprovision_parameters"}
     reader = PhoneReader(master_key="for tests: a master key of some length")
     entries = [Entry(name, variables) for name, variables in phones.items()]
-    found = validate_phones(entries, reader, Publisher(Settings(**plain)), False, lambda *_told: None)
-    salt = present(sessions).salt
+    publisher, salt, redirects, rows = Publisher(Settings(**plain)), present(sessions).salt, more.get("redirects", {}), []
+    validation = Validation(
+        ValidatedPhones(entries, reader, publisher),
+        visit=lambda entry, phone: rows.append(
+            record_of(entry.variables, phone, publisher, redirects.get(phone.mac.plain, ""), salt)
+        ),
+    )
+    validate_phones(entries, validation, lambda *_told: None)
     settings = {"publication": publication, "families": more.get("families", {}), "templates": more.get("templates", {})}
     settings["groups"] = more.get("groups", {})
     settings |= {"salt": salt, "version": repr(sorted(settings.items()))}
     sync(
         sessions,
-        records(found, more.get("redirects", {}), salt),
+        rows,
         removed,
         more.get("customers", {}),
         {name: json.dumps(value) for name, value in settings.items()},

@@ -7,20 +7,17 @@ done to two folders: one is published incrementally, the other with ``full``.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shutil
 import stat
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+from publication_histories import CHANGES, LINKS, SETTINGS, TEMPLATES, Inputs, OwnTarget, run_action
 
 from ansible_collections.voip.preprovision.plugins.action import profiles as action
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing import generations, publisher
@@ -29,39 +26,11 @@ from ansible_collections.voip.preprovision.plugins.plugin_utils import publicati
 
 pytestmark = pytest.mark.root(reason="only root can give files to a group")
 
-KEYS = ("the first master key", "the second master key")
-COLUMNS = (
-    *("name", "phone_mac", "phone_model", "phone_serial", "phone_customer", "phone_profile_template", "phone_profile_key"),
-    *("phone_bench_delivery", "phone_sealing", "phone_lines.1.user_id", "phone_lines.1.password", "phone_parameters.Time_Zone"),
-)
-CELLS = {
-    "name": ("", "desk-a", 'desk "b"', "two\nlines", "desk-c"),
-    "phone_model": ("ATA192", "CP-8851-3PCC", "SPA504G", "VVX150"),
-    "phone_serial": ("", "S1", "S2", "S3"),
-    "phone_customer": ("", "acme", "globex", "acmee"),
-    "phone_profile_template": ("", "own.j2"),
-    "phone_profile_key": ("", "a-key-of-this-phone-alone"),
-    "phone_bench_delivery": ("", "tftp", "certificate"),
-    "phone_sealing": ("", "none"),
-    "phone_lines.1.user_id": ("", "100", "2000"),
-    "phone_lines.1.password": ("", "se,cret", 'pass"word'),
-    "phone_parameters.Time_Zone": ("", "GMT", "GMT+01:00"),
-}
-TEMPLATES = tuple(f"<flat-profile><Time_Zone>{zone}</Time_Zone></flat-profile>" for zone in ("GMT", "GMT+02:00"))
-BASE = {
-    "bench_url": "https://prov.example.net/device/$MA.cfg",
-    "remote_url": "http://prov.example.com/service/$MA-{key_id}.cfg",
-    "device_group": "root",
-    "unit_group": "root",
-    "unknown_parameters": "ignore",
-    "plaintext_secrets": True,
-    "replace_master_key": True,
-    "purge": True,
-}
+BASE = {**LINKS, "device_group": "root", "unit_group": "root", "purge": True}
 KILLED = 9
 
 
-class Action(action.ActionModule):
+class Action(OwnTarget, action.ActionModule):
     """The action, whose target is this process."""
 
     def _execute_module(self, module_name=None, module_args=None, task_vars=None, **_more):
@@ -71,16 +40,6 @@ class Action(action.ActionModule):
             return published_tree.run({**defaults, **module_args}, self._task.check_mode)
         except generations.TreeError as error:
             return {"failed": True, "msg": str(error)}
-
-    def _make_tmp_path(self, remote_user=None):
-        return self._task.folder
-
-    def _transfer_file(self, local_path, remote_path):
-        shutil.copyfile(local_path, remote_path)
-        return remote_path
-
-    def _fixup_perms2(self, remote_paths, remote_user=None, execute=True):
-        return remote_paths
 
 
 class Folder:
@@ -92,23 +51,8 @@ class Folder:
         self.dest = str(root / "srv")
 
     def run(self, **arguments: Any) -> dict[str, Any]:
-        (self.root / "tmp").mkdir(exist_ok=True)
-        task = SimpleNamespace(
-            args={"dest": self.dest, **arguments},
-            check_mode=False,
-            diff=False,
-            async_val=0,
-            folder=str(self.root / "tmp"),
-            action="x",
-        )
-        shell = SimpleNamespace(tmpdir=None, join_path=os.path.join)
-        connection = SimpleNamespace(_shell=shell)
-        one = Action(task, connection, None, DataLoader(), None, None)
-        one._connection = connection
         full = {"full": self.full} if arguments.get("state") != "previous" else {}
-        task.args |= full
-        variables = {"inventory_dir": str(self.root.parent)}
-        return action_run(one, variables)
+        return run_action(Action, self.root / "tmp", self.root.parent, dest=self.dest, **arguments, **full)
 
     def files(self) -> dict[str, tuple[int, int, bytes]]:
         current = Path(self.dest, "current")
@@ -129,27 +73,11 @@ class Folder:
         return os.readlink(link) if link.is_symlink() else ""
 
 
-def action_run(one: Action, variables: dict[str, Any]) -> dict[str, Any]:
-    """Run an action; return its result or the message of its failure."""
-    try:
-        result = one.run(None, variables)
-    except action.AnsibleError as error:
-        return {"failed": str(error)}
-    return {name: value for name, value in result.items() if name != "invocation"}
-
-
-class World:
+class World(Inputs):
     """The inputs of both folders, and these."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.root = root
-        root.mkdir()
-        (root / "templates").mkdir()
-        self.phones: dict[int, dict[str, str]] = {number: {"phone_model": "ATA192"} for number in range(3)}
-        self.options: dict[str, Any] = dict(BASE, master_key=KEYS[0])
-        self.groups: dict[str, Any] = {"all": {"phone_parameters_all": {"Time_Zone": "GMT"}}, "customer": {"acme": {}}}
-        self.template = TEMPLATES[0]
-        self.code = "1"
+        super().__init__(root, BASE)
         self.folders = [Folder(root / "incremental", False), Folder(root / "full", True)]
         real = publisher.Publisher._render
         monkeypatch.setattr(publication, "code_version", lambda: self.code)
@@ -157,36 +85,9 @@ class World:
             publisher.Publisher, "_render", lambda *values: real(*values) + f"<!-- {self.code} -->".encode().lstrip(b"1")
         )
 
-    def arguments(self) -> dict[str, Any]:
-        text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, COLUMNS, restval="")
-        writer.writeheader()
-        for number, cells in self.phones.items():
-            writer.writerow({"phone_mac": f"00005e0053{number:02x}", **cells})
-        (self.root / "phones.csv").write_text(text.getvalue(), newline="")
-        (self.root / "templates/own.j2").write_text(self.template)
-        return {**self.options, "rows": str(self.root / "phones.csv"), "groups": self.groups}
-
     def apply(self, operation: tuple) -> None:
+        super().apply(operation)
         match operation:
-            case ("cell", number, column, value):
-                self.phones.setdefault(number, {"phone_model": "ATA192"})[column] = value
-            case ("drop", number):
-                self.phones.pop(number, None)
-            case ("turn",):
-                self.phones = dict(reversed(self.phones.items()))
-            case ("group", dimension, value):
-                target = self.groups["all"] if dimension == "all" else self.groups["customer"].setdefault(dimension, {})
-                target["phone_parameters_all"] = {"Time_Zone": value}
-            case ("option", name, value):
-                self.options[name] = value
-            case ("template", text):
-                self.template = text
-            case ("code", version):
-                self.code = version
-            case ("rekey",):
-                now = self.options["master_key"]
-                self.options |= {"master_key": KEYS[now == KEYS[0]], "previous_master_key": now}
             case ("back",):
                 said = {str(folder.run(state="previous")).replace(folder.dest, "") for folder in self.folders}
                 assert len(said) == 1
@@ -270,32 +171,15 @@ def killed(work, at: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == KILLED
 
 
-def cells() -> st.SearchStrategy:
-    return st.sampled_from([(column, value) for column, values in CELLS.items() for value in values])
-
-
-NUMBERS = st.integers(0, 5)
 OPTIONS = (
+    *SETTINGS,
     *(("purge", value) for value in (True, False)),
-    *(("complete", value) for value in (["service"], ["bootstrap", "service"], ["preprovision"])),
     *(("kinds", value) for value in (["bootstrap", "preprovision", "service"], ["service"], ["bootstrap", "service"])),
-    *(("service_parameters", value) for value in ({}, {"Resync_Periodic": "60"})),
-    *(("syslog_server", value) for value in ("", "192.0.2.1")),
-    *(("bench_delivery", value) for value in ("tftp", "certificate")),
-    *(("families", value) for value in ({}, {"spa": {"digest": "sha256"}}, {"mpp": {"upgrade_enable": ""}})),
     *(("exempt_phones", value) for value in ([], ["00:00:5e:00:53:01"])),
-    *(("remote_url", value) for value in (BASE["remote_url"], "http://prov.example.com/service/$PN-$SN.cfg")),
 )
 OPERATIONS = st.one_of(
-    st.tuples(st.just("cell"), NUMBERS, cells()).map(lambda found: ("cell", found[1], *found[2])),
-    st.tuples(st.just("cell"), NUMBERS, cells()).map(lambda found: ("cell", found[1], *found[2])),
-    st.tuples(st.just("drop"), NUMBERS),
-    st.just(("turn",)),
-    st.tuples(st.just("group"), st.sampled_from(["all", "acme", "globex"]), st.sampled_from(["GMT", "GMT+01:00"])),
+    *CHANGES,
     st.sampled_from(OPTIONS).map(lambda option: ("option", *option)),
-    st.tuples(st.just("template"), st.sampled_from(TEMPLATES)),
-    st.tuples(st.just("code"), st.sampled_from(["1", "2"])),
-    st.just(("rekey",)),
     st.just(("back",)),
     st.tuples(
         st.just("damage"),
@@ -303,7 +187,6 @@ OPERATIONS = st.one_of(
         st.sampled_from(["delete", "mode", "owner", "edit", "replace", "link", "folder", "manifest", "inputs", "evidence"]),
     ),
     st.tuples(st.just("kill"), st.integers(1, 60)),
-    st.just(("nothing",)),
 )
 
 

@@ -19,7 +19,7 @@ from ansible_collections.voip.preprovision.plugins.plugin_utils.certificate_deli
     read_exempt_phones,
 )
 from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
-from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import validate_phones
+from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import ValidatedPhones, Validation, validate_phones
 
 SETTINGS = Settings(
     bench_url="https://prov.example.net/device/$MA.cfg",
@@ -39,7 +39,9 @@ def counted(*entries, passwords=(), settings=SETTINGS, families=None):
     """Return name of a family -> phones with delivery by certificate, and those among them without a password."""
     reader = PhoneReader(BUILTIN.extended(families or {}), "a master key for tests", None)
     macs = read_exempt_phones(passwords)
-    return validate_phones(entries, reader, Publisher(settings), False, lambda *_values: None, macs).certificate_families
+    return validate_phones(
+        entries, Validation(ValidatedPhones(entries, reader, Publisher(settings)), macs), lambda *_values: None
+    ).certificate_families
 
 
 def numbers(families):

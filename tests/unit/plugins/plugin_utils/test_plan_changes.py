@@ -29,7 +29,12 @@ from ansible_collections.voip.preprovision.plugins.plugin_utils.plan_changes imp
     plan_changes,
 )
 from ansible_collections.voip.preprovision.plugins.plugin_utils.progress import MIN_FOR_PROGRESS
-from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import report_ignored, validate_phones
+from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import (
+    ValidatedPhones,
+    Validation,
+    report_ignored,
+    validate_phones,
+)
 
 MASTER = "a master key for tests"
 SETTINGS = Settings(
@@ -61,7 +66,11 @@ class Target:
         self.contents[path] = content
 
     def look(self, *entries, keep=True):
-        return validate_phones(entries, self.reader, self.publisher, keep, lambda *_values: None)
+        return validate_phones(
+            entries,
+            Validation(ValidatedPhones(entries, self.reader, self.publisher, kept=[] if keep else None)),
+            lambda *_values: None,
+        )
 
     def publish(self, *entries, purge=True, check=False) -> Changes:
         sink = None if check else self
@@ -268,7 +277,11 @@ def test_progress():
         Entry(f"p{number}", {"phone_mac": f"02{number:010x}", "phone_model": "ATA192"})
         for number in range(2 * MIN_FOR_PROGRESS + 1)
     ]
-    found = validate_phones(entries, target.reader, target.publisher, True, lambda *values: reported.append(values))
+    found = validate_phones(
+        entries,
+        Validation(ValidatedPhones(entries, target.reader, target.publisher, kept=[])),
+        lambda *values: reported.append(values),
+    )
     plan_changes(found, target.live, True, None, lambda *values: reported.append(values))
     count = len(entries)
     checked, rendered = "read and checked", "rendered and compared"

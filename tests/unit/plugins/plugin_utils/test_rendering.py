@@ -16,7 +16,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.publishing.templ
 from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import LiveFile
 from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
 from ansible_collections.voip.preprovision.plugins.plugin_utils.rendering import BLOCK, Comparing, make_files
-from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import ValidatedPhones, validate_phones
+from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import ValidatedPhones, Validation, validate_phones
 
 SETTINGS = Settings(
     bench_url="https://prov.example.net/device/$MA.cfg", remote_url="http://prov.example.com/service/$MA-{key_id}.cfg"
@@ -32,7 +32,9 @@ def validated(count: int, keep: bool = False, **more: str) -> ValidatedPhones:
     reader = PhoneReader(BUILTIN, "a master key for tests")
     if more:
         return ValidatedPhones(entries, reader, publisher, count)
-    return validate_phones(entries, reader, publisher, keep, lambda *_values: None)
+    return validate_phones(
+        entries, Validation(ValidatedPhones(entries, reader, publisher, kept=[] if keep else None)), lambda *_values: None
+    )
 
 
 def comparing(live=()) -> Comparing:

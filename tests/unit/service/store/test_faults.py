@@ -228,7 +228,7 @@ def store_lines(url: str) -> str:
 
 
 def write_phones(url: str) -> str:
-    end = {"removed": [], "rearmed": [], "customers": {"Example": {}}, "settings": {}}
+    end = {"removed": [], "rearmed": [], "customers": {"Example": {}}, "settings": {}, "inputs": None}
     return _phone_table(url, io.BytesIO(json.dumps(end).encode()))
 
 

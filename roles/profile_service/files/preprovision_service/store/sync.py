@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ..clock import now
 from .resets import reset_values
-from .tables import Customer, Event, Phone, Setting, Shipment
+from .tables import Customer, Event, Inputs, Phone, Setting, Shipment
 from .turns import take_turn
 
 INVENTORY = "inventory"
@@ -38,12 +39,14 @@ class Present(NamedTuple):
 
     salt: str
     """Salt of the versions; a new one if the database was never filled."""
-    phones: dict[str, str]
-    """MAC address -> version of the phones from the inventory."""
+    phones: dict[str, tuple[str, str]]
+    """MAC address -> version and name of the phones from the inventory."""
     version: str
     """Version of the settings and customers."""
-    master_key: str = ""
+    master_key: str
     """Fingerprint of the master key that phones' keys were derived from; empty if none was, or nobody noted it."""
+    inputs: bytes
+    """What the phones were made of; empty if that is not known."""
 
 
 _OF_PRESENT = ("salt", "version", "master_key")
@@ -54,9 +57,23 @@ def present(sessions: sessionmaker[Session]) -> Present:
     with sessions() as session:
         rows = session.execute(select(Setting.name, Setting.value).where(Setting.name.in_(_OF_PRESENT)))
         settings = {row.name: str(row.value) for row in rows}
-        found = session.execute(select(Phone.mac, Phone.version).where(Phone.source == INVENTORY)).all()
+        phones = _phones(session)
+        known = session.execute(select(Inputs.versions, Inputs.content)).first()
     salt, version, master_key = (settings.get(name, "").strip('"') for name in _OF_PRESENT)
-    return Present(salt or secrets.token_hex(16), {row.mac: row.version for row in found}, version, master_key)
+    inputs = bytes(known.content) if known and known.versions == _digest(phones) else b""
+    return Present(salt or secrets.token_hex(16), phones, version, master_key, inputs)
+
+
+def _phones(session: Session) -> dict[str, tuple[str, str]]:
+    """Return MAC address -> version and name of the phones from the inventory, by MAC address."""
+    wanted = select(Phone.mac, Phone.version, Phone.name).where(Phone.source == INVENTORY).order_by(Phone.mac)
+    return {mac: (version, name) for mac, version, name in session.execute(wanted)}
+
+
+def _digest(phones: Mapping[str, tuple[str, str]]) -> str:
+    """Return a digest of the phones' MAC addresses and versions, in their order."""
+    text = "".join(f"{mac} {version}\n" for mac, (version, _name) in phones.items())
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def noted_master_key(sessions: sessionmaker[Session]) -> str:
@@ -72,11 +89,12 @@ def sync(
     customers: Mapping[str, Mapping[str, str]] | None = None,
     settings: Mapping[str, str] | None = None,
     rearmed: Iterable[str] = (),
+    inputs: bytes | None = None,
 ) -> None:
     """Store *upserted*, rows with COLUMNS that are new or changed, and delete the phones with the MACs *removed*; raise SyncError.
 
     *customers*: all of them, name -> columns. *settings*: all of them, name -> JSON. None leaves either unchanged. *rearmed*: MACs
-    of phones that start over.
+    of phones that start over. *inputs*: what all phones from the inventory are made of; None leaves that unchanged.
     """
     rows = [{**{column: phone[column] for column in COLUMNS}, "source": INVENTORY} for phone in upserted]
     try:
@@ -92,6 +110,9 @@ def sync(
             if settings is not None:
                 session.execute(delete(Setting).where(Setting.name.in_(list(settings))))
                 session.execute(insert(Setting), [{"name": name, "value": value} for name, value in settings.items()])
+            if inputs is not None:
+                session.execute(delete(Inputs))
+                session.execute(insert(Inputs), [{"id": 1, "versions": _digest(_phones(session)), "content": inputs}])
     except IntegrityError as error:
         # SQLAlchemy's message contains the row
         raise SyncError(

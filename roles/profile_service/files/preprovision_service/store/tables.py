@@ -219,3 +219,15 @@ class Setting(Base):
 
     name = Column(String(64), primary_key=True)
     value = Column(Text, nullable=False)
+
+
+class Inputs(Base):
+    """What the inventory's phones were made of when they were stored last: at most one row."""
+
+    __tablename__ = "inputs"
+
+    id = Column(Integer, primary_key=True)
+    versions = Column(String(64), nullable=False)
+    """Digest of these phones' MAC addresses and versions: if they have another, someone else has changed them since."""
+    content = Column(LargeBinary, nullable=False)
+    """Keyed hashes, for the collection alone: see its publishing.inputs."""
