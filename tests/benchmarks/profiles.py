@@ -277,7 +277,7 @@ class NullTransfer:
         """Drop one file."""
 
 
-def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], None], ...]:
+def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], object], ...]:
     """Return functions: make all profiles by bare calls; read and check all rows; publish all rows without writing."""
     import jinja2
 
@@ -289,13 +289,9 @@ def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], None], ...]:
     from ansible_collections.voip.preprovision.plugins.module_utils.publishing.publisher import Publisher
     from ansible_collections.voip.preprovision.plugins.module_utils.publishing.settings import Settings
     from ansible_collections.voip.preprovision.plugins.module_utils.publishing.transfer import Live
+    from ansible_collections.voip.preprovision.plugins.plugin_utils import validate_phones as subject
     from ansible_collections.voip.preprovision.plugins.plugin_utils.phone_source import Entry
     from ansible_collections.voip.preprovision.plugins.plugin_utils.plan_changes import plan_changes
-    from ansible_collections.voip.preprovision.plugins.plugin_utils.validate_phones import (
-        ValidatedPhones,
-        Validation,
-        validate_phones,
-    )
 
     path = bench.folder / "limit.csv"
     write_rows(path, rows)
@@ -316,12 +312,12 @@ def limit_calls(bench: Bench, rows: int) -> tuple[Callable[[], None], ...]:
             seal(compress(service.render(values).encode()), values["key"], "md5")
             compress(preprovision.render(values).encode())
 
-    def check() -> None:
-        validate_phones(Rows(), Validation(ValidatedPhones(Rows(), reader(), publisher())), lambda *_values: None)
+    def check() -> subject.ValidatedPhones:
+        validation = subject.Validation(subject.ValidatedPhones(Rows(), reader(), publisher()))
+        return subject.validate_phones(Rows(), validation, lambda *_values: None)
 
     def publish() -> None:
-        validated = validate_phones(Rows(), Validation(ValidatedPhones(Rows(), reader(), publisher())), lambda *_values: None)
-        plan_changes(validated, Live("", "salt", {}), True, NullTransfer(), lambda *_values: None)
+        plan_changes(check(), Live("", "salt", {}), True, NullTransfer(), lambda *_values: None)
 
     def reader() -> PhoneReader:
         return PhoneReader(BUILTIN, MASTER, None, shared)
@@ -336,7 +332,7 @@ def compare_with_limit(bench: Bench, rows: int, pairs: int) -> None:
     """Print the cost of publishing compared with the unavoidable calls."""
     calls = limit_calls(bench, rows)
 
-    def seconds(call: Callable[[], None]) -> float:
+    def seconds(call: Callable[[], object]) -> float:
         start = time.perf_counter()
         call()
         return time.perf_counter() - start
