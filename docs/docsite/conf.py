@@ -56,7 +56,12 @@ ANSIBLE_LABELS = {"action_plugins", "ansible_configuration_settings", "callback_
 
 def name_of_ansibles_own(app: object, env: object, node: dict[str, str], text: object) -> object:
     """Leave the text of references to the documentation of ansible-core, which is another site."""
-    own = node["reftarget"] in ANSIBLE_LABELS or (node["reftype"] == "envvar" and node["reftarget"].startswith("ANSIBLE_"))
+    target = node["reftarget"]
+    own = (
+        target in ANSIBLE_LABELS
+        or target.startswith("ansible_collections.ansible.builtin.")
+        or (node["reftype"] == "envvar" and target.startswith("ANSIBLE_"))
+    )
     return text if own else None
 
 
