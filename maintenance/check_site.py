@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check a built site without a network: each link inside it leads to a file and to an anchor that exist."""
+"""Check a built site without a network: each link inside it leads to a file and an anchor that exist; none is an error page."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+# RFC 2606
+_RESERVED = re.compile(r"(.+\.)?(example(\.(com|net|org))?|invalid|test)")
+# What antsibull-docs writes in place of the documentation that it cannot read
+_ERROR = re.compile(r"The documentation for the .*?was malformed\.|The errors were:", re.DOTALL)
+
 
 class _Page(HTMLParser):
-    """The links and anchors of a page."""
+    """The links and anchors of a page, and whether it reports an error in place of its content."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.links: list[str] = []
         self.anchors: set[str] = set()
+        self.failed = bool(_ERROR.search(text))
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -28,13 +35,17 @@ class _Page(HTMLParser):
 
 
 def broken_links(site: Path) -> list[str]:
-    """Return a line for each link inside *site* that leads nowhere."""
+    """Return a line for each link of *site* that leads nowhere, and for each error page."""
     site = site.resolve()
     pages = {path: _Page(path.read_text()) for path in sorted(site.rglob("*.html"))}
     broken = []
     for path, page in pages.items():
+        if page.failed:
+            broken.append(f"{path.relative_to(site)}: an error page")
         for link in dict.fromkeys(page.links):
             parts = urlsplit(link)
+            if _RESERVED.fullmatch(parts.hostname or ""):
+                broken.append(f"{path.relative_to(site)}: {link}: a name for examples")
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path

@@ -51,6 +51,14 @@ def link_to_sources(app: object, docname: str, source: list[str]) -> None:
     source[0] = re.sub(r"(?<!!)\[([^\]]*)\]\(([^)]*)\)", page_or_name, source[0])
 
 
+def leave_out_unnamed_home(app: object, docname: str, source: list[str]) -> None:
+    """Remove the links to the repository from the pages of plugins and roles until galaxy.yml names it: they would lead nowhere."""
+    home = GALAXY["repository"]
+    if re.match(r"https?://example\.", home):
+        links = r"\.\. ansible-links::\n\n(?:  .*\n)*?" + rf'    url: "{re.escape(home)}"\n' + r"(?:  .*\n)*"
+        source[0] = re.sub(rf"^(?:Collection links\n~+\n\n)?{links}", "", source[0], flags=re.MULTILINE)
+
+
 ANSIBLE_LABELS = {"action_plugins", "ansible_configuration_settings", "callback_plugins", "common_return_values"}
 
 
@@ -72,5 +80,6 @@ def link_home(app: object, pagename: str, templatename: str, context: dict[str, 
 
 def setup(app: object) -> None:
     app.connect("source-read", link_to_sources)  # type: ignore[attr-defined]
+    app.connect("source-read", leave_out_unnamed_home)  # type: ignore[attr-defined]
     app.connect("missing-reference", name_of_ansibles_own)  # type: ignore[attr-defined]
     app.connect("html-page-context", link_home)  # type: ignore[attr-defined]

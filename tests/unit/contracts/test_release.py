@@ -191,7 +191,7 @@ def test_broken_links_of_a_site_are_found(tmp_path):
     (tmp_path / "other.html").write_text('<h1 id="top">Other</h1>')
     (tmp_path / "index.html").write_text(
         '<a href="other.html#top"></a><a href="other.html#end"></a><a href="none.html"></a><img src="none.png">'
-        '<a href="//elsewhere/x"></a><a href="#here"></a><a href="../etc"></a>'
+        '<a href="//elsewhere/x"></a><a href="#here"></a><a href="../etc"></a><a href="https://example.net/sources"></a>'
     )
     assert check_site.broken_links(tmp_path) == [
         "index.html: other.html#end: no such anchor",
@@ -199,7 +199,10 @@ def test_broken_links_of_a_site_are_found(tmp_path):
         "index.html: none.png: no such file",
         "index.html: #here: no such anchor",
         "index.html: ../etc: no such file",
+        "index.html: https://example.net/sources: a name for examples",
     ]
+    (tmp_path / "index.html").write_text("<p>The documentation for the filter plugin, a.b.c,\nwas malformed.</p>")
+    assert check_site.broken_links(tmp_path) == ["index.html: an error page"]
 
 
 def test_the_site_has_every_document_in_its_contents():
