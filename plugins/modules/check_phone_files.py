@@ -213,6 +213,8 @@ from ansible_collections.voip.preprovision.plugins.module_utils.station.check_ce
 from ansible_collections.voip.preprovision.plugins.module_utils.station.check_phones import CheckPhonesError, place, prefix, sweep
 from ansible_collections.voip.preprovision.plugins.module_utils.station.dhcp_facts import read_leases
 
+from ..module_utils.common.processes import run_program
+
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "state": {"type": "str", "default": "present", "choices": ["present", "absent", "inspected"]},
@@ -268,7 +270,7 @@ def run_service(parameters: dict[str, Any], *arguments: str) -> str:
         *arguments,
     ]
     try:
-        done = subprocess.run(command, cwd=code, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        done = run_program(command, cwd=code, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return done.stderr.strip().rpartition("\n")[2] if done.returncode else ""
@@ -276,7 +278,7 @@ def run_service(parameters: dict[str, Any], *arguments: str) -> str:
 
 def run_unit(verb: str, unit: str) -> str:
     """Start a unit or, if it runs, reload it, and wait until that is done; return why it failed."""
-    done = subprocess.run(["systemctl", verb, unit], capture_output=True, text=True, timeout=_SECONDS, check=False)
+    done = run_program(["systemctl", verb, unit], text=True, timeout=_SECONDS)
     return done.stderr.strip() if done.returncode else ""
 
 

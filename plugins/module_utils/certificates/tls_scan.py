@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address
 
+from ..common.processes import run_program
 from .tls_facts import VERSIONS, TlsFacts
 
 # A client that accepts anything; Debian's openssl.cnf would refuse old versions and small keys
@@ -181,7 +182,7 @@ class Server:
         command = ["openssl", "s_client", "-connect", f"{where}:{self.port}", "-legacy_server_connect", *options]
         command += ["-servername", self.name] if named else ["-noservername"]
         try:
-            done = subprocess.run(command, input=data, capture_output=True, timeout=self.timeout, env=_ENVIRONMENT, check=False)
+            done = run_program(command, data=data, timeout=self.timeout, env=_ENVIRONMENT)
         except subprocess.TimeoutExpired as expired:
             return expired.stdout or b"", (expired.stderr or b"").decode("latin-1")
         return done.stdout, done.stderr.decode("latin-1")

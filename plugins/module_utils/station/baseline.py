@@ -12,12 +12,12 @@ import os
 import pwd
 import re
 import stat
-import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict, cast
 
 from ..common.durable import sync_folder
+from ..common.processes import run_program
 from .footprint import across_roles
 
 FORMAT = 1
@@ -69,7 +69,7 @@ class Baseline(TypedDict):
 def command_output(*command: str) -> str:
     """Return what a command prints; nothing if the command does not exist."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return run_program(command, text=True).stdout
     except FileNotFoundError:
         return ""
 

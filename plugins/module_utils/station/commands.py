@@ -7,21 +7,15 @@ from __future__ import annotations
 import os
 import subprocess
 
+from ..common.processes import run_program
+
 MAX_SECONDS = 20
 
 
 def run_command(*command: str, cwd: str | None = None, seconds: float = MAX_SECONDS) -> str:
     """Return a command's output, or an empty text if it is missing, fails or takes too long."""
     try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=seconds,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        done = run_program(command, cwd=cwd, timeout=seconds, env={**os.environ, "LC_ALL": "C"})
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
@@ -29,7 +23,7 @@ def run_command(*command: str, cwd: str | None = None, seconds: float = MAX_SECO
 
 def systemctl(*arguments: str) -> bool:
     """Run systemctl; return whether it succeeded."""
-    return subprocess.run(["systemctl", *arguments], capture_output=True, check=False).returncode == 0
+    return run_program(["systemctl", *arguments]).returncode == 0
 
 
 def apt_error(stderr: str, status: int) -> str:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..common.processes import run_program
 from .retirement import find_retired
 
 _PACKAGES = ("dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n")
@@ -79,4 +79,6 @@ def can_set_clock(process: Path = Path("/proc/1")) -> bool:
 
 
 def _run(command: tuple[str, ...]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    done = run_program(command, text=True)
+    done.check_returncode()
+    return done.stdout

@@ -8,11 +8,11 @@ import hashlib
 import io
 import os
 import re
-import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ..common.processes import run_program
 from .commands import apt_error
 from .footprint import across_roles
 
@@ -125,9 +125,7 @@ def _named(stanza: str) -> str:
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8", **environment}
-        )
+        done = run_program(command, text=True, env={**os.environ, "LC_ALL": "C.UTF-8", **environment})
     except FileNotFoundError as error:
         raise OfflineError(f"{command[0]} is missing; collect packages on a Debian host, of any release") from error
     if done.returncode:

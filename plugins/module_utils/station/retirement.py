@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 
+from ..common.processes import run_program
 from .footprint import FOOTPRINTS
 from .shredding import remove
 
@@ -64,10 +64,10 @@ def _retired_units(roles: Sequence[str]) -> list[str]:
 
 
 def _is_active(unit: str) -> bool:
-    return subprocess.run(["systemctl", "--quiet", "is-active", unit], check=False).returncode == 0
+    return run_program(["systemctl", "--quiet", "is-active", unit]).returncode == 0
 
 
 def _systemctl(*arguments: str) -> None:
-    done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
+    done = run_program(["systemctl", *arguments], text=True)
     if done.returncode:
         raise RetirementError(f"systemctl {' '.join(arguments)}: {done.stderr.strip()}")

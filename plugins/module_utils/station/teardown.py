@@ -11,13 +11,13 @@ import os
 import pwd
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from typing import NamedTuple
 
 from ..common.durable import sync_folder
+from ..common.processes import run_program
 from .baseline import (
     Baseline,
     PathState,
@@ -293,7 +293,7 @@ def _put(path: str, was: PathState) -> None:
 
 
 def _check(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    done = run_program(command, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
         raise TeardownError(f"{' '.join(command[:2])}: {lines[-1]}")
@@ -303,6 +303,6 @@ def _check(command: list[str]) -> str:
 def _apt(verb: str, *names: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     command = ["apt-get", "--yes", "-o", "DPkg::Lock::Timeout=60", verb, *names]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = run_program(command, text=True, env=environment)
     if done.returncode:
         raise TeardownError(f"apt-get {verb}: {apt_error(done.stderr, done.returncode)}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -109,6 +110,7 @@ IMPURE = {
     "common/database_faults",
     "common/durable",
     "common/notify",
+    "common/processes",
     "firmware/store",
     "phones/row_database",
     "publishing/evidence",
@@ -250,6 +252,17 @@ def test_table_has_no_cycle():
 
 def test_only_listed_modules_touch_the_machine():
     assert {module for module in MODULES if absolute_imports(module) & IMPURE_IMPORTS} == IMPURE
+
+
+@pytest.mark.parametrize("path", [*MODULES.values(), *ROOT.glob("plugins/modules/*.py")], ids=lambda path: path.stem)
+def test_one_module_starts_programs(path):
+    """What tests/sanity/ignore-2.21.txt says of ansible-test's rule is said of that module only."""
+    calls = (
+        r"subprocess\.(?:run|call|check_\w+|get\w*output|Popen)",
+        r"os\.(?:popen|system|spawn\w*|posix_spawn\w*)",
+        r"create_subprocess_\w+",
+    )
+    assert bool(re.search("|".join(calls), path.read_text())) == (path == MODULES["common/processes"])
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES.values() if path.name == "__init__.py"], ids=str)

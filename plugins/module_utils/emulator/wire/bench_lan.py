@@ -12,7 +12,6 @@ import os
 import resource
 import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from ...certificates.tls_scan import ProbeError, ask_name_server
 from ...common.mac import Mac
+from ...common.processes import run_program
 from ...dhcp.discovery import open_interface
 from ...dhcp.packets import CLIENT_PORT, SERVER_PORT, DhcpPacketError, MessageType
 from ..device.ports import Lease, Renewal, WireFailure, WireRequest, WireResponse
@@ -300,12 +300,12 @@ def _remove_leftovers() -> None:
     """Remove the namespace and the link, if present."""
     with suppress(OSError):
         socket.if_nametoindex(_LINK)
-        subprocess.run(["ip", "link", "delete", _LINK], capture_output=True, env=_ENVIRONMENT, check=False)
+        run_program(["ip", "link", "delete", _LINK], env=_ENVIRONMENT)
     if Path("/run/netns", _NAMESPACE).exists():
         _run("ip", "netns", "delete", _NAMESPACE)
 
 
 def _run(*command: str, text: str | None = None) -> None:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, env=_ENVIRONMENT, check=False)
+    done = run_program(command, data=text, text=True, env=_ENVIRONMENT)
     if done.returncode != 0:
         raise BenchLanError(f"{' '.join(command)} failed: {' '.join(done.stderr.split())}")

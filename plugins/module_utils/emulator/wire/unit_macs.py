@@ -14,11 +14,11 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import subprocess
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 
 from ...common.mac import Mac
+from ...common.processes import run_program
 from .namespace import Namespace
 
 _TABLE, _MACS, _UNITS = "preprovision-phones", "macs", "units"
@@ -65,7 +65,7 @@ class UnitMacs:
         """Install the rules; raise UnitMacsError or OSError. *environment*: that of the command nft."""
         rules = _RULES % {"interface": interface, "table": _TABLE, "macs": _MACS, "units": _UNITS}
         with namespace.entered():
-            done = subprocess.run(["nft", "-f", "-"], input=rules, capture_output=True, text=True, env=environment, check=False)
+            done = run_program(["nft", "-f", "-"], data=rules, text=True, env=environment)
             if done.returncode != 0:
                 raise UnitMacsError(f"nft failed: {' '.join(done.stderr.split())} (the egress hook needs Linux 5.16 or later)")
             self._netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)

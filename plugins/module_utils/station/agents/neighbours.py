@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from ...common.processes import run_program
 from ...dhcp.lease_file import read_ended
 
 _TABLE = "bridge preprovision_tftp"
@@ -88,14 +89,16 @@ def _ask_kernel(interface: str, networks: Sequence[str]) -> dict[str, str]:
 
 
 def _output(*command: str) -> str:
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    done = run_program(command, stdout=subprocess.PIPE, text=True)
+    done.check_returncode()
+    return done.stdout
 
 
 def _load(rules: str, interface: str, networks: Sequence[str]) -> int:
     with open(rules) as file:
         text = file.read()
     loading = text + known_pairs(_ask_kernel(interface, networks))
-    return subprocess.run(["nft", "-f", "-"], input=loading, check=False, text=True).returncode
+    return run_program(["nft", "-f", "-"], data=loading, stdout=None, text=True).returncode
 
 
 def _forget(seconds: int, ended: int, silent: int, leases: str, interface: str, networks: Sequence[str]) -> int:
@@ -111,7 +114,7 @@ def _forget(seconds: int, ended: int, silent: int, leases: str, interface: str, 
     left |= dict.fromkeys(_shorten(late, ended) if late else (), ended)
     orders = "".join(f"neighbour del {address} dev {interface}\n" for address in silent_addresses(neighbours, left, seconds))
     # An entry that has gone meanwhile is no error
-    subprocess.run(["ip", "-force", "-batch", "-"], input=orders, stderr=subprocess.DEVNULL, check=False, text=True)
+    run_program(["ip", "-force", "-batch", "-"], data=orders, stderr=subprocess.DEVNULL, text=True)
     return 0
 
 
@@ -121,7 +124,7 @@ def _shorten(late: Mapping[str, str], ended: int) -> Iterable[str]:
     pairs = {address: mac for address, mac in late.items() if known.get(address) == mac}
     # One that has gone meanwhile makes all wait for the next time
     orders = shortened_pairs(pairs, ended)
-    done = subprocess.run(["nft", "-f", "-"], input=orders, stderr=subprocess.DEVNULL, check=False, text=True)
+    done = run_program(["nft", "-f", "-"], data=orders, stderr=subprocess.DEVNULL, text=True)
     return [] if done.returncode else pairs
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ...common.processes import run_program
 from ...common.services import DHCP_SERVERS, OPTIONAL, SERVICES
 
 _PROPERTIES = (
@@ -43,7 +44,7 @@ def read_units() -> dict[str, Unit]:
     environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"} | {"LC_ALL": "C"}
     command = ("systemctl", "show", f"--property={','.join(_PROPERTIES)}", *units)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_MAX_SECONDS, check=False, env=environment)
+        done = run_program(command, text=True, timeout=_MAX_SECONDS, env=environment)
     except (OSError, subprocess.TimeoutExpired):
         return {}
     return parse_units(done.stdout, time.monotonic())

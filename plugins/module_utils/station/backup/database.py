@@ -9,11 +9,11 @@ import os
 import pwd
 import re
 import sqlite3
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
 from ...common.database_urls import DatabaseUrlError, read_database_url
+from ...common.processes import run_program
 from .archive import BackupError
 
 _USER = "preprovision-service"
@@ -80,9 +80,7 @@ class Postgresql:
             os.write(descriptor, b"*:*:*:*:" + re.sub(rb"([\\:])", rb"\\\1", self._password.encode()) + b"\n")
             passwords = f"/proc/self/fd/{descriptor}"
             environment = {"PATH": os.environ.get("PATH", os.defpath), "PGPASSFILE": passwords, "LC_ALL": "C.UTF-8"}
-            done = subprocess.run(
-                command, input=text, capture_output=True, check=False, env=environment, pass_fds=(descriptor,), cwd="/", **account
-            )
+            done = run_program(command, data=text, env=environment, pass_fds=(descriptor,), cwd="/", **account)
         except FileNotFoundError as error:
             raise BackupError(f"{command[0]} is missing, which the PostgreSQL database needs; install postgresql-client") from error
         finally:

@@ -8,9 +8,9 @@ import contextlib
 import grp
 import os
 import pwd
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 
+from ...common.processes import run_program
 from .files import ManagedFileError
 from .plan import Account
 
@@ -82,6 +82,6 @@ def _option(name: str, number: int | None) -> list[str]:
 
 
 def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_program(command, text=True)
     if done.returncode:
         raise ManagedFileError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")

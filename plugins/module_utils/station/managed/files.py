@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...common.durable import sync_folder
+from ...common.processes import run_program
 from .plan import ManagedFile, WholeCheck
 
 MAX_SECONDS = 60
@@ -246,13 +247,11 @@ def _check_whole(check: WholeCheck, changes: Sequence[Change], own: Collection[s
 
 def _run(command: Sequence[str], what: str, environment: dict[str, str] | None = None) -> None:
     try:
-        done = subprocess.run(
+        done = run_program(
             command,
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=MAX_SECONDS,
-            check=False,
             env={**os.environ, "LC_ALL": "C", **(environment or {})},
         )
     except (OSError, subprocess.TimeoutExpired) as error:

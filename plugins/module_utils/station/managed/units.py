@@ -16,6 +16,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from ...common.processes import run_program
 from .files import ManagedFileError
 from .notes import FOLDER, LOADED, notes_of, parse_note
 from .plan import Unit
@@ -167,7 +168,7 @@ def check_runs(unit: Unit) -> None:
 def _last_words(unit: str) -> str:
     """Return what a unit logged last, after a line feed, or an empty text."""
     command = ["journalctl", "--unit", unit, "--lines=5", "--output=cat", "--no-pager"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    said = run_program(command, text=True).stdout.strip()
     return f"\n{said}" if said else ""
 
 
@@ -190,12 +191,12 @@ def rules_are_loaded(path: str) -> bool:
     A network namespace of its own tells what that is.
     """
     script = 'nft -f "$0" && nft --stateless --terse list ruleset'
-    fresh = subprocess.run(["unshare", "--net", "sh", "-c", script, path], capture_output=True, text=True, check=False)
+    fresh = run_program(["unshare", "--net", "sh", "-c", script, path], text=True)
     if fresh.returncode:
         raise ManagedFileError(f"{path} cannot be compared with what is loaded: {fresh.stderr.strip()}")
     for table in re.findall(r"^table .*?^}$", fresh.stdout, re.MULTILINE | re.DOTALL):
         name = table.split("{")[0].split()
-        live = subprocess.run(["nft", "--stateless", "--terse", "list", *name], capture_output=True, text=True, check=False)
+        live = run_program(["nft", "--stateless", "--terse", "list", *name], text=True)
         if not holds_table(live.stdout, table):
             return False
     return True
@@ -248,11 +249,11 @@ def _digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _holds(command: str) -> bool:
-    return subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+    return run_program(["sh", "-c", command]).returncode == 0
 
 
 def _systemctl(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemctl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return run_program(["systemctl", *arguments], text=True)
 
 
 def _check(done: subprocess.CompletedProcess[str], command: str) -> None:
