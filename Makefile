@@ -276,7 +276,8 @@ readmes: $(READY) ## write the README of each role from its specification
 	python maintenance/role_readmes.py
 
 # ansible-lint has its own part of lint, with stricter rules
-galaxy: $(READY) .cache/release/complete ## build the archive, check it as Galaxy does when it is uploaded, and what an execution environment needs
+galaxy: $(READY) .cache/release/complete ## check the workflows, the archive as Galaxy does when it is uploaded, and the context of an execution environment
+	$(RELEASE_TOOLS)/zizmor --offline --no-progress --quiet .github
 	@rm -rf build/galaxy && mkdir -p build/galaxy
 	python maintenance/archive.py . build/galaxy --seconds $(SOURCE_SECONDS)
 	cd build/galaxy && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false $(RELEASE_TOOLS)/python -W ignore -m galaxy_importer.main $(ARCHIVE) >importer.log 2>&1 || true
@@ -286,6 +287,11 @@ galaxy: $(READY) .cache/release/complete ## build the archive, check it as Galax
 	$(RELEASE_TOOLS)/ansible-builder introspect --write-pip build/galaxy/pip.txt --write-bindep build/galaxy/bindep.txt build/galaxy >/dev/null
 	@# Each environment chooses its ansible-core itself, so ansible-builder leaves it out
 	@sed 's/ *#.*//' build/galaxy/pip.txt | sort | diff - <(grep --invert-match --extended-regexp '^(#|ansible-core)' meta/ee-requirements.txt | sort)
+	@printf '%s\n' '---' 'version: 3' 'dependencies:' '  galaxy:' '    collections:' '      - name: $(ARCHIVE)' '        type: file' \
+	    >build/galaxy/execution-environment.yml
+	cd build/galaxy && $(RELEASE_TOOLS)/ansible-builder create --context context >/dev/null
+	@grep --fixed-strings --quiet '$(ARCHIVE)' build/galaxy/context/_build/requirements.yml
+	@grep --quiet '^RUN .*ansible-galaxy collection install' build/galaxy/context/Containerfile
 
 docs: $(READY) .cache/release/complete ## build the documentation site in build/docs/html, and check its links
 	@rm -rf build/docs && mkdir -p build/docs/source/collections
@@ -297,11 +303,12 @@ docs: $(READY) .cache/release/complete ## build the documentation site in build/
 	$(RELEASE_TOOLS)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --jobs auto build/docs/source build/docs/html
 	python maintenance/check_site.py build/docs/html
 
+# Fragments that come after the first run join the same release in the next one
 changelog: $(READY) .cache/release/complete ## write VERSION=1.0.0 and today as the release, and the changelog from its fragments
 	@[[ '$(VERSION)' =~ ^[0-9]+[.][0-9]+[.][0-9]+$$ ]] || { echo 'make: name the release, such as VERSION=1.0.0' >&2; exit 2; }
 	sed -i 's/^version: .*/version: $(VERSION)/' galaxy.yml
 	sed -i "s/^RELEASED = .*/RELEASED = datetime.date($$(date --utc '+%Y, %-m, %-d'))/" plugins/module_utils/common/host_clock.py
-	$(RELEASE_TOOLS)/antsibull-changelog release
+	$(RELEASE_TOOLS)/antsibull-changelog release --update-existing
 
 release: $(READY) .cache/release/complete ## build all that is uploaded from the last commit, in build/release: archive, list of components, site, checksums
 	@[[ -z $$(git status --porcelain) ]] || { echo 'make: commit or remove these first:' >&2; git status --short >&2; exit 2; }

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Examples in documents: Ansible's programs accept each command line, and each block of YAML, INI and shell can be read."""
+"""Examples in documents: Ansible's programs accept each command line, ansible-playbook finds what it names, and each block of YAML,
+INI and shell can be read."""
 
 from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,74 @@ def test_the_program_accepts_the_command_line(path, command):
             assert isinstance(json.loads(given), dict)
         else:
             assert set(parse_kv(given)) - {"_raw_params"}, given
+
+
+PLAYBOOK_COMMANDS = sorted({command for _path, command in COMMANDS if command.startswith("ansible-playbook ")})
+
+
+def loading_words(command: str) -> tuple[str, ...]:
+    """Return the words of a command line that decide what ansible-playbook loads and selects, without variables and prompts."""
+    options = ("--ask-vault-pass", "--check", "--diff", r"(?:-e|--extra-vars) (?:'[^']*'|\S+)")
+    return tuple(shlex.split(re.sub(rf" (?:{'|'.join(options)})(?= |$)", "", command)))
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory) -> dict[tuple[str, ...], tuple[int, str]]:
+    """Return status and output of the command lines of ansible-playbook with ``--list-tasks``, in a folder as documents want it."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "inventories").symlink_to(ROOT / "inventories")
+    # A repository of the user's own has its inventory in this folder
+    (folder / "inventory").symlink_to(ROOT / "inventories/fleet")
+    (folder / "site.yml").write_text(blocks("docs/guides/own_repository.md", "yaml")[0])
+    (folder / "load_test.yml").write_text(blocks("docs/operators/load_test.md", "yaml")[0])
+    password = folder / ".config/voip-preprovision/vault_password"
+    password.parent.mkdir(parents=True)
+    password.write_text("of a vault")
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections"),
+        "ANSIBLE_STDOUT_CALLBACK": "default",
+        "HOME": str(folder),
+    }
+    words = sorted({loading_words(command) for command in [*PLAYBOOK_COMMANDS, *WRONG]})
+    script = Path(__file__).parent / "list_tasks.py"
+    given = json.dumps(words).replace("~/", f"{folder}/")
+    done = subprocess.run(
+        [sys.executable, script], cwd=folder, env=environment, input=given, capture_output=True, text=True, check=True
+    )
+    return dict(zip(words, json.loads(done.stdout), strict=True))
+
+
+WRONG = [
+    "ansible-playbook -i inventories/bench voip.preprovision.sight",
+    "ansible-playbook -i inventories/bench voip.preprovision.report --tags fones",
+    "ansible-playbook -i inventories/fleet voip.preprovision.provisioning_server --limit home-9",
+    "ansible-playbook -i inventories/none voip.preprovision.site",
+    "ansible-playbook -i inventories/bench voip.preprovision.site --chek",
+]
+"""What the test must find: a missing playbook, tag, host or inventory, and an option that does not exist."""
+
+
+def works(command: str, listed: dict[tuple[str, ...], tuple[int, str]]) -> bool:
+    """Return whether the command line is accepted and selects tasks, by each of its tags."""
+    status, output = listed[loading_words(command)]
+    tasks = re.findall(r"^      \S.*?\tTAGS: \[(.*)\]$", output, re.MULTILINE)
+    wanted = re.findall(r"--tags (\S+)", command)
+    tags = {tag for task in tasks for tag in task.split(", ")}
+    return status == 0 and bool(tasks) and all(tag in tags for listing in wanted for tag in listing.split(","))
+
+
+@pytest.mark.ansible
+@pytest.mark.parametrize("command", PLAYBOOK_COMMANDS)
+def test_ansible_finds_what_the_command_line_names(listed, command):
+    assert works(command, listed), listed[loading_words(command)]
+
+
+@pytest.mark.ansible
+@pytest.mark.parametrize("command", WRONG)
+def test_ansible_finds_mistakes_in_command_lines(listed, command):
+    assert not works(command, listed)
 
 
 @pytest.mark.parametrize(("path", "number"), with_blocks("yaml"))
