@@ -24,6 +24,9 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.splitter import parse_kv
 from ansible.playbook.play import Play
 
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.compression import compress
+from ansible_collections.voip.preprovision.plugins.module_utils.profiles.sealing.openssl_enc import seal
+
 ROOT = Path(__file__).parents[3]
 PROGRAMS = {
     "ansible-config": ConfigCLI,
@@ -152,6 +155,57 @@ def test_ansible_finds_what_the_command_line_names(listed, command):
 @pytest.mark.parametrize("command", WRONG)
 def test_ansible_finds_mistakes_in_command_lines(listed, command):
     assert not works(command, listed)
+
+
+# Programs that are neither ours nor Ansible's, and change or read a machine that a test has not: only their lines' syntax is tested
+ON_OTHER_MACHINES = {"apt", "apt-get", "ip", "journalctl", "mv", "openssl", "pre-commit", "runuser", "ssh", "sysctl", "tar"}
+
+
+def shell_commands(path: str) -> list[list[str]]:
+    """Return the words of each command in a document's shell blocks, without assignments before it."""
+    lines = [line for block in blocks(path, "sh") for line in block.replace("\\\n", " ").splitlines()]
+    text = "\n".join(lines)
+    # A quoted text may go on in the next line
+    joined = re.sub(r"'[^']*'", lambda quoted: quoted[0].replace("\n", " "), text)
+    return [words for line in joined.splitlines() if (words := shlex.split(re.sub(r"^(\w+=\S+ )+", "", line), comments=True))]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_each_shell_command_is_of_a_tested_kind(path):
+    """make: see test_documents; Ansible's programs: below; scripts of ours take the options; the rest is listed."""
+    for program, *arguments in shell_commands(path):
+        if program == "tests/machines/machine":
+            assert (
+                f"\n    {arguments[0]} " in f"\n{(ROOT / program).read_text()}"
+                or f"  {arguments[0]} " in (ROOT / program).read_text()
+            )
+            program, *arguments = arguments[1:]
+        if program.rpartition("/")[2] in ("python", "python3"):
+            script = (ROOT / arguments[0]).read_text()
+            assert [word for word in arguments if word.startswith("--") and f'"{word}"' not in script] == []
+        else:
+            assert program in {*PROGRAMS, *ON_OTHER_MACHINES, "ansible", "make", "podman", "."}, program
+
+
+def test_the_command_to_look_into_a_profile_decrypts_one(tmp_path):
+    (script,) = [block for block in blocks("docs/guides/phones.md", "sh") if block.startswith("openssl enc -d")]
+    content = b"<flat-profile></flat-profile>"
+    (name,) = re.findall(r"-in (\S+)", script)
+    (tmp_path / name).write_bytes(seal(compress(content), "KEY", "md5"))
+    assert subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, check=True).stdout == content
+
+
+@pytest.mark.root(reason="makes network namespaces")
+def test_the_commands_for_a_home_behind_a_nat_run():
+    """In namespaces of their own; then the home reaches the customer's address through the router."""
+    (script,) = [block for block in blocks("docs/reference/emulated_phone.md", "sh") if "ip netns add" in block]
+    look = "ip -n home route get 198.51.100.1; ip netns exec router nft list ruleset; ip netns exec router ip -4 -brief address"
+    inside = f"mount -t tmpfs none /run\n{script}\n{look}"
+    done = subprocess.run(["unshare", "--net", "--mount", "bash", "-euc", inside], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "198.51.100.1 via 10.11.12.1 dev eth0" in done.stdout
+    assert "masquerade" in done.stdout
+    assert "198.51.100.2/24" in done.stdout
 
 
 @pytest.mark.parametrize(("path", "number"), with_blocks("yaml"))
