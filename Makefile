@@ -83,9 +83,10 @@ DOMAIN := $(shell sed -n '/^__profile_service_domain:/,/^[^ ]/s/^  - //p' roles/
 # A play of the station scenario on the scenario's machines
 PROVE := $(MACHINE) run ansible-playbook --inventory=inventories/demo --inventory=extensions/molecule/station/inventory extensions/molecule/station
 FLEET := --inventory=inventories/fleet --inventory=extensions/molecule/fleet/inventory
-# What happens to all servers, and what happens to one of them
-FAULTS := verify rolling dead_record
-SERVER_FAULTS := drain kill cut_off rebuild
+# What happens to one provisioning server, what happens to all of them, and what the database's cluster meets
+SERVER_PLAYS := drain kill cut_off rebuild
+FLEET_PLAYS := verify public metrics rows zone commands rolling firewall dead_record
+CLUSTER_PLAYS := database
 PROOF_ROLES := bench, log_server, time_server, dns_server, web_server, profile_service, tftp_server, service_health, dhcp_server
 
 .PHONY: help tools station fleet test why slowest quick style types build/service $(PARTS) testing molecule proof benchmarks clean readmes galaxy docs changelog release
@@ -223,17 +224,19 @@ proof: $(READY) ## damage each managed file in every way, let roles die at each 
 	$(PROVE)/hang.yml -e hang=full
 	$(MACHINE) run molecule destroy --scenario-name station --no-command-borders
 	FLEET_HOSTS=all FLEET_PHONES=200 $(MACHINE) run molecule converge --scenario-name fleet --no-command-borders
-	for server in home-1 home-2 home-3; do for fault in $(SERVER_FAULTS); do \
-	    $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$fault.yml -e fleet_server=$$server; \
+	for server in home-1 home-2 home-3; do for play in $(SERVER_PLAYS); do \
+	    $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$play.yml -e fleet_server=$$server; \
 	done; done
-	for fault in $(FAULTS); do $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$fault.yml; done
+	for play in $(FLEET_PLAYS); do $(MACHINE) run ansible-playbook $(FLEET) extensions/molecule/fleet/$$play.yml; done
 	$(MACHINE) run molecule destroy --scenario-name fleet --no-command-borders
 	export FLEET_HOSTS=home-1,database-1,database-2,database-3 FLEET_INVENTORY=cluster FLEET_PHONES=200; \
 	for CLUSTER_RELEASE in bookworm trixie; do \
 	    export CLUSTER_RELEASE; \
 	    $(MACHINE) run molecule converge --scenario-name fleet --no-command-borders; \
-	    $(MACHINE) run ansible-playbook $(FLEET) --inventory=extensions/molecule/fleet/cluster --limit=$$FLEET_HOSTS \
-	        extensions/molecule/fleet/database.yml; \
+	    for play in $(CLUSTER_PLAYS); do \
+	        $(MACHINE) run ansible-playbook $(FLEET) --inventory=extensions/molecule/fleet/cluster --limit=$$FLEET_HOSTS \
+	            extensions/molecule/fleet/$$play.yml; \
+	    done; \
 	    $(MACHINE) run molecule destroy --scenario-name fleet --no-command-borders; \
 	done
 

@@ -218,3 +218,12 @@ def test_the_site_has_every_document_in_its_contents():
 def test_the_development_container_installs_what_make_does_not():
     container = parse_yaml((ROOT / ".devcontainer/devcontainer.json").read_text())
     assert container["postCreateCommand"] == "make tools"
+
+
+def test_proof_runs_every_play_of_the_fleet():
+    text = (ROOT / "Makefile").read_text()
+    lists = [re.search(rf"^{name} := (.*)", text, re.MULTILINE) for name in ("SERVER_PLAYS", "FLEET_PLAYS", "CLUSTER_PLAYS")]
+    run = {name for found in lists for name in found[1].split()} | {"create", "converge", "destroy", "molecule"}
+    # Those begin and end others
+    run |= {"phones_on", "phones_off"}
+    assert {path.stem for path in (ROOT / "extensions/molecule/fleet").glob("*.yml")} == run

@@ -159,3 +159,33 @@ def test_site_says_what_to_do_next(repository, options, said):
     commands = re.findall(r"ansible-playbook voip\.preprovision\.(\w+)", done.stdout)
     assert set(commands) <= set(PLAYBOOKS)
     assert bool(commands) != bool(options)
+
+
+def test_a_server_leaves_service_only_if_another_one_takes_phones(tmp_path):
+    states = {"serves": "serving", "new": "new", "closed": "changing", "dead": None, "other_name": "serving"}
+    hosts = {
+        name: {"ansible_connection": "local", "provisioning_name": "prov.example.net", "seen": seen}
+        for name, seen in states.items()
+    }
+    hosts["other_name"]["provisioning_name"] = "other.example.net"
+    # Nobody listens there
+    hosts["dead"] |= {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    common = {"hosts": "provisioning_servers", "gather_facts": False}
+    look = {"ansible.builtin.set_fact": {"provisioning_server_state": "{{ seen }}"}}
+    say = {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }}: {{ fleet_has_others }}"}}
+    plays = [
+        {**common, "tasks": [{"ansible.builtin.raw": "true"}, look]},
+        {**common, "serial": 1, "vars_files": [str(ROOT / "playbooks/vars/shared.yml")], "tasks": [say]},
+    ]
+    (tmp_path / "play.yml").write_text(yaml.safe_dump(plays))
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"provisioning_servers": {"hosts": hosts}}))
+
+    def told(*arguments: str) -> dict[str, str]:
+        done = play(tmp_path, "-i", "hosts.yml", "play.yml", *arguments, config=ROOT / "ansible.cfg")
+        return dict(re.findall(r"(\w+): (True|False)", done.stdout))
+
+    assert told() == {"serves": "False", "new": "True", "closed": "True", "other_name": "False"}
+    # What this run leaves alone counts as serving
+    assert told("--limit", "new,other_name") == {"new": "True", "other_name": "False"}
+    assert told("--limit", "new,closed,dead") == {"new": "True", "closed": "True"}
+    assert told("--limit", "new,closed,dead,serves") == {"serves": "False", "new": "True", "closed": "True"}

@@ -270,11 +270,10 @@ class Fleet:
     def published(self) -> Iterator[None]:
         """Publish a file of each phone for its certificate, and sealed ones, which nobody can guess."""
         device, sealed = CURRENT / "device", CURRENT / "open/judged"
-        made = [] if device.exists() else [device]
-        device.mkdir(exist_ok=True)
-        device.chmod(0o755)
-        sealed.mkdir()
-        sealed.chmod(0o755)
+        made = [sealed] if device.exists() else [sealed, device]
+        for folder in made:
+            folder.mkdir()
+            folder.chmod(0o755)
         files = [device / f"{mac}.cfg" for mac in self.macs] + [sealed / f"{mac}-0a1b2c3d.cfg" for mac in self.macs[:SEALED]]
         try:
             for path in files:
@@ -284,7 +283,7 @@ class Fleet:
         finally:
             for path in files:
                 path.unlink(missing_ok=True)
-            for folder in [sealed, *made]:
+            for folder in made:
                 folder.rmdir()
 
 

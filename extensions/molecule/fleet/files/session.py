@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log in to one server's board, and go on at another: session.py NAME PASSWORD FIRST SECOND (private addresses)."""
+"""Log in to one server's board, and go on at another one.
+
+    session.py login NAME PASSWORD ADDRESS OTHER
+    session.py go_on COOKIE ADDRESS
+
+ADDRESS is a private address of the server to ask. ``login`` prints the session's cookie, and makes sure that OTHER lets nobody in
+without it and signs with the same key; ``go_on`` looks at the board with the cookie.
+"""
 
 from __future__ import annotations
 
@@ -38,24 +45,27 @@ def check(is_right: bool, seen: object) -> None:
         sys.exit(f"not as expected: {str(seen)[:1000]}")
 
 
-def main() -> None:
-    """Log in, and look at the board of the other server."""
-    name, password, first, second = sys.argv[1:]
-    _status, cookie, page = ask(first, "GET", "/board/login")
+def log_in(name: str, password: str, address: str, other: str) -> None:
+    """Begin a session at a server."""
+    _status, cookie, page = ask(address, "GET", "/board/login")
     token = re.search(r'name="token" value="([^"]+)"', page)
     check(token is not None, page)
     fields = {"token": token[1] if token else "", "then": "", "name": name, "password": password}
-    status, cookie, page = ask(first, "POST", "/board/login", cookie, fields)
+    status, cookie, page = ask(address, "POST", "/board/login", cookie, fields)
     check(status == 303, (status, page))
-    status, _same, page = ask(second, "GET", "/board/")
+    go_on(cookie, address)
+    status, _same, page = ask(other, "GET", "/board/")
     check(status == 303, (status, page))
-    for address in (first, second):
-        status, _same, page = ask(address, "GET", "/board/", cookie)
-        check(status == 200, (address, status, page))
     login = base64.b64encode(f"{name}:{password}".encode()).decode()
-    keys = {ask(address, "GET", "/api/manifest.pem", login=login)[2] for address in (first, second)}
+    keys = {ask(one, "GET", "/api/manifest.pem", login=login)[2] for one in (address, other)}
     check(len(keys) == 1 and min(keys).startswith("-----BEGIN PUBLIC KEY-----"), keys)
-    print("the session goes on at the other server")
+    print(cookie)
 
 
-main()
+def go_on(cookie: str, address: str) -> None:
+    """Use a session."""
+    status, _same, page = ask(address, "GET", "/board/", cookie)
+    check(status == 200, (address, status, page))
+
+
+{"login": log_in, "go_on": go_on}[sys.argv[1]](*sys.argv[2:])

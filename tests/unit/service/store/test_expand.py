@@ -6,20 +6,21 @@ from __future__ import annotations
 import ast
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from preprovision_service.cli import migrate
+from preprovision_service.cli import migrate, usable
 from preprovision_service.cli.accounts import set_operators
 from preprovision_service.ingest.collector import Collector
 from preprovision_service.store import faults
 from preprovision_service.store.connection import engine_of, open_database
 from preprovision_service.store.faults import REVISIONS
 from preprovision_service.store.sync import COLUMNS, sync
-from preprovision_service.store.tables import Event, Operator, Phone
+from preprovision_service.store.tables import Event, Operator, Phone, Setting
 from preprovision_service.store.trial import try_to_write
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, inspect, select, update
 
 VERSIONS = migrate.MIGRATIONS / "versions"
 FIRST_BOUND = "0007"
@@ -136,3 +137,28 @@ def test_old_code_refuses_tables_that_are_not_for_it(newer: str) -> None:
         f"the database {path} is too new (its tables are of revision 9999, this version needs {REVISIONS[-1]}). Install the version"
     )
     engine.dispose()
+
+
+@pytest.mark.parametrize(("oldest", "status"), [("0001", 0), (REVISIONS[-1], 0), ("9999", 3)])
+def test_installed_code_says_whether_an_older_version_can_use_its_tables(newer, oldest, status, monkeypatch, capsys):
+    with engine_of(open_database(newer)).begin() as connection:
+        connection.execute(update(Setting).where(Setting.name == "oldest_code").values(value=oldest))
+    # The code that is installed wrote these tables
+    monkeypatch.setattr(usable, "REVISIONS", (*REVISIONS, "9999"))
+    monkeypatch.setattr(usable, "read_settings", lambda: {"DATABASE": newer})
+    monkeypatch.setattr(sys, "argv", ["usable", REVISIONS[-1]])
+    if status:
+        with pytest.raises(SystemExit, match=f"^{status}$"):
+            usable.main()
+        words = f"is too new (its tables are of revision 9999, this version needs {REVISIONS[-1]}). Install the version"
+        assert words in capsys.readouterr().out
+    else:
+        usable.main()
+        assert not capsys.readouterr().out
+
+
+def test_a_database_that_is_away_is_not_too_new(monkeypatch, capsys):
+    monkeypatch.setattr(usable, "read_settings", lambda: {"DATABASE": "postgresql://nobody@127.0.0.1:1/nothing"})
+    monkeypatch.setattr(sys, "argv", ["usable", REVISIONS[-1]])
+    usable.main()
+    assert not capsys.readouterr().out

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,17 +64,20 @@ def file_of(engine: Engine) -> str:
     return path.removeprefix("file:") if engine.dialect.name == "sqlite" else ""
 
 
-def fault_of_revision(connection: Connection) -> Fault | None:
-    """Return the fault if this version cannot use the tables: they are older than it needs, or newer without a mark that it can."""
+def fault_of_revision(connection: Connection, known: Sequence[str] = REVISIONS) -> Fault | None:
+    """Return the fault if a version that knows the revisions *known*, oldest first, cannot use the tables; by default this one.
+
+    They are older than it needs, or newer without a mark that it can.
+    """
     if not connection.dialect.has_table(connection, "alembic_version"):
         return _state(Case.DELETED, "it has no tables", connection.engine)
     revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if revision == REVISIONS[-1]:
+    if revision == known[-1]:
         return None
-    is_old = revision in (*REVISIONS, None)
-    if not is_old and oldest_code(connection) in REVISIONS:
+    is_old = revision in (*known, None)
+    if not is_old and oldest_code(connection) in known:
         return None
-    words = f"its tables are of revision {revision}, this version needs {REVISIONS[-1]}"
+    words = f"its tables are of revision {revision}, this version needs {known[-1]}"
     return _state(Case.TOO_OLD if is_old else Case.TOO_NEW, words, connection.engine)
 
 
@@ -84,11 +87,11 @@ def is_usable(engine: Engine) -> bool:
         return fault_of_revision(connection) is None
 
 
-def is_newer(connection: Connection) -> bool:
-    """Return whether the tables are of a revision that this version does not know, so that it has nothing to migrate."""
+def is_newer(connection: Connection, known: Sequence[str] = REVISIONS) -> bool:
+    """Return whether the tables are of a revision that is not among those *known*, so that there is nothing to migrate."""
     if not connection.dialect.has_table(connection, "alembic_version"):
         return False
-    return connection.scalar(text("SELECT version_num FROM alembic_version")) not in (*REVISIONS, None)
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) not in (*known, None)
 
 
 def oldest_code(connection: Connection) -> str | None:
