@@ -127,8 +127,8 @@ class Drift(NamedTuple):
 def find_drift(text: str, requests: Sequence[Mapping[str, Any]], files: Files, unusable: Iterable[str] = ()) -> list[Drift]:
     """Return the files that are not as the ledger *text* has them, and those that have to be made again because of that.
 
-    *unusable*: paths of edited keys that are no keys any more. A key that is lost takes its request and its certificate with it, and
-    the bench CA's the certificates of all. Nothing is known of the others when the ledger itself is damaged.
+    *unusable*: paths of edited keys that are no keys any more. A key that is lost takes its request and its certificate with it,
+    and the bench CA's the certificates of all. Nothing is known of the others when the ledger itself is damaged.
     """
     try:
         noted = json.loads(text)["files"]

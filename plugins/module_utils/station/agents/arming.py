@@ -5,8 +5,9 @@
     python3 -m preprovision.station.agents.arming [--check] PUBLISHED LINKS DONE
 
 PUBLISHED: the published folder (publishing/generations.py); its live generation holds ``units/<aa-bb-cc-dd-ee-ff>/`` and ``open/``.
-LINKS: the folder to keep right; it holds symbolic links only. A file in the place of one is replaced, a folder is not. DONE: folder with an empty file for each unit that is done, which has
-the unit's name; without that folder, no unit is done. ``--check`` prints what is wrong and changes nothing.
+LINKS: the folder to keep right; it holds symbolic links only: one replaces a file in its place, but not a folder. DONE: folder with
+an empty file for each unit that is done, which has the unit's name; without that folder, no unit is done. ``--check`` prints what
+is wrong and changes nothing.
 
 dnsmasq (``tftp-unique-root=mac``) looks only in ``<LINKS>/<MAC>`` if the requesting unit has such a folder, and otherwise in LINKS.
 So a link to the unit's folder arms the unit, and content changes with the swap of ``current``.

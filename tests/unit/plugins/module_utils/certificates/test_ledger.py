@@ -198,7 +198,12 @@ NEW_CA = {
     ("damage", "requests", "unusable", "expected"),
     [
         ({}, WITH_KEYS, [], {}),
-        ({"server.key": {"mode": "0666"}, "devices": {"uid": 33}}, WITH_KEYS, [], {"server.key": "mode or owner", "devices": "mode or owner"}),
+        (
+            {"server.key": {"mode": "0666"}, "devices": {"uid": 33}},
+            WITH_KEYS,
+            [],
+            dict.fromkeys(("server.key", "devices"), "mode or owner"),
+        ),
         ({LEDGER: {"mode": "0600"}}, WITH_KEYS, [], {LEDGER: "mode or owner"}),
         ({"server.pem": None, "server.csr": {"checksum": "x"}}, WITH_KEYS, [], {"server.pem": "missing", "server.csr": "edited"}),
         # Still a key, and none any more
@@ -207,7 +212,7 @@ NEW_CA = {
         ({"server.key": None}, WITH_KEYS, [], {"server.key": "missing", **NEW_SERVER}),
         # Brought from the controller, with the certificate signed elsewhere
         ({"server.key": None}, [WITH_KEYS[0], {**GIVEN, "key_bits": 0}], [], {"server.key": "missing"}),
-        ({"server.key": None}, [WITH_KEYS[0], {**GIVEN, "key_bits": 2048}], [], {"server.key": "missing", "server.csr": "of a new key"}),
+        ({"server.key": None}, [{**GIVEN, "key_bits": 2048}], [], {"server.key": "missing", "server.csr": "of a new key"}),
         ({"bench-ca.pem": None}, WITH_KEYS, [], {"bench-ca.pem": "missing", "device-roots.pem": NEW_CA["device-roots.pem"]}),
         ({"bench-ca.key": None}, WITH_KEYS, [], {"bench-ca.key": "missing", **NEW_CA}),
         # It is another one after each fetching of the request
@@ -222,6 +227,8 @@ def test_finds_what_is_not_as_issued_and_what_follows(damage, requests, unusable
     assert [drift.path for drift in found] == sorted(expected)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "7", format_ledger(REQUESTS, [], {}, FILES) + "# drift\n", '{"files": {"server.key": []}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "7", format_ledger(REQUESTS, [], {}, FILES) + "# drift\n", '{"files": {"server.key": []}}']
+)
 def test_nothing_is_known_to_have_drifted_with_a_damaged_ledger(text):
     assert find_drift(text, WITH_KEYS, EXISTING) == [(LEDGER, "edited")]
