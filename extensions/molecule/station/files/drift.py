@@ -27,6 +27,8 @@ ELSEWHERE = ("/etc/preprovision/certificates", "/etc/ssl")
 OTHERS = ("/etc/nginx/preprovision.passwords",)
 CERTIFICATES = Path("/etc/preprovision/certificates")
 CA = CERTIFICATES / "bench-ca.key"
+# The bench's port, if there is one
+PORT = "drift0"
 LIVE, LINKS = Path("/srv/preprovision/current"), Path("/srv/preprovision/tftp")
 
 
@@ -190,8 +192,14 @@ def damage(first: str) -> None:
     subprocess.run(["userdel", "preprovision-log"], check=True, capture_output=True)
     print("created the user preprovision-log")
     print("wrote /var/log/preprovision/phones")
-    subprocess.run(["ip", "link", "delete", "dev", "bench0"], check=True)
-    print("preprovision-bench.service: ")
+    if Path("/sys/class/net", PORT).exists():
+        subprocess.run(["ip", "link", "delete", "dev", PORT], check=True)
+        subprocess.run(["ip", "link", "add", PORT, "type", "veth", "peer", "name", "drift1"], check=True)
+        subprocess.run(["ip", "link", "set", "dev", "drift1", "up"], check=True)
+        print("preprovision-bench-ports.service: ")
+    else:
+        subprocess.run(["ip", "link", "delete", "dev", "bench0"], check=True)
+        print("preprovision-bench.service: ")
     subprocess.run(["nft", "flush", "table", "inet", "preprovision"], check=True)
     print("preprovision-firewall.service: ")
     subprocess.run(["nft", "delete", "table", "arp", "preprovision_tftp"], check=True)
@@ -209,7 +217,10 @@ def compare() -> None:
     other = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
     if own_certificates() != kept["own"]:
         other.append(f"not signed by the bench CA: {sorted({*kept['own']} - {*own_certificates()})}")
-    for command in (["nft", "list", "table", "arp", "preprovision_tftp"], ["ip", "-4", "address", "show", "dev", "bench0"]):
+    looks = [["nft", "list", "table", "arp", "preprovision_tftp"], ["ip", "-4", "address", "show", "dev", "bench0"]]
+    if Path("/sys/class/net", PORT).exists():
+        looks.append(["ip", "link", "show", "dev", PORT, "up", "master", "bench0"])
+    for command in looks:
         if not subprocess.run(command, check=False, capture_output=True, text=True).stdout:
             other.append(" ".join(command))
     if other:
