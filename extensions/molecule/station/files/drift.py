@@ -160,12 +160,14 @@ def harm_published(number: int) -> None:
         DAMAGES[position % len(DAMAGES)](path)
     print(f"sent: {len(files)}")
     for position, link in enumerate(sorted(LINKS.iterdir(), key=os.fsencode), number):
+        target = LINKS / os.readlink(link)
         link.unlink()
         if position % 3 == 1:
             link.symlink_to("/etc/passwd")
         elif position % 3 == 2:
             link.write_text("drift")
-            if link.name.isascii():
+            # Of what is not published at the moment, nobody can say that it belongs there
+            if link.name.isascii() and target.exists():
                 print(f"{link} was not a symbolic link")
 
 
