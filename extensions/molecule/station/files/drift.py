@@ -154,21 +154,20 @@ def published() -> list[Path]:
 
 
 def harm_published(number: int) -> None:
-    """Damage each published file, in another way than its neighbours, and each link of the TFTP server's folder, in three ways."""
+    """Damage each published file, in another way than its neighbours, and each link of the TFTP server's folder, in three ways.
+
+    Check mode does not name the links, since the code that compares them is damaged as well.
+    """
     files = published()
     for position, path in enumerate(files, number):
         DAMAGES[position % len(DAMAGES)](path)
     print(f"sent: {len(files)}")
     for position, link in enumerate(sorted(LINKS.iterdir(), key=os.fsencode), number):
-        target = LINKS / os.readlink(link)
         link.unlink()
         if position % 3 == 1:
             link.symlink_to("/etc/passwd")
         elif position % 3 == 2:
             link.write_text("drift")
-            # Of what is not published at the moment, nobody can say that it belongs there
-            if link.name.isascii() and target.exists():
-                print(f"{link} was not a symbolic link")
 
 
 def damage(first: str) -> None:
