@@ -23,6 +23,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates.ins
 )
 from ansible_collections.voip.preprovision.plugins.module_utils.certificates.ledger import (
     ending,
+    find_drift,
     format_ledger,
     format_report,
     is_sent,
@@ -109,6 +110,17 @@ def certificates_settled(
     )
 
 
+def certificates_drift(
+    found: Sequence[Mapping[str, Any]],
+    requests: Sequence[Mapping[str, Any]],
+    folder: str,
+    ledger: str,
+    unusable: Sequence[str] = (),
+) -> list[dict[str, str]]:
+    """Return ``path`` and ``what`` of each file that is not what was issued, or is made again because of another."""
+    return [drift._asdict() for drift in find_drift(ledger, requests, _by_path(found, folder), unusable)]
+
+
 def _sha1(text: str) -> str:
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
@@ -152,6 +164,7 @@ class FilterModule:
             "certificate_ledger": certificate_ledger,
             "certificate_report": certificate_report,
             "certificate_requests": _certificate_requests,
+            "certificates_drift": certificates_drift,
             "certificates_ending": certificates_ending,
             "certificates_settled": certificates_settled,
             "clock_problem": _clock_problem,

@@ -12,7 +12,7 @@ import datetime
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from ..common.text_tables import align
 from .install_checks import describe_expiry
@@ -27,8 +27,16 @@ MAX_ROWS = 40
 SENT = "server.sent"
 """Name of the copy of the server's signing request that was sent to a CA."""
 
+ROOTS = "device-roots.pem"
+"""Name of the file of all CAs that sign phones' certificates, the bench CA first."""
+
 Files: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Path below the certificates' folder -> what ``find`` reports: checksum (but not of folders), mode, uid, gid, mtime."""
+
+MISSING, EDITED, ACCESS = "missing", "edited", "mode or owner"
+"""What can be wrong with a file; see Drift."""
+OF_NEW_KEY, OF_NEW_CA = "of a new key", "of a new certificate of the bench CA"
+"""Why a file is made again that was right."""
 
 _ACCESS = ("0644", 0, 0)
 """The ledger's own mode, owner and group."""
@@ -36,6 +44,7 @@ _SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 _DATES = ("made", "sent", "signed", "installed", "expires")
 _COLUMNS = ("certificate", "for", *_DATES, "signer")
 _BENCH_CA = "bench CA"
+_BENCH_CA_FILE = "bench-ca"
 _DAMAGED = "the ledger of the certificates is damaged; remove it and set up the station again"
 
 
@@ -105,6 +114,48 @@ def is_settled(
     own = [request for request in requests if request["provider"] != Provider.ELSEWHERE]
     made = [(files.get(f"{request['file']}.pem", {}).get("mtime", 0.0), request["days"]) for request in own]
     return all(time - BEFORE <= now and time + days * 86400 > until for time, days in made)
+
+
+class Drift(NamedTuple):
+    """A file below the certificates' folder that is not what was issued."""
+
+    path: str
+    what: str
+    """MISSING, EDITED, ACCESS, or what follows from that of another file."""
+
+
+def find_drift(text: str, requests: Sequence[Mapping[str, Any]], files: Files, unusable: Iterable[str] = ()) -> list[Drift]:
+    """Return the files that are not as the ledger *text* has them, and those that have to be made again because of that.
+
+    *unusable*: paths of edited keys that are no keys any more. A key that is lost takes its request and its certificate with it,
+    and the bench CA's the certificates of all. Nothing is known of the others when the ledger itself is damaged.
+    """
+    try:
+        noted = json.loads(text)["files"]
+        found = {path: what for path, (digest, *access) in noted.items() if (what := _drift(files.get(path), digest, access))}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [Drift(LEDGER, EDITED if LEDGER in files else MISSING)]
+    found.pop(SENT, None)
+    lost = {*unusable, *(path for path, what in found.items() if what == MISSING)}
+    renewed = {request["file"] for request in requests if request["key_bits"] and f"{request['file']}.key" in lost}
+    for name in renewed:
+        found[f"{name}.csr"] = OF_NEW_KEY
+    for request in requests:
+        if request["provider"] != Provider.ELSEWHERE and {request["file"], _BENCH_CA_FILE} & renewed:
+            found[f"{request['file']}.pem"] = OF_NEW_KEY
+    if found.get(f"{_BENCH_CA_FILE}.pem", ACCESS) != ACCESS:
+        found[ROOTS] = OF_NEW_CA
+    if LEDGER in files and _drift(files[LEDGER], files[LEDGER].get("checksum"), list(_ACCESS)):
+        found[LEDGER] = ACCESS
+    return [Drift(path, what) for path, what in sorted(found.items())]
+
+
+def _drift(file: Mapping[str, Any] | None, digest: str | None, access: Sequence[Any]) -> str:
+    if file is None:
+        return MISSING
+    if file.get("checksum") != digest:
+        return EDITED
+    return "" if [file["mode"], file["uid"], file["gid"]] == list(access) else ACCESS
 
 
 def read_ledger(text: str) -> list[dict[str, str]]:

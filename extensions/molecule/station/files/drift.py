@@ -4,7 +4,7 @@
     drift.py damage NUMBER    print a line for each damage, as site has to name it
     drift.py compare          end with an error that names what is not as it was
 
-NUMBER: 0 to 3; each number damages each file in another way.
+NUMBER: 0 to 3; each number damages each file in another way. 1 and 3 take the bench CA's key away.
 
 The files are found on the machine: those that name the collection, and all code of it.
 """
@@ -26,6 +26,10 @@ FOLDERS = ("/etc", "/usr/local/lib")
 ELSEWHERE = ("/etc/preprovision/certificates", "/etc/ssl")
 OTHERS = ("/etc/nginx/preprovision.passwords",)
 CERTIFICATES = Path("/etc/preprovision/certificates")
+CA = CERTIFICATES / "bench-ca.key"
+# The bench's port, if there is one
+PORT = "drift0"
+LIVE, LINKS = Path("/srv/preprovision/current"), Path("/srv/preprovision/tftp")
 
 
 def managed() -> Iterator[Path]:
@@ -60,54 +64,115 @@ def empty(path: Path) -> None:
     path.write_text("")
 
 
-DAMAGES: tuple[Callable[[Path], object], ...] = (
-    append,
-    empty,
-    lambda path: path.chmod(0o666),
-    lambda path: path.unlink(),
-)
+def give_to_all(path: Path) -> None:
+    """Let everybody read and write it."""
+    path.chmod(0o666)
+
+
+def delete(path: Path) -> None:
+    """Delete it."""
+    path.unlink()
+
+
+DAMAGES: tuple[Callable[[Path], object], ...] = (append, empty, give_to_all, delete)
+WHAT = {append: "edited", empty: "edited", give_to_all: "mode or owner", delete: "missing"}
 
 
 def state() -> dict[str, list[object]]:
     """Return content, owner, group and mode of each managed file."""
     found = {}
-    for path in (*managed(), CERTIFICATES, *CERTIFICATES.rglob("*")):
-        status = path.stat()
+    for path in (*managed(), CERTIFICATES, *CERTIFICATES.rglob("*"), *published(), *LINKS.iterdir()):
+        status = path.lstat()
         found[str(path)] = [_identity(path), status.st_uid, status.st_gid, oct(status.st_mode)]
     return found
 
 
 def _identity(path: Path) -> str:
     """Return what stays the same of a file, however it is repaired."""
+    if path.is_symlink():
+        return os.readlink(path)
     if path.is_dir() or path.name == "ledger":
         # It has the times of the others; that it is right, a further run of site says, which changes nothing
         return ""
+    if path.name == "device-roots.pem":
+        # The bench CA's certificate is in it
+        return str(path.read_text().count("BEGIN CERTIFICATE"))
     if path.suffix == ".pem" and path.with_suffix(".key").exists():
         command = ["openssl", "x509", "-noout", "-subject", "-pubkey", "-in", str(path)]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def harm_certificates(number: int) -> None:
-    """Damage what the role certificates has made, each file in another way than its neighbours.
+def harm_certificates(number: int) -> list[str]:
+    """Damage what the role certificates has made, each file in another way than its neighbours; return the names of lost keys.
 
-    Nothing is lost that cannot be made again: keys, and the bench CA's own certificate, a copy of which phones may have.
+    Prints each damage, and what is made again because of it. An edited ledger says nothing of the others, so only its mode changes.
     """
     # A copy of the request as it was fetched is made again by fetching it alone
-    made = sorted(path for path in CERTIFICATES.rglob("*") if path.is_file() and path.suffix != ".sent")
+    made = [path for path in sorted(CERTIFICATES.rglob("*")) if path.is_file() and path.suffix != ".sent"]
+    wrong = {CERTIFICATES / "devices": "mode or owner"}
     for position, path in enumerate(made, number):
-        ways: list[Callable[[Path], object]] = [lambda path: path.chmod(0o666), lambda path: os.chown(path, 65534, 65534)]
-        if path.suffix != ".key" and path.name != "bench-ca.pem":
-            ways += [lambda path: path.unlink(), empty]
-        ways[position % len(ways)](path)
+        # Without its key, the bench CA is another one, and all certificates are new: not in each run
+        harm = DAMAGES[(number if path == CA else position) % len(DAMAGES)] if path.name != "ledger" else give_to_all
+        harm(path)
+        wrong[path] = WHAT[harm]
     for folder in (CERTIFICATES, CERTIFICATES / "devices"):
         folder.chmod(0o777)
-    (CERTIFICATES / "server.key").chmod(0o666)
+    own = {path for path in made if path.suffix == ".key" and (path.name != "server.key" or is_made_here())}
+    lost = {path for path in own if not path.exists() or not path.stat().st_size}
+    for key in lost:
+        wrong |= dict.fromkeys((key.with_suffix(".csr"), key.with_suffix(".pem")), "of a new key")
+    if CA in lost:
+        wrong |= dict.fromkeys((key.with_suffix(".pem") for key in own), "of a new key")
+    if wrong[CA.with_suffix(".pem")] != "mode or owner":
+        wrong[CERTIFICATES / "device-roots.pem"] = "of a new certificate of the bench CA"
+    for path, what in wrong.items():
+        print(f"{path}: {what}")
+    return [str(path.with_suffix("")) for path in (own if CA in lost else lost)]
+
+
+def is_made_here() -> bool:
+    """Say whether the server's key is from this machine: one from the controller comes with a certificate signed elsewhere."""
+    return "server" in json.loads(KEPT.read_text())["own"]
+
+
+def own_certificates() -> list[str]:
+    """Return the names of certificates that the bench CA has signed."""
+    names = [path.relative_to(CERTIFICATES) for path in CERTIFICATES.rglob("*.pem") if path.with_suffix(".key").exists()]
+    verify = ["openssl", "verify", "-CAfile", str(CERTIFICATES / "bench-ca.pem")]
+    return [
+        str(name.with_suffix(""))
+        for name in names
+        if subprocess.run([*verify, str(CERTIFICATES / name)], check=False, capture_output=True).returncode == 0
+    ]
+
+
+def published() -> list[Path]:
+    """Return the files that are published, by their generation."""
+    found = (path for top in ("device", "open", "units") for path in (LIVE / top).rglob("*"))
+    return sorted(path for path in found if path.is_file() and not path.is_symlink())
+
+
+def harm_published(number: int) -> None:
+    """Damage each published file, in another way than its neighbours, and each link of the TFTP server's folder, in three ways.
+
+    Check mode does not name the links, since the code that compares them is damaged as well.
+    """
+    files = published()
+    for position, path in enumerate(files, number):
+        DAMAGES[position % len(DAMAGES)](path)
+    print(f"sent: {len(files)}")
+    for position, link in enumerate(sorted(LINKS.iterdir(), key=os.fsencode), number):
+        link.unlink()
+        if position % 3 == 1:
+            link.symlink_to("/etc/passwd")
+        elif position % 3 == 2:
+            link.write_text("drift")
 
 
 def damage(first: str) -> None:
     """Damage everything, each file in another way than its neighbours."""
-    KEPT.write_text(json.dumps(state()))
+    KEPT.write_text(json.dumps({"own": own_certificates(), "files": state()}))
     paths = list(managed())
     if len(paths) < 100:
         sys.exit(f"only {len(paths)} files were found")
@@ -120,15 +185,22 @@ def damage(first: str) -> None:
             print(f"wrote {path}")
     for tree in sorted(trees):
         print(f"installed the code {tree}")
-    harm_certificates(int(first))
     subprocess.run(["systemctl", "stop", "preprovision-arming.path"], check=True)
+    harm_published(int(first))
+    KEPT.write_text(json.dumps(json.loads(KEPT.read_text()) | {"lost": harm_certificates(int(first))}))
     print("started preprovision-arming.path")
     subprocess.run(["systemctl", "stop", "preprovision-log.service"], check=True)
     subprocess.run(["userdel", "preprovision-log"], check=True, capture_output=True)
     print("created the user preprovision-log")
     print("wrote /var/log/preprovision/phones")
-    subprocess.run(["ip", "link", "delete", "dev", "bench0"], check=True)
-    print("preprovision-bench.service: ")
+    if Path("/sys/class/net", PORT).exists():
+        subprocess.run(["ip", "link", "delete", "dev", PORT], check=True)
+        subprocess.run(["ip", "link", "add", PORT, "type", "veth", "peer", "name", "drift1"], check=True)
+        subprocess.run(["ip", "link", "set", "dev", "drift1", "up"], check=True)
+        print("preprovision-bench-ports.service: ")
+    else:
+        subprocess.run(["ip", "link", "delete", "dev", "bench0"], check=True)
+        print("preprovision-bench.service: ")
     subprocess.run(["nft", "flush", "table", "inet", "preprovision"], check=True)
     print("preprovision-firewall.service: ")
     subprocess.run(["nft", "delete", "table", "arp", "preprovision_tftp"], check=True)
@@ -136,10 +208,20 @@ def damage(first: str) -> None:
 
 def compare() -> None:
     """Compare everything."""
-    before, now = json.loads(KEPT.read_text()), state()
+    kept, now = json.loads(KEPT.read_text()), state()
     KEPT.unlink()
+    before: dict[str, list[object]] = kept["files"]
+    for name in kept["lost"]:
+        for path in (f"{name}.key", f"{name}.csr", f"{name}.pem"):
+            # Another one, with the same owner and mode
+            before[path][0] = now.get(path, [None])[0]
     other = sorted(path for path in before.keys() | now.keys() if before.get(path) != now.get(path))
-    for command in (["nft", "list", "table", "arp", "preprovision_tftp"], ["ip", "-4", "address", "show", "dev", "bench0"]):
+    if own_certificates() != kept["own"]:
+        other.append(f"not signed by the bench CA: {sorted({*kept['own']} - {*own_certificates()})}")
+    looks = [["nft", "list", "table", "arp", "preprovision_tftp"], ["ip", "-4", "address", "show", "dev", "bench0"]]
+    if Path("/sys/class/net", PORT).exists():
+        looks.append(["ip", "link", "show", "dev", PORT, "up", "master", "bench0"])
+    for command in looks:
         if not subprocess.run(command, check=False, capture_output=True, text=True).stdout:
             other.append(" ".join(command))
     if other:

@@ -133,6 +133,10 @@ class Machine:
         run("ip", "-n", self.name, "address", "add", f"{address}/24", "dev", "eth0")
         run("ip", "-n", self.name, "neighbour", "flush", "dev", "eth0")
 
+    def give_up(self, address: str) -> None:
+        """Lose an address: after a release, a machine does not answer for it any more."""
+        run("ip", "-n", self.name, "address", "del", f"{address}/24", "dev", "eth0")
+
     def do(self, *order: object) -> Any:
         command = ["ip", "netns", "exec", self.name, "python3", __file__, "inside"]
         return json.loads(run(*command, data=json.dumps(order)))
@@ -277,7 +281,7 @@ def test_address(unit: Machine, neighbour: Machine) -> list[str]:
     neighbour.take(unit.address)
     wrong += unlike("the neighbour with the unit's address", neighbour.ask(NAME, source=unit.address), [None])
     wrong += unlike("the neighbour, who has claimed what is not its own", neighbour.ask(NAME), [None])
-    run("ip", "-n", neighbour.name, "address", "del", f"{unit.address}/24", "dev", "eth0")
+    neighbour.give_up(unit.address)
     wrong += unlike("the unit afterwards", unit.ask_again(SECRET), [SECRET])
     wrong += unlike("the neighbour afterwards", neighbour.ask_again(SHARED), [SHARED])
     return wrong
@@ -312,9 +316,12 @@ def test_release(unit: Machine, network: str) -> list[str]:
     wrong += unlike("the unit that returns at once", unit.ask(NAME), [SECRET])
     unit.do("release", STATION, unit.address)
     moved = f"{network}.22"
+    unit.give_up(unit.address)
     unit.take(moved)
-    wrong += unlike("the unit with another address after its release", unit.ask_again(SECRET, moved), [SECRET])
-    run("ip", "-n", unit.name, "address", "del", f"{moved}/24", "dev", "eth0")
+    wrong += unlike("the unit with another address after its release", unit.ask(NAME, source=moved), [SECRET])
+    unit.do("release", STATION, moved)
+    unit.give_up(moved)
+    unit.take(unit.address)
     return wrong
 
 

@@ -138,6 +138,19 @@ def check_process(name: str, unit: Unit, pid: int) -> list[str]:
     return wrong
 
 
+def check_processes(name: str, unit: Unit) -> tuple[list[str], list[str]]:
+    """Return the users of a unit's processes, and everything these could do but should not."""
+    for _attempt in range(5):
+        pids = [int(pid) for pid in Path(f"/sys/fs/cgroup/system.slice/{name}/cgroup.procs").read_text().split()]
+        try:
+            wrong = sorted({line for pid in pids for line in check_process(name, unit, pid)})
+            return [status(pid)["Uid"].split()[1] for pid in pids], wrong
+        except (FileNotFoundError, ProcessLookupError):
+            # It has ended meanwhile, such as one that systemd starts before the unit's own
+            continue
+    return [], ["its processes end again and again"]
+
+
 def check(name: str, unit: Unit) -> list[str]:
     measured = run(["systemd-analyze", "security", "--no-pager", f"--threshold={unit.limit}", name])
     exposure = measured.stdout.rpartition(": ")[2].split(" ")[0]
@@ -145,9 +158,9 @@ def check(name: str, unit: Unit) -> list[str]:
     processes = "no process"
     if unit.capabilities is not None:
         run(["systemctl", "start", name])
-        pids = [int(pid) for pid in Path(f"/sys/fs/cgroup/system.slice/{name}/cgroup.procs").read_text().split()]
-        wrong += sorted({line for pid in pids for line in check_process(name, unit, pid)})
-        processes = f"{len(pids)} processes of the users {', '.join(sorted({status(pid)['Uid'].split()[1] for pid in pids}))}"
+        users, found = check_processes(name, unit)
+        wrong += found
+        processes = f"{len(users)} processes of the users {', '.join(sorted({*users}))}"
     print(f"{name}: exposure {exposure}; {processes}:", "; ".join(wrong) or "confined")
     return wrong
 

@@ -5,8 +5,9 @@
     python3 -m preprovision.station.agents.arming [--check] PUBLISHED LINKS DONE
 
 PUBLISHED: the published folder (publishing/generations.py); its live generation holds ``units/<aa-bb-cc-dd-ee-ff>/`` and ``open/``.
-LINKS: the folder to keep right; it holds symbolic links only. DONE: folder with an empty file for each unit that is done, which has
-the unit's name; without that folder, no unit is done. ``--check`` prints what is wrong and changes nothing.
+LINKS: the folder to keep right; it holds symbolic links only: one replaces a file in its place, but not a folder. DONE: folder with
+an empty file for each unit that is done, which has the unit's name; without that folder, no unit is done. ``--check`` prints what
+is wrong and changes nothing.
 
 dnsmasq (``tftp-unique-root=mac``) looks only in ``<LINKS>/<MAC>`` if the requesting unit has such a folder, and otherwise in LINKS.
 So a link to the unit's folder arms the unit, and content changes with the swap of ``current``.
@@ -27,6 +28,9 @@ UNIT = re.compile(r"[0-9a-f]{2}(?:-[0-9a-f]{2}){5}", re.ASCII)
 
 TRAILING_BYTE = "\udcff"
 """Byte 0xFF (PEP 383), which some units append to the name of the file that they request."""
+
+FILE = ""
+"""In place of a link's target, which is never empty, for what is neither a link nor a folder."""
 
 MAX_LINES = 200
 """If more units change at once, one line gives their number."""
@@ -66,10 +70,12 @@ class Plan(NamedTuple):
     """Names of links."""
     make: Mapping[str, str]
     """Name -> target of links that are missing or lead elsewhere."""
+    replaced: Sequence[str]
+    """Those of these names that are files."""
     foreign: Sequence[str]
-    """Names of files and folders, which are left alone."""
-    blocked: bool
-    """Whether one of these is in the place of a link."""
+    """Names of other files and folders, which are left alone."""
+    blocking: Sequence[str]
+    """Names of folders in the place of a link."""
 
 
 # -- decide
@@ -95,13 +101,15 @@ def wanted_links(published: Published, done: Collection[str], base: str) -> dict
 
 
 def plan(wanted: Mapping[str, str], present: Mapping[str, str | None]) -> Plan:
-    """Compare *wanted* with the *present* names, each with the target of its link; None if it is not a link."""
-    foreign = [name for name, target in present.items() if target is None]
+    """Compare *wanted* with the *present* names, each with the target of its link, FILE, or None for a folder."""
+    files = [name for name, target in present.items() if target == FILE]
+    foreign = [name for name, target in present.items() if not target and name not in wanted]
     return Plan(
-        remove=[name for name, target in present.items() if target is not None and name not in wanted],
-        make={name: target for name, target in wanted.items() if present.get(name, "") not in (target, None)},
+        remove=[name for name, target in present.items() if target and name not in wanted],
+        make={name: target for name, target in wanted.items() if present.get(name, FILE) not in (target, None)},
+        replaced=[name for name in files if name in wanted],
         foreign=foreign,
-        blocked=any(name in wanted for name in foreign),
+        blocking=[name for name, target in present.items() if target is None and name in wanted],
     )
 
 
@@ -139,9 +147,15 @@ def read_done(path: str) -> set[str]:
 
 
 def read_links(folder: int) -> dict[str, str | None]:
-    """Return name -> target of what is in *folder*; None for what is not a link."""
+    """Return name -> target of what is in *folder*; FILE or None for what is not a link."""
     with os.scandir(folder) as entries:
-        return {entry.name: os.readlink(entry.name, dir_fd=folder) if entry.is_symlink() else None for entry in entries}
+        return {entry.name: _target(entry, folder) for entry in entries}
+
+
+def _target(entry: os.DirEntry[str], folder: int) -> str | None:
+    if entry.is_symlink():
+        return os.readlink(entry.name, dir_fd=folder)
+    return None if entry.is_dir() else FILE
 
 
 def _names(base: int, name: str) -> list[str]:
@@ -200,7 +214,11 @@ def keep_right(published: str, links: str, done: str, say: Callable[[str], None]
         present = read_links(folder)
         changes = plan(wanted_links(read_published(published), read_done(done), base), present)
         for name in changes.foreign:
-            say(f"{_WARNING}{os.path.join(links, ascii(name)[1:-1])} is not a symbolic link; move it away")
+            say(f"{_WARNING}{_shown(links, name)} is not a symbolic link; move it away")
+        for name in changes.blocking:
+            say(f"{_ERROR}{_shown(links, name)} is a folder in the place of a symbolic link; move it away")
+        for name in changes.replaced:
+            say(f"{_WARNING}{_shown(links, name)} was not a symbolic link; it is replaced by one")
         # A unit that is done first, whatever becomes of the rest
         if not check:
             remove_links(changes.remove, folder)
@@ -208,9 +226,13 @@ def keep_right(published: str, links: str, done: str, say: Callable[[str], None]
         if not check:
             make_links(changes.make, present, folder)
         _say_all(say, "armed", changes.make)
-        return not changes.blocked and not (check and (changes.remove or changes.make or not _is_served(folder)))
+        return not changes.blocking and not (check and (changes.remove or changes.make or not _is_served(folder)))
     finally:
         os.close(folder)
+
+
+def _shown(links: str, name: str) -> str:
+    return os.path.join(links, ascii(name)[1:-1])
 
 
 def _say_all(say: Callable[[str], None], verb: str, names: Iterable[str]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role makes no certificate while the host's clock is wrong."""
+"""The role makes no certificate with a wrong clock, and no new key where a certificate was signed elsewhere for the old one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAY = [
 ]
 
 
-def issue(tmp_path, clock):
+def issue(tmp_path, clock, **variables):
     """Run the tasks in check mode on a host with that clock; return the output, and whether they passed."""
     (tmp_path / "date").write_text(f"#!/bin/sh\necho {clock:.0f}\n")
     (tmp_path / "date").chmod(0o755)
@@ -31,6 +31,7 @@ def issue(tmp_path, clock):
     (tmp_path / "play.yml").write_text(json.dumps(PLAY))
     given = {"__certificates_requests": [], "__certificates_packages": {"changed": True}, "provisioning_name": "prov.example.net"}
     given |= {"bench_address": "192.0.2.1/24", "ansible_python_interpreter": sys.executable}
+    given |= variables
     program = str(Path(sys.executable).parent / "ansible-playbook")
     command = [program, "--check", "-i", "localhost,", "-c", "local", "-e", json.dumps(given), str(tmp_path / "play.yml")]
     environment = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "COLUMNS": "1000"}
@@ -54,3 +55,23 @@ def test_refuses_to_make_certificates_with_a_wrong_clock(tmp_path, off, said):
     # A clock years back may also be before the release
     assert not said or said in output or "but this release of the collection was made after" in output
     assert not said or "so certificates made now would have wrong dates, which phones refuse; set it with" in output
+
+
+@pytest.mark.ansible
+@pytest.mark.parametrize("brought", ["", "server.key"])
+def test_refuses_to_replace_a_lost_key_of_a_certificate_signed_elsewhere(tmp_path, brought):
+    noted = {"server.key": ["a checksum", "0600", 0, 0]}
+    (tmp_path / "ledger").write_text(json.dumps({"files": noted}))
+    ledger = {"path": f"{tmp_path}/ledger", "mode": "0644", "uid": 0, "gid": 0, "checksum": "another"}
+    output, passed = issue(
+        tmp_path,
+        time.time(),
+        __certificates_folder=str(tmp_path),
+        __certificates_found={"files": [ledger]},
+        __certificates_requests=[{"file": "server", "provider": "given", "key_bits": 0 if brought else 2048}],
+        certificates_signed="signed.pem",
+        certificates_key=brought,
+    )
+    assert passed is bool(brought), output
+    assert ("server.key is lost, and the certificate in certificates_signed belongs to it" in output) is not passed
+    assert not passed or f"{tmp_path}/server.key: missing" in output

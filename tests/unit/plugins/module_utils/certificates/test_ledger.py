@@ -13,6 +13,7 @@ from ansible_collections.voip.preprovision.plugins.module_utils.certificates.led
     MAX_ROWS,
     SENT,
     ending,
+    find_drift,
     format_ledger,
     format_report,
     is_sent,
@@ -174,3 +175,60 @@ def test_reports_a_request_without_answer():
 def test_rejects_a_damaged_ledger(text):
     with pytest.raises(CertificateError, match="damaged; remove it"):
         read_ledger(text)
+
+
+EXISTING = {
+    **FILES,
+    **{f"{DEVICE['file']}.{kind}": dict(FILES["server.key"], checksum=f"device's {kind}") for kind in ("key", "csr", "pem")},
+    "devices": {"mode": "0700", "uid": 0, "gid": 0},
+    "device-roots.pem": dict(FILES["server.key"], checksum="roots"),
+    SENT: dict(FILES["server.key"], checksum="sent"),
+    LEDGER: {"checksum": "ledger", "mode": "0644", "uid": 0, "gid": 0},
+}
+WITH_KEYS = [{**request, "key_bits": 2048} for request in (CA, SERVER, DEVICE)]
+NEW_SERVER = {"server.csr": "of a new key", "server.pem": "of a new key"}
+NEW_CA = {
+    "bench-ca.csr": "of a new key",
+    **{f"{request['file']}.pem": "of a new key" for request in WITH_KEYS},
+    "device-roots.pem": "of a new certificate of the bench CA",
+}
+
+
+@pytest.mark.parametrize(
+    ("damage", "requests", "unusable", "expected"),
+    [
+        ({}, WITH_KEYS, [], {}),
+        (
+            {"server.key": {"mode": "0666"}, "devices": {"uid": 33}},
+            WITH_KEYS,
+            [],
+            dict.fromkeys(("server.key", "devices"), "mode or owner"),
+        ),
+        ({LEDGER: {"mode": "0600"}}, WITH_KEYS, [], {LEDGER: "mode or owner"}),
+        ({"server.pem": None, "server.csr": {"checksum": "x"}}, WITH_KEYS, [], {"server.pem": "missing", "server.csr": "edited"}),
+        # Still a key, and none any more
+        ({"server.key": {"checksum": "x"}}, WITH_KEYS, [], {"server.key": "edited"}),
+        ({"server.key": {"checksum": "x"}}, WITH_KEYS, ["server.key"], {"server.key": "edited", **NEW_SERVER}),
+        ({"server.key": None}, WITH_KEYS, [], {"server.key": "missing", **NEW_SERVER}),
+        # Brought from the controller, with the certificate signed elsewhere
+        ({"server.key": None}, [WITH_KEYS[0], {**GIVEN, "key_bits": 0}], [], {"server.key": "missing"}),
+        ({"server.key": None}, [{**GIVEN, "key_bits": 2048}], [], {"server.key": "missing", "server.csr": "of a new key"}),
+        ({"bench-ca.pem": None}, WITH_KEYS, [], {"bench-ca.pem": "missing", "device-roots.pem": NEW_CA["device-roots.pem"]}),
+        ({"bench-ca.key": None}, WITH_KEYS, [], {"bench-ca.key": "missing", **NEW_CA}),
+        # It is another one after each fetching of the request
+        ({SENT: None}, WITH_KEYS, [], {}),
+    ],
+)
+def test_finds_what_is_not_as_issued_and_what_follows(damage, requests, unusable, expected):
+    text = format_ledger(requests, [], SIGNED, EXISTING)
+    files = {path: {**file, **change} for path, file in EXISTING.items() if (change := damage.get(path, {})) is not None}
+    found = find_drift(text, requests, files, unusable)
+    assert {drift.path: drift.what for drift in found} == expected
+    assert [drift.path for drift in found] == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "7", format_ledger(REQUESTS, [], {}, FILES) + "# drift\n", '{"files": {"server.key": []}}']
+)
+def test_nothing_is_known_to_have_drifted_with_a_damaged_ledger(text):
+    assert find_drift(text, WITH_KEYS, EXISTING) == [(LEDGER, "edited")]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.voip.preprovision.plugins.module_utils.station.agents import arming
 from ansible_collections.voip.preprovision.plugins.module_utils.station.agents.arming import (
+    FILE,
     ArmingError,
     Plan,
     Published,
@@ -110,13 +111,15 @@ def test_links_what_is_published_and_not_done(units, files, done, names):
 @pytest.mark.parametrize(
     ("wanted", "present", "expected"),
     [
-        ({}, {}, Plan([], {}, [], False)),
-        ({"a": "x"}, {"a": "x"}, Plan([], {}, [], False)),
-        ({"a": "x"}, {}, Plan([], {"a": "x"}, [], False)),
-        ({"a": "x"}, {"a": "y"}, Plan([], {"a": "x"}, [], False)),
-        ({}, {"a": "y"}, Plan(["a"], {}, [], False)),
-        ({}, {"a": None}, Plan([], {}, ["a"], False)),
-        ({"a": "x"}, {"a": None}, Plan([], {}, ["a"], True)),
+        ({}, {}, Plan([], {}, [], [], [])),
+        ({"a": "x"}, {"a": "x"}, Plan([], {}, [], [], [])),
+        ({"a": "x"}, {}, Plan([], {"a": "x"}, [], [], [])),
+        ({"a": "x"}, {"a": "y"}, Plan([], {"a": "x"}, [], [], [])),
+        ({}, {"a": "y"}, Plan(["a"], {}, [], [], [])),
+        ({}, {"a": FILE}, Plan([], {}, [], ["a"], [])),
+        ({"a": "x"}, {"a": FILE}, Plan([], {"a": "x"}, ["a"], [], [])),
+        ({}, {"a": None}, Plan([], {}, [], ["a"], [])),
+        ({"a": "x"}, {"a": None}, Plan([], {}, [], [], ["a"])),
     ],
 )
 def test_plans_only_what_differs(wanted, present, expected):
@@ -257,10 +260,24 @@ def test_reports_what_is_not_a_link_and_leaves_it(station):
 
 
 @pytest.mark.parametrize("name", [DESK, "ata192.cfg"])
-def test_fails_if_something_is_in_the_place_of_a_link(station, name):
+def test_replaces_a_file_in_the_place_of_a_link(station, name):
+    station.publish(DESK)
+    (station.links / name).write_text("mine")
+    assert not station.run(check=True)
+    assert (station.links / name).read_text() == "mine"
+    assert station.run()
+    assert station.lines[0] == f"<4>{station.links}/{name} was not a symbolic link; it is replaced by one"
+    assert {DESK, "ata192.cfg"} <= station.present().keys()
+    assert station.run()
+    assert station.lines == []
+
+
+@pytest.mark.parametrize("name", [DESK, "ata192.cfg"])
+def test_fails_if_a_folder_is_in_the_place_of_a_link(station, name):
     station.publish(DESK, DOOR)
     (station.links / name).mkdir()
     assert not station.run()
+    assert station.lines[0] == f"<3>{station.links}/{name} is a folder in the place of a symbolic link; move it away"
     assert DOOR in station.units()
     assert (station.links / name).is_dir()
 
