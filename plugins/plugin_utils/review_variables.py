@@ -12,7 +12,8 @@ from ansible.errors import AnsibleError, AnsibleUndefinedVariable
 
 from ..module_utils.common.suggest import unknown
 from ..module_utils.common.validate import ValidationError, read_flag
-from ..module_utils.common.variables import NameFault, VariableError, kind_faults
+from ..module_utils.common.variables import TEXTS, NameFault, VariableError, kind_faults, option_fault
+from .number_spelling import NumberSpelling
 from .origins import ELSEWHERE, variable_origins
 from .variable_specs import Options, variable_specs
 
@@ -42,7 +43,7 @@ class VariableReview:
         self._host = str(variables.get("inventory_hostname"))
         self._command_line: Mapping[str, Any] = manager.extra_vars
         self._specs = variable_specs()
-        self._values = _Values(variables, templar)
+        self._values = _Values(variables, templar, NumberSpelling(loader))
 
     def check(self, playbook: str) -> Review:
         """Return what is wrong; raise VariableError for an unknown playbook."""
@@ -50,7 +51,7 @@ class VariableReview:
             raise VariableError(f"check_variables: {unknown('playbook', playbook, self._specs.playbooks)}")
         errors: list[str] = []
         warnings: list[str] = []
-        for name, fault in self._misnamed():
+        for name, fault in self._misnamed(playbook):
             (errors if fault.is_error else warnings).append(f"{self._origin(name)}{fault.sentence}")
         errors += [*self._missing(playbook), *self._values.faults(self._specs.options, self._command_line)]
         if playbook in ("site", "station") and self._variables.get(_OPERATORS) == {}:
@@ -63,10 +64,8 @@ class VariableReview:
             raise VariableError(f"check_variables: {unknown('role', role, self._specs.roles)}")
         named = (name for name in _written(self._manager, self._variables) if name.startswith(f"{role}_"))
         faults = (self._specs.names.fault(name) for name in named)
-        # Ansible's own validation and the role's tasks check all other kinds
-        structured = {name: option for name, option in self._specs.roles[role].items() if option["type"] in _STRUCTURED}
         errors = [fault.sentence for fault in faults if fault and fault.is_error]
-        return Review([*errors, *self._values.faults(structured), *self._underived(role)], [])
+        return Review([*errors, *self._values.faults(self._specs.roles[role]), *self._underived(role)], [])
 
     def _underived(self, role: str) -> Iterator[str]:
         """Yield a sentence on each variable that is not set and from which defaults of the role are derived."""
@@ -90,9 +89,11 @@ class VariableReview:
             return False
         return self._variables.get(name) in (None, "")
 
-    def _misnamed(self) -> Iterator[tuple[str, NameFault]]:
+    def _misnamed(self, playbook: str) -> Iterator[tuple[str, NameFault]]:
         for name in _written(self._manager, self._variables):
             fault = self._specs.names.fault(name)
+            if not fault and name in self._command_line and name not in self._specs.names:
+                fault = option_fault(name, playbook, self._specs.playbooks[playbook])
             if fault:
                 yield name, fault
 
@@ -124,8 +125,8 @@ def _enumerated(names: list[str]) -> str:
 class _Values:
     """The values of variables, which are templated where their kind depends on it."""
 
-    def __init__(self, variables: Mapping[str, Any], templar: Any) -> None:
-        self._variables, self._templar = variables, templar
+    def __init__(self, variables: Mapping[str, Any], templar: Any, spelling: NumberSpelling) -> None:
+        self._variables, self._templar, self._spelling = variables, templar, spelling
 
     def faults(self, options: Options, command_line: Container[str] = ()) -> Iterator[str]:
         """Yield a sentence on each value of another kind than its option wants, or that needs a vault."""
@@ -147,6 +148,9 @@ class _Values:
                     # It may need facts that are not gathered yet
                     continue
             yield from kind_faults(name, value, option, name in command_line)
+            if option["type"] in TEXTS or option.get("elements") in TEXTS:
+                problem = self._spelling.problem(name, value)
+                yield from [problem] if problem else []
 
     def flag(self, name: str, default: bool) -> bool:
         """Return the value of a variable that is true or false; *default* if it is not set or is neither."""

@@ -14,11 +14,15 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from .suggest import did_you_mean, nearest
-from .validate import ValidationError, kind_of, read_flag
+from .validate import ValidationError, kind_of, quoting_hint, read_flag
 
 _MIN_LENGTH = 10
 """Shorter names differ by one letter from too many words, such as phone from phones."""
+_BEGINNING, _MIN_SIMILARITY = 4, 0.9
+_MIN_OPTION_SIMILARITY = 0.75
 _MAX_SHOWN = 60
+TEXTS = ("str", "path")
+"""Types of options that are text."""
 
 
 class VariableError(ValueError):
@@ -61,9 +65,9 @@ class KnownNames:
         if name.startswith(self._shared):
             hint = did_you_mean(near) or "; if it is your own, give it a name that does not begin like those of this collection"
             return NameFault(f"unknown variable '{name}'{hint}", bool(near))
-        if near and min(len(name), len(near)) >= _MIN_LENGTH:
-            return NameFault(f"unknown variable '{name}'{did_you_mean(near)}", False)
-        return None
+        if not near or min(len(name), len(near)) < _MIN_LENGTH:
+            near = self._alike(name)
+        return NameFault(f"unknown variable '{name}'{did_you_mean(near)}", False) if near else None
 
     def misspelt(self, name: str) -> str:
         """Return the known name that differs from *name* by one letter, or by two neighbours that changed places; else nothing."""
@@ -77,6 +81,21 @@ class KnownNames:
                     return layer + name[end:]
         return ""
 
+    def _alike(self, name: str) -> str:
+        """Return the known name that is *name* in other capitals, or that begins alike and differs by few letters, or nothing."""
+        folded = name.lower()
+        if len(name) < _MIN_LENGTH:
+            return folded if folded != name and folded in self else ""
+        begins = self._by_beginning.get(folded[:_BEGINNING], ())
+        return nearest(folded, (known for known in begins if len(known) >= _MIN_LENGTH), _MIN_SIMILARITY)
+
+    @cached_property
+    def _by_beginning(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for known in sorted(self._names):
+            found.setdefault(known[:_BEGINNING], []).append(known)
+        return found
+
     def _nearest(self, name: str, beginning: str) -> str:
         ends = [known.removeprefix(beginning) for known in sorted(self._names) if known.startswith(beginning)]
         near = nearest(name.removeprefix(beginning), ends)
@@ -85,6 +104,16 @@ class KnownNames:
     @cached_property
     def _by_gap(self) -> dict[str, str]:
         return {key: known for known in sorted(self._names, reverse=True) for key in _with_gaps(known)}
+
+
+def option_fault(name: str, playbook: str, options: Iterable[str]) -> NameFault | None:
+    """Return what is wrong with an unknown name that is given to a playbook with these *options* on the command line, or None."""
+    near = nearest(name, options, _MIN_OPTION_SIMILARITY)
+    if near:
+        return NameFault(f"unknown variable '{name}'{did_you_mean(near)}", False)
+    if name.startswith(f"{playbook}_"):
+        return NameFault(f"unknown variable '{name}'; the playbook {playbook} knows {', '.join(options)}", False)
+    return None
 
 
 def _longest(beginnings: Iterable[str], name: str) -> str:
@@ -107,9 +136,9 @@ def kind_faults(name: str, value: object, option: Mapping[str, Any], on_command_
     if kind == "list":
         if not isinstance(value, list | tuple):
             yield f"{name} {_must_be_list(name, value, bool(option.get('no_log')), on_command_line)}"
-        elif "options" in option:
+        else:
             for number, entry in enumerate(value, 1):
-                yield from _below(f"{name}: entry {number}", entry, option["options"])
+                yield from _entry_faults(f"{name}: entry {number}", entry, option)
     elif kind == "dict":
         if not isinstance(value, Mapping):
             what = f"""-e '{{"{name}": {{"NAME": "VALUE"}}}}'""" if on_command_line else "{NAME: VALUE}"
@@ -118,6 +147,14 @@ def kind_faults(name: str, value: object, option: Mapping[str, Any], on_command_
             yield from _below(name, value, option["options"])
     elif value is not None:
         yield from _scalar_faults(name, value, option)
+
+
+def _entry_faults(name: str, entry: object, option: Mapping[str, Any]) -> Iterator[str]:
+    kind = option.get("elements", "raw")
+    if entry is None and kind != "raw":
+        yield f"{name} is empty"
+    else:
+        yield from kind_faults(name, entry, {**option, "type": kind, "elements": "raw"})
 
 
 def _below(name: str, values: object, options: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -139,8 +176,8 @@ def _must_be_list(name: str, value: object, is_secret: bool, on_command_line: bo
 
 def _scalar_faults(name: str, value: object, option: Mapping[str, Any]) -> Iterator[str]:
     kind = option.get("type", "str")
-    if kind in ("str", "path") and isinstance(value, list | tuple | Mapping):
-        yield f"{name} is text, not {kind_of(value)}"
+    if kind in TEXTS and (isinstance(value, bool) or not isinstance(value, str | int)):
+        yield f"{name} is text, not {kind_of(value)}{quoting_hint(value)}"
     elif kind == "bool":
         try:
             read_flag(value)

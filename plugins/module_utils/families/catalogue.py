@@ -18,7 +18,7 @@ from .overrides import override
 _MIN_SIMILARITY = 0.5
 # Makers as labels write them before a model, and Yealink's kind of phone
 _MAKER = re.compile(r"^(?:(?:CISCO|LINKSYS|SIPURA|GRANDSTREAM|YEALINK|POLYCOM|POLY|SNOM)(?=[A-Z]))?(?:SIP(?=T\d))?")
-_WITHOUT_3PCC = re.compile(r"(?i)(?:Cisco )?(?:CP-?)?(\d{4})(?:NR)?")
+_WITHOUT_3PCC = re.compile(r"(?i)(?:Cisco )?(?:CP-?|(?:Unified )?IP Phone )?(\d{4})(?:NR)?")
 
 
 class Catalogue:

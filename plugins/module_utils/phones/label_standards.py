@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from .scan_columns import Column
+from .serial_numbers import is_maker_serial
 
 EOT, GS, RS = "\x04", "\x1d", "\x1e"
 SEPARATORS = EOT + GS + RS
@@ -76,6 +77,7 @@ _ELEMENTS: Mapping[str, ElementFormat] = {
     "20": ElementFormat("a product variant", 2, True, _DIGITS),
     "21": ElementFormat(Column.SERIAL, 20),
     "22": ElementFormat("a product variant", 20),
+    "235": ElementFormat("an extension of the serial number", 28),
     "240": ElementFormat(PART_NUMBER, 30),
     "241": ElementFormat(PART_NUMBER, 30),
     "250": ElementFormat("a secondary serial number", 30),
@@ -84,6 +86,12 @@ _ELEMENTS: Mapping[str, ElementFormat] = {
     "400": ElementFormat(_ORDER, 30),
     **{f"41{digit}": ElementFormat(_PLACE, 13, True, _DIGITS) for digit in range(8)},
     "422": ElementFormat("a country of origin", 3, pattern=_DIGITS),
+    "8003": ElementFormat("the number of a returnable asset", 30),
+    "8004": ElementFormat("the number of an asset", 30),
+    # Followed by a separator, though its length never varies
+    "8006": ElementFormat(ARTICLE_NUMBER, 18, pattern=_DIGITS),
+    "8008": ElementFormat(_DATE, 12, pattern=_DIGITS),
+    "8200": ElementFormat("a web page", 70),
     **{f"9{digit}": ElementFormat("a company's own number", 90) for digit in range(10)},
 }
 _DATA: Mapping[str, DataFormat] = {
@@ -113,6 +121,10 @@ _ELEMENT_FORMAT, _DATA_FORMAT = "05", "06"
 _GTIN = re.compile(r"[0-9]{8}|[0-9]{12,14}")
 _TWELVE_DIGITS = re.compile(r"[0-9A-F]{12}", re.IGNORECASE)
 _LABELLED_ELEMENT = re.compile(r"\(([0-9]{2,4})\)([^(]+)")
+# As printed below the bars, such as (23S)00005E005301
+_LABELLED_DATA = re.compile(r"\(([0-9]{0,3}[A-Z])\)\s*([^(\s][^(]*)", re.IGNORECASE)
+# A serial number or MAC address with another identifier of the same category, such as 30S for what else traces a unit
+_OTHER_NUMBER = re.compile(r"([0-9]{1,3}S)(.+)", re.IGNORECASE)
 # Call managers name units SEP or ATA and the address
 _MAC_LABEL = re.compile(r"(?:MAC|23S|SEP|ATA)(?=(?:[0-9A-F]{2}[-:. ]?){5}[0-9A-F]{2}$|[0-9A-F]{4}\.)", re.IGNORECASE)
 
@@ -146,6 +158,8 @@ def decode(code: str) -> list[Field]:
         return _read_elements(data.strip(GS), strict=True)
     if labelled := _LABELLED_ELEMENT.findall(data):
         return _read_elements(GS.join(identifier + text for identifier, text in labelled))
+    if (labelled := _LABELLED_DATA.findall(data)) and _LABELLED_DATA.match(data):
+        return [_read_data(identifier + text.strip()) for identifier, text in labelled]
     # A scanner sends FNC1 as GS. Without either, a serial number behind a GTIN is plain enough.
     if data.startswith(GS) and not _TWELVE_DIGITS.fullmatch(data.strip(SEPARATORS)):
         return _read_elements(data.strip(GS))
@@ -157,6 +171,9 @@ def identify(text: str) -> Field | None:
     for identifier, data in _DATA.items():
         if data.bare and re.fullmatch(identifier + data.bare, text, re.IGNORECASE):
             return _field(data.meaning, text[len(identifier) :])
+    found = _OTHER_NUMBER.fullmatch(text)
+    if found and (is_maker_serial(found[2]) or _TWELVE_DIGITS.fullmatch(found[2])):
+        return Field(found[2], other=f"the field {found[1].upper()}")
     return None
 
 
@@ -201,7 +218,7 @@ def _read_elements(data: str, strict: bool = False) -> list[Field]:
     fields: list[Field] = []
     rest = data
     while rest:
-        identifier = next((rest[:size] for size in (2, 3) if rest[:size] in _ELEMENTS), "")
+        identifier = next((rest[:size] for size in (2, 3, 4) if rest[:size] in _ELEMENTS), "")
         element = _ELEMENTS.get(identifier)
         text = rest[len(identifier) :].partition(GS)[0] if element else ""
         if element and element.is_fixed:

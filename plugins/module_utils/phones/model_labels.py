@@ -16,11 +16,13 @@ _PRODUCT_IDS = (
     (re.compile(r"(ATA\d{3})-3PW(?:-[A-Z]{2})?-K9(?:\+\+)?=?"), r"\1"),
     (re.compile(r"(CP-\d{4})-3P(?:CC|C|W)(?:-[A-Z]{2})?-K9(?:\+\+)?=?"), r"\1-3PCC"),
     # A guess: two characters of region or edition, as in SPA122-XU
-    (re.compile(r"(SPA\d{3,4}[A-Z]?\d?)-[A-Z0-9]{2}"), r"\1"),
+    (re.compile(r"(SPA\d{3,4}[A-Z]?\d?|PAP2T)-[A-Z0-9]{2}"), r"\1"),
+    # Data sheet of the Desk Phone 9800 series: DP-9841-K9=, DP-9861NR-K9=. What else stands before -K9 is a guess
+    (re.compile(r"(DP-\d{4})(?:NR|-[A-Z]{1,2})?-K9(?:\+\+)?=?"), r"\1"),
 )
 # FN72302 too: CP-8851-K9=, CP-8851NR-K9=, CP-8832-EU-W-K9, ATA191-K9
 # Models of enterprise firmware, or multiplatform ones without the end of their name
-_ENTERPRISE = re.compile(r"(?:CISCO )?CP-?\d{4}(?:NR)?")
+_ENTERPRISE = re.compile(r"(?:CISCO )?(?:CP-?|(?:UNIFIED )?IP PHONE )\d{4}(?:NR)?")
 _OTHER_FIRMWARE = re.compile(r"(?:CP-\d{4}|ATA\d{3})\S*-K9(?:\+\+)?=?")
 
 

@@ -49,7 +49,11 @@ def read_codes(lines: Sequence[str], catalogue: Catalogue, problems: Problems) -
             settings = {**settings, setting.column: setting}
             continue
         codes = _read_lines(number, [line], catalogue, problems)
-        if len(codes) > 1 or not line.strip():
+        macs, serials = (sum(code.column == column for code in codes) for column in (Column.MAC, Column.SERIAL))
+        if macs and serials and macs != serials:
+            repeated = list_columns([Column.MAC if macs > serials else Column.SERIAL])
+            problems.add(number, f"the label has more than one {repeated}; scan or type only the one that the phone uses")
+        elif len(codes) > 1 or not line.strip():
             # A blank line, or one that contains a whole unit
             blocks += [codes, []]
         else:

@@ -4,8 +4,9 @@
 
 Sources: public templates of provisioning systems. FusionPBX writes Smarty (``{$account.1.user_id}``, ``{if isset($x)}``,
 ``{foreach ...}``), wazo Jinja2, Provisioner Twig, which is written as Jinja2 is, XiVO before it Python (``%(sip_proxy)s``), 3CX
-``%%extension_number%%``, FreePBX ``__line1Ext__``; others write PHP, Ruby's ERB, Perl's Template Toolkit, and shell variables.
-No value of a phone is written like this: its own macros are ``$NAME`` and ``$(NAME)``.
+``%%extension_number%%``, FreePBX ``__line1Ext__``, BroadWorks ``%BWLINEPORT-1%``; others write PHP, Ruby's ERB, Perl's Template
+Toolkit, Python's ``{user_id}``, FreeMarker, Velocity, and shell variables. No value of a phone is written like this: its own macros
+are ``$NAME`` and ``$(NAME)``, and dial plans in braces, as Grandstream's ``{ x+ | *xx }``, hold no words.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ class _Language(NamedTuple):
 
 
 _LANGUAGES = (
-    _Language("Jinja2", r"\{\{|\{%", "}"),
-    _Language("Smarty", r"\{\$|\{/?(?:if|elseif|else|foreach|section|literal|assign|include)\b(?=[^{}]*\})", "}"),
-    _Language("PHP", r"<\?(?:php\b|=)", "?>"),
+    _Language("Jinja2", r"\{\{|\{%|\{#(?=.*#\})", "}"),
+    _Language(
+        "Smarty",
+        r"\{\$|\{\*\s(?=.*\s\*\})|\{/(?=[a-z_]+\})"
+        r"|\{(?:if|elseif|else|foreach|section|literal|assign|include|while|strip|capture|ldelim|rdelim)\b(?=[^{}]*\})",
+        "}",
+    ),
+    _Language("PHP", r"<\?(?:php\b|=|\s)", "?>"),
     _Language("ERB", "<%", "%>"),
     _Language("Template Toolkit", r"\[%", "%]"),
-    _Language("Python", r"%\((?=\w+\)[sd])", ("s", "d")),
+    _Language("FreeMarker", r"</?#(?=[a-z])", ">"),
+    _Language("Velocity", r"#(?=(?:if|elseif|foreach|set)\b ?\()|\$!\{?(?=[a-z])", (")", "}", "end")),
+    # Longer than two letters, or it could be a percent-encoded one: %C3%A4
+    _Language("BroadWorks", r"%(?=[A-Z][A-Z0-9_-]{2,}%)", "%"),
+    _Language("Python", r"%\((?=\w+\)[-0-9.]*[sdifx])|\{(?=(?!x+\})[a-z_]{3,}\})", ("s", "d", "i", "f", "x", "}")),
     _Language("3CX", r"%%(?=[A-Za-z][\w:.]*%%)", "%%"),
     _Language("FreePBX", r"__(?=[A-Za-z][\w.]*__)", "__"),
     _Language("the shell", r"[$#]\{", "}"),

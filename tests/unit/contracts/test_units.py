@@ -38,6 +38,10 @@ NOT_ASKED = {
 }
 
 
+CALLS_OF = {"CAP_SYS_TIME": "@clock", "CAP_CHOWN": "@chown", "CAP_SETUID": "@setuid", "CAP_SETGID": "@setuid"}
+"""Capability -> group of system calls that it is for, each a part of @privileged; see `systemd-analyze syscall-filter`."""
+
+
 def directives(name):
     text = re.sub(r"{[%#].*?[%#]}", "", TEMPLATES[name].read_text(), flags=re.DOTALL)
     return dict(line.split("=", 1) for line in text.splitlines() if re.match(r"[A-Z][A-Za-z]+=", line))
@@ -61,6 +65,17 @@ def test_something_notices_when_it_hangs(name):
         assert found.get("TimeoutStartSec") != "infinity"
     else:
         assert name in asked or int(found["WatchdogSec"]) > 0
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_what_has_a_capability_may_use_it(name):
+    """systemd filters system calls apart from capabilities: chronyd may set the clock by one, and could not by the other."""
+    text = TEMPLATES[name].read_text()
+    filters = re.findall(r"^SystemCallFilter=(.*)$", text, re.MULTILINE)
+    denied = [line for line in filters if line.startswith("~") and "@privileged" in line]
+    capabilities = set(re.findall(r"CAP_\w+", " ".join(re.findall(r"^CapabilityBoundingSet=([^~].*)$", text, re.MULTILINE))))
+    for calls in {CALLS_OF[capability] for capability in capabilities & CALLS_OF.keys()} if denied else ():
+        assert any(calls in line for line in filters[filters.index(denied[-1]) + 1 :] if not line.startswith("~")), calls
 
 
 def test_the_exceptions_are_units():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def test_unknown_variables_of_a_role_are_refused(role):
 def test_text_is_refused_for_every_list_and_mapping(name):
     (sentence,) = kind_faults(name, "one", SPECS.options[name])
     assert re.match(rf"{name} is a (list: write \[|mapping, not text: write )", sentence)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, option in SPECS.options.items() if option["type"] in ("str", "path")))
+def test_what_yaml_makes_of_text_is_refused_for_every_text(name):
+    for value in (True, 1.1, date(2026, 1, 31)):
+        assert re.match(
+            rf"{name} is text, not .*; write it in quotes, such as '", next(kind_faults(name, value, SPECS.options[name]))
+        )
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTED))

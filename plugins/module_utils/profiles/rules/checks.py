@@ -14,6 +14,7 @@ from .model import Additions, RuleError, RuleKind
 from .parser import parse_rule, parse_trigger
 
 _MIN_SIMILARITY = 0.5
+_BARE_PART = re.compile(r"\$[A-Z]{2,6}:[0-9]{1,2}:[0-9]{1,2}(?![0-9:])")
 NOTHING_MORE = Additions()
 
 
@@ -53,6 +54,9 @@ def _check_macros(text: str, more: Iterable[str]) -> None:
     for column in stray_dollars(text):
         if not any(start < column <= end for start, end in spans):
             raise RuleError("this $ begins no macro; write $MA or $(MA:1:3) in capitals, and $$ for a dollar sign", column)
+    for part in _BARE_PART.finditer(text):
+        if not any(start < part.start() + 1 <= end for start, end in spans):
+            raise RuleError(f"a part of a macro stands in parentheses: write $({part[0][1:]})", part.start() + 1)
     for name, column in names(text):
         inside = any(start < column <= end for start, end in spans)
         if name in SECRET and not inside:

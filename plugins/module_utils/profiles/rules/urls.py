@@ -64,6 +64,9 @@ def split_url(url: str, column: int, more_schemes: Iterable[str] = ()) -> re.Mat
     if scheme is not None and scheme.lower() not in known and not names(scheme):
         # Anything but a word may be a secret
         raise RuleError(unknown_choice("scheme", scheme, known) if scheme.isalpha() else f"unknown scheme; {one_of(known)}", column)
+    word, rest = match["authority"].partition(":")[::2]
+    if scheme is None and word.lower() in known and not rest and (match["authority"] != word or match["path"].startswith("//")):
+        raise RuleError(f"write {word}://, with a colon and two slashes", column)
     if "@" in match["authority"]:
         at = column + match.start("authority")
         raise RuleError("the URL holds a user name before @; write [--uid USER --pwd PASSWORD] before the URL instead", at)

@@ -36,6 +36,10 @@ MISTAKES = {
         {"bench_services_elsewhere": [{"interface": "eth0", "ports": 123}]},
         "bench_services_elsewhere: entry 1: ports is a list: write [123]",
     ),
+    "flag for a text": (
+        {"database_server_password": True},
+        "database_server_password is text, not true or false; write it in quotes, such as 'on'",
+    ),
     "flag": ({"bench_firewall": "perhaps"}, "bench_firewall is true or false, not 'perhaps'"),
     "vault": (
         {"profile_service_operators": {"anna": "{{ vault_anna }}", "bert": "{{ vault_bert | default('s3cret-bert') }}"}},
@@ -186,6 +190,19 @@ def test_checks_what_a_playbook_needs(run):
 
 def test_shows_no_value_of_a_secret(run):
     assert "s3cret" not in run.output
+
+
+def test_finds_numbers_that_are_read_as_others(controller, run):
+    controller.write("inventory/group_vars/all/main.yml", GOOD)
+    numbers = "database_server_password: 0123\ncheck_phones: [1_000]\nbackup_passphrase: 123\n"
+    path = controller.write("inventory/host_vars/station.yml", numbers)
+    task = {"name": "all", "voip.preprovision.check_variables": {"playbook": "check"}, "ignore_errors": True}
+    found = controller.play([task]).failed["all"].splitlines()
+    clause = "is read as another one; write it in quotes, such as '0123'"
+    assert found[-2:] == [
+        f"check_phones.1: the number in {path} line 2 {clause}",
+        f"database_server_password: the number in {path} line 1 {clause}",
+    ]
 
 
 def test_says_where_a_variable_is_set(inventory):

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.voip.preprovision.plugins.module_utils.common.variables import KnownNames, kind_faults
+from ansible_collections.voip.preprovision.plugins.module_utils.common.variables import KnownNames, kind_faults, option_fault
 
 NAMES = (
     "bench_ports",
@@ -47,6 +49,10 @@ OWN = "; if it is your own, give it a name that does not begin like those of thi
         ("phone_owner", OWN, False),
         ("firmware_mirror", OWN, False),
         ("backup_pasphrase", "; did you mean 'backup_passphrase'?", False),
+        ("backup_pasphrases_", "; did you mean 'backup_passphrase'?", False),
+        ("BACKUP_PASSPHRASE", "; did you mean 'backup_passphrase'?", False),
+        ("Bench_Ports", "; did you mean 'bench_ports'?", False),
+        ("PHONE", "; did you mean 'phone'?", False),
     ],
 )
 def test_reports_misspelt_names(name, end, is_error):
@@ -68,6 +74,21 @@ def test_finds_every_name_that_lacks_a_letter_or_has_one_more(name, data):
         name[:place] + letter + name[place + 1 :],
     ):
         assert misspelt in KNOWN or KNOWN.misspelt(misspelt) in NAMES
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("fon", None),
+        ("phon", "; did you mean 'phone'?"),
+        ("captures_", "; did you mean 'captures'?"),
+        ("capture_place", "; the playbook capture knows phone, seconds, captures"),
+        ("ticket", None),
+    ],
+)
+def test_knows_what_a_playbook_can_be_given(name, end):
+    fault = option_fault(name, "capture", ["phone", "seconds", "captures"])
+    assert fault == (end and (f"unknown variable '{name}'{end}", False))
 
 
 LIST = {"type": "list", "elements": "str"}
@@ -92,6 +113,18 @@ LIST = {"type": "list", "elements": "str"}
         ({}, {"type": "dict"}, None),
         (["a"], {"type": "str"}, "x is text, not a list"),
         ({}, {"type": "path"}, "x is text, not a mapping"),
+        (True, {"type": "str"}, "x is text, not true or false; write it in quotes, such as 'on'"),
+        (1.1, {"type": "str"}, "x is text, not a decimal fraction; write it in quotes, such as '1.10'"),
+        (date(2026, 1, 31), {"type": "path"}, "x is text, not a date; write it in quotes, such as '2026-01-31'"),
+        (["a", True], LIST, "x: entry 2 is text, not true or false; write it in quotes, such as 'on'"),
+        (["a", None], LIST, "x: entry 2 is empty"),
+        (
+            ["a", "b"],
+            {"type": "list", "elements": "int"},
+            "x: entry 1 is a whole number, not 'a'|x: entry 2 is a whole number, not 'b'",
+        ),
+        ([80, "443"], {"type": "list", "elements": "int"}, None),
+        (["x"], {"type": "list", "elements": "str", "choices": ["a", "b"]}, "x: entry 1 is 'x'; write one of a, b"),
         (5, {"type": "str"}, None),
         (None, {"type": "str"}, None),
         ("ja", {"type": "bool"}, "x is true or false, not 'ja'"),
@@ -107,7 +140,7 @@ LIST = {"type": "list", "elements": "str"}
     ],
 )
 def test_reports_values_of_another_kind(value, option, sentence):
-    assert list(kind_faults("x", value, option)) == ([sentence] if sentence else [])
+    assert list(kind_faults("x", value, option)) == (sentence.split("|") if sentence else [])
 
 
 def test_looks_into_values():
@@ -117,6 +150,7 @@ def test_looks_into_values():
         "x: entry 2: ports is a list: write [1]",
         "x: entry 2: name is text, not a list",
         "x: entry 3: more is a mapping, not a number: write {NAME: VALUE}",
+        "x: entry 4 is a mapping, not text: write {NAME: VALUE}",
     ]
 
 

@@ -76,6 +76,14 @@ def test_one_wrong_digit_is_found(number, data):
         ),
         ("(01)09506000134352(21)FCH0000D021", [GTIN, SERIAL]),
         ("010950600013435221FCH0000D021", [GTIN, SERIAL]),
+        (
+            "(8006)095060001343520102(8004)A1(21)FCH0000D021",
+            [Field("095060001343520102", other="a UPC or EAN article number"), Field("A1", other="the number of an asset"), SERIAL],
+        ),
+        # Data identifiers as printed
+        ("(23S)00005E005321(S) FCH0000D021", [MAC, SERIAL]),
+        ("(1P) ATA192-3PW-K9 (Q)1", [MODEL, Field("1", other="a quantity")]),
+        ("SN (R) FCH0000D021", []),
         # A UPC or EAN symbol
         ("]E09506000134352", [Field("9506000134352", other="a UPC or EAN article number")]),
         ("]E496385074", [Field("96385074", other="a UPC or EAN article number")]),
@@ -134,9 +142,12 @@ def test_any_code_gives_fields_or_a_label_error(code):
         ("4LCN", Field("CN", other="a country of origin")),
         ("10D2648", Field("2648", other="a date")),
         ("1TA0001", Field("A0001", other="a batch number")),
+        ("30SFCH0000D021", Field("FCH0000D021", other="the field 30S")),
+        ("52s00005E005321", Field("00005E005321", other="the field 52S")),
         # Not what follows the identifier, or one that any serial number may begin with
         ("QUANTITY", None),
         ("4L0001", None),
+        ("1S0001", None),
         ("SFCH0000D021", None),
         ("P0001", None),
         ("", None),

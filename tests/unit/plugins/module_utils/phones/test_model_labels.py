@@ -31,13 +31,16 @@ from ansible_collections.voip.preprovision.plugins.module_utils.phones.model_lab
         ("SPA525G2", "SPA525G2"),
         ("SPA-942", "SPA942"),
         ("DP-9861", "DP-9861"),
+        ("DP-9841-K9=", "DP-9841"),
+        ("DP-9861-R-K9++=", "DP-9861"),
+        ("PAP2T-NA", "PAP2T"),
     ],
 )
 def test_finds_models(text, name):
     assert find_model(text).name == name
 
 
-@pytest.mark.parametrize("text", ["CP-8841", "cisco cp8841", "CP-8845NR"])
+@pytest.mark.parametrize("text", ["CP-8841", "cisco cp8841", "CP-8845NR", "IP Phone 8841", "Cisco IP Phone 8845"])
 def test_asks_whether_a_phone_is_multiplatform(text):
     assert names_model(text, BUILTIN)
     with pytest.raises(ModelError, match=r"if its label says 3PCC, write CP-88(41|45)-3PCC$"):

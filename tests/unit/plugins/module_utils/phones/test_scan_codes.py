@@ -77,6 +77,9 @@ HOW_TO_ENTER = "; leave it out, or write MAC: or SN: before it if it is one"
         # Symbologies
         "]C000005E005321\n]C0FCH0000D021",
         "00005E005321\n]C1010950600013435221FCH0000D021",
+        # As printed below the bars
+        "00005E005321\n(S)FCH0000D021",
+        "(23S)00005E005321 (S)FCH0000D021",
         # Several fields in one code
         f"[)>{RS}06{GS}SFCH0000D021{GS}1PATA192-3PW-K9{GS}23S00005E005321{GS}Q1{GS}4LCN{RS}{EOT}",
         f"SFCH0000D021{GS}1P74-1234-01{GS}23S00005E005321",
@@ -117,6 +120,8 @@ def test_structured_labels_name_the_model():
         ("P/N: 74-1234-01", "'74-1234-01' is a part number"),
         ("Q1", "'Q1' is a quantity"),
         ("4LCN", "'4LCN' is a country of origin"),
+        ("1SFCH0000D029", "'1SFCH0000D029' is the field 1S"),
+        ("52S00005E005329", "'52S00005E005329' is the field 52S"),
         (f"[)>{RS}06{GS}1PABC{GS}Q1{RS}{EOT}", "'ABC' is a part number and '1' is a quantity"),
         ('{"ssid": "x"}', "'x' is the field ssid"),
     ],
@@ -124,6 +129,19 @@ def test_structured_labels_name_the_model():
 def test_names_what_identifies_no_unit(code, what):
     text = f"00005E005321\nFCH0000D021\n{code}\n00005E005322\nFCH0000D022"
     assert problems_of(text, defaults=ATA) == [f"scans.csv line 3: {what}, not a MAC address or serial number{HOW_TO_ENTER}"]
+
+
+@pytest.mark.parametrize(
+    ("label", "column"),
+    [
+        ("WAN MAC:00005E005321 LAN MAC:00005E005322 SN:FCH0000D021", "MAC address"),
+        ("MAC:00005E005321,SN:FCH0000D021,SN:FCH0000D022", "serial"),
+    ],
+)
+def test_refuses_a_label_with_several_addresses_and_one_serial_number(label, column):
+    assert problems_of(f"00005E005323\tFCH0000D023\n{label}", defaults=ATA) == [
+        f"scans.csv line 2: the label has more than one {column}; scan or type only the one that the phone uses"
+    ]
 
 
 def test_refuses_twelve_digits_that_may_be_what_is_missing():

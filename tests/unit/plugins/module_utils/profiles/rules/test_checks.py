@@ -58,6 +58,7 @@ def test_accepts_valid_rules(rule, kind):
             "profile",
             "column 4: this $ begins no macro; write $MA or $(MA:1:3) in capitals, and $$ for a dollar sign",
         ),
+        ("/a/$MA:8:2.cfg", "profile", "column 4: a part of a macro stands in parentheses: write $(MA:8:2)"),
         ("/a/$(MA:-1)", "profile", "column 4: this $ begins no macro"),
         ("/$SA", "profile", "column 2: $SA expands only as the value of --key, --uid or --pwd"),
         ("[--post $SA] /a", "profile", "column 9: $SA expands only"),
