@@ -7,7 +7,7 @@
 ``note`` remembers how many events there are of each phone. ``compare`` reads what module emulated_phone returns as ``resyncs``,
 waits until all events are there, a minute at most, and prints as JSON how many requests were answered, and how many events are lost
 and doubled: nginx logs each request once, and the profile service each that nginx passes on. A request that nobody answered in time
-may have an event.
+may have events, and the service's alone if nginx lost its power before it could log.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def compare(resyncs: list[dict[str, Any]]) -> dict[str, int]:
     now = events()
     stored = {mac: since(before, mac, now) for mac in answered}
     doubled = sum(
-        max(0, one.requests - answered[mac] - unanswered[mac]) + max(0, one.profiles - one.passed_on) for mac, one in stored.items()
+        max(0, one.requests + max(0, one.profiles - one.passed_on) - answered[mac] - unanswered[mac]) for mac, one in stored.items()
     )
     return {"answered": sum(answered.values()), "lost": lost, "doubled": doubled}
 
