@@ -72,7 +72,7 @@ class Database:
     def change(self, number: int, how: str) -> None:
         """Change it as another program does."""
         mac = f"00005e0053{number:02x}"
-        with contextlib.closing(sqlite3.connect(self.path)) as connection, connection:
+        with contextlib.closing(sqlite3.connect(self.path)) as connection:
             match how:
                 case "delete":
                     connection.execute("DELETE FROM phones WHERE mac = ?", (mac,))
@@ -86,6 +86,7 @@ class Database:
                     connection.execute("DELETE FROM inputs")
                 case "settings":
                     connection.execute("UPDATE settings SET value = '\"x\"' WHERE name = 'version'")
+            connection.commit()
 
 
 def copy_database(source: Path, target: Path) -> None:
