@@ -185,7 +185,7 @@ def test_sync_keeps_discovered_data(app: Flask) -> None:
     with sessions() as session:
         phone = session.get(Phone, MACS[0])
         assert (phone.name, phone.state, phone.since, phone.version) == ("b", "packed", 7, "2")
-    assert present(sessions) == ("s", {MACS[0]: "2"}, "1", "")
+    assert present(sessions) == ("s", {MACS[0]: ("2", "b")}, "1", "", b"")
     sync(sessions, [], [MACS[0]])
     with sessions() as session:
         assert session.scalars(select(Report)).all() == []
@@ -263,7 +263,7 @@ def test_sync_keeps_scanned_phones(app: Flask) -> None:
         sync(sessions, [row(MACS[1], "scanned")], [])
     # One that comes into the inventory later is the inventory's from then on
     sync(sessions, [row(MACS[0], "desk")], [])
-    assert present(sessions).phones == {MACS[0]: "1"}
+    assert present(sessions).phones == {MACS[0]: ("1", "desk")}
     with sessions() as session:
         assert session.get(Phone, MACS[0]).state == "leased"
 
