@@ -84,6 +84,10 @@ class _Changes:
         return bool(self.changed or self.removed or self.shared or self.rearmed)
 
 
+class _AllMustBeReadError(Exception):
+    """The phones with other inputs do not tell what is wrong with, or common to, all."""
+
+
 class _Rows:
     """Writes the rows that differ to an archive, phone by phone."""
 
@@ -155,19 +159,19 @@ class ActionModule(ActionBase):
         gc.freeze()
         recorder = self._recorder(publication)
         present = self._present(recorder.context if recorder and not (self._options["full"] or self._options["rearm"]) else "")
-        result = self._compare(publication, present, recorder)
-        if result is None:
+        try:
+            return self._compare(publication, present, recorder)
+        except _AllMustBeReadError:
             # What was recorded until then is not that of all phones
-            result = self._compare(publication, self._present(""), self._recorder(publication))
-        return result or {}
+            return self._compare(publication, self._present(""), self._recorder(publication))
 
     def _recorder(self, publication: Publication) -> InputsRecorder | None:
         return publication.recorder("database", self._options["redirects"])
 
-    def _compare(self, publication: Publication, present: _Present, recorder: InputsRecorder | None) -> dict[str, Any] | None:
-        """Make the database that of the inventory; return None if more phones must be read to know how.
+    def _compare(self, publication: Publication, present: _Present, recorder: InputsRecorder | None) -> dict[str, Any]:
+        """Make the database that of the inventory.
 
-        With *present.inputs*, only phones are read whose inputs are others.
+        With *present.inputs*, only phones are read whose inputs are others; raise _AllMustBeReadError if that is not enough.
         """
         before = _read_inputs(present.inputs)
 
@@ -181,7 +185,7 @@ class ActionModule(ActionBase):
             if recorder and before:
                 changed = publication.validate_changed(before, (), (), recorder, rows.add)
                 if changed is None:
-                    return None
+                    raise _AllMustBeReadError
                 count = changed.validated.count
             else:
                 count = publication.validate(False, (), recorder, rows.add).count
